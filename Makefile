@@ -1,0 +1,50 @@
+# Two commands matter to a newcomer: `make demo` and `make test`.
+PYTHON ?= python3.11
+DEMO   ?= demo
+SLOW   ?=
+
+PYTHON_FOUND := $(shell command -v $(PYTHON) || command -v python3)
+SOURCES := pyproject.toml $(wildcard requirements/*.lock)
+
+.PHONY: demo test check lock docs golden clean
+
+demo: .venv-demo/.ready  ## set up (no torch), run the packaged sample, say where the report is
+	.venv-demo/bin/tcellflow run --demo -o $(DEMO) --force
+	@echo "The report: $(abspath $(DEMO))/tenx_healthy_T_1k.report.html"
+
+test: .venv/.ready  ## set up the test environment and run the whole suite
+	.venv/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+
+check: .venv/.ready  ## style, types, layers and docs
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'tcellflow/*.py')
+	.venv/bin/python docs/make_reference.py --check
+
+docs: .venv/.ready  ## regenerate the reference pages from the code
+	.venv/bin/python docs/make_reference.py
+
+golden: .venv/.ready  ## regenerate the expected tables under tests/golden
+	.venv/bin/python -m pytest tests/golden --regenerate-golden
+
+lock: .venv/.ready  ## pin every environment with hashes
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu pyproject.toml -o requirements/cpu.lock
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu --extra test --extra check pyproject.toml -o requirements/dev.lock
+
+.venv-demo/.ready: $(SOURCES)
+	$(PYTHON_FOUND) -m venv .venv-demo
+	.venv-demo/bin/python -m pip install -q --disable-pip-version-check uv
+	.venv-demo/bin/uv pip install -q --python .venv-demo/bin/python --require-hashes -r requirements/cpu.lock
+	.venv-demo/bin/uv pip install -q --python .venv-demo/bin/python --no-deps -e .
+	@touch $@
+
+.venv/.ready: $(SOURCES)
+	$(PYTHON_FOUND) -m venv .venv
+	.venv/bin/python -m pip install -q --disable-pip-version-check uv
+	.venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements/dev.lock
+	.venv/bin/uv pip install -q --python .venv/bin/python --no-deps -e .
+	@touch $@
+
+clean:  ## remove environments and results
+	rm -rf .venv .venv-demo $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Cells: barcodes, quality control, the T-cell gate and doublet suspicion."""

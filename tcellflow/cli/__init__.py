@@ -1,0 +1,1 @@
+"""The command line: declarations only; heavy imports happen inside the chosen command."""

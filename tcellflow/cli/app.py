@@ -1,0 +1,144 @@
+"""The entry point: commands, logging, caches, and the one place where errors become exits."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tcellflow import __version__
+from tcellflow.cli import analyse, bundle, console
+from tcellflow.errors import ExitCode, TcellflowError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+app = typer.Typer(
+    name="tcellflow",
+    help="From one sample's single-cell files to T-cell states, receptor tables and a report.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+analyse.register(app)
+app.add_typer(bundle.bundle_app, name="bundle")
+
+# Writable caches are not a given in containers: a read-only root and no HOME are normal there.
+_CACHE_VARIABLES = {
+    "NUMBA_CACHE_DIR": "numba",
+    "MPLCONFIGDIR": "matplotlib",
+    "XDG_CACHE_HOME": "",
+    "HF_HOME": "huggingface",
+}
+_MEMORY_MARKS = ("Failed to allocate memory", "bad_alloc", "out of memory", "Unable to allocate")
+
+
+class _Terminated(BaseException):
+    """SIGTERM, raised so that staged outputs are removed on the way out."""
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"tcellflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the full traceback of every error.")] = False,
+) -> None:
+    """From one sample's single-cell files to T-cell states, receptor tables and a report."""
+    console.set_up_logging(logging.WARNING if quiet else logging.INFO)
+    console.SETTINGS.debug = debug
+
+
+def _point_caches() -> None:
+    base: Path | None = None
+    for variable, name in _CACHE_VARIABLES.items():
+        current = os.environ.get(variable)
+        if current and os.access(current, os.W_OK):
+            continue
+        base = base or _writable_cache()
+        os.environ[variable] = str(base / name)
+
+
+def _writable_cache() -> Path:
+    home = os.environ.get("HOME", "")
+    candidates = [Path(home) / ".cache"] if home else []
+    candidates += [Path(tempfile.gettempdir() if _has_temporary_folder() else "."), Path.cwd()]
+    for folder in candidates:
+        if folder.is_dir() and os.access(folder, os.W_OK):
+            return folder / f"tcellflow-{os.getuid()}" if folder.name != ".cache" else folder / "tcellflow"
+    return Path.cwd()
+
+
+def _has_temporary_folder() -> bool:
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _raise_terminated(_signal: int, _frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def main() -> None:
+    """Run the command line and exit with a documented code."""
+    _point_caches()
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    sys.exit(int(_run()))
+
+
+def _run() -> ExitCode | int:
+    try:
+        app(standalone_mode=True)
+    except SystemExit as done:
+        # typer reports Ctrl-C as 130 and usage errors as 2 by itself
+        return done.code if isinstance(done.code, int) else ExitCode.OK
+    except TcellflowError as error:
+        if console.SETTINGS.debug:
+            traceback.print_exc()
+        console.print_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.print_line("interrupted; nothing was left behind")
+        return ExitCode.INTERRUPTED
+    except _Terminated:
+        console.print_line("terminated; nothing was left behind")
+        return ExitCode.TERMINATED
+    except MemoryError as error:
+        return _report_memory(error)
+    except Exception as error:  # noqa: BLE001 - the last resort turns bugs into exit code 70
+        if any(mark in str(error) for mark in _MEMORY_MARKS):
+            return _report_memory(error)
+        traceback.print_exc()
+        console.print_line(
+            "bug: tcellflow met a case it does not know; please report the lines above with the command you ran"
+        )
+        return ExitCode.BUG
+    return ExitCode.OK
+
+
+def _report_memory(error: BaseException) -> ExitCode:
+    error.__traceback__ = None
+    gc.collect()
+    console.print_line("error: out of memory\n  mend: give the process more memory, or run fewer at once")
+    return ExitCode.OUT_OF_MEMORY

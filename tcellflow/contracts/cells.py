@@ -1,0 +1,165 @@
+"""The AnnData contract: what a cells file must hold, so that each step can rely on it.
+
+Invariant: a missing modality is absent (no obsm key, null entries), never filled with constants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tcellflow.contracts.columns import Fault
+
+Slot = Literal["X", "layers", "obs", "var", "obsm", "uns"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of an AnnData contract.
+
+    Parameters
+    ----------
+    slot
+        Where it lies.
+    name
+        Its key; empty for X.
+    dtype
+        What it holds, in words for the reference page.
+    meaning
+        Content with its unit.
+    required
+        Whether every file has it.
+    """
+
+    slot: Slot
+    name: str
+    dtype: str
+    meaning: str
+    required: bool = True
+
+    @property
+    def place(self) -> str:
+        """The address inside the h5ad file, e.g. ``obs/sample_id``."""
+        return self.slot if not self.name else f"{self.slot}/{self.name}"
+
+
+@dataclass(frozen=True)
+class AnnDataContract:
+    """Contract of one kind of h5ad file.
+
+    Parameters
+    ----------
+    name, version
+        As in `Table`.
+    entries
+        What the file holds.
+    meaning
+        One sentence for the reference page.
+    """
+
+    name: str
+    version: int
+    entries: tuple[Entry, ...]
+    meaning: str
+
+    @property
+    def stamp(self) -> str:
+        """The ``name/version`` written into ``uns/tcellflow/contract``."""
+        return f"{self.name}/{self.version}"
+
+
+CELLS: Final = AnnDataContract(
+    name="cells",
+    version=1,
+    meaning="Cells that passed quality control, with counts, log-normalised expression, receptors and proteins.",
+    entries=(
+        Entry("X", "", "float32 CSR", "log1p(counts per 10,000)"),
+        Entry("layers", "counts", "int32 CSR", "molecules (UMI) or reads; same sparsity pattern as X"),
+        Entry("obs", "sample_id", "string", "sample the cell belongs to"),
+        Entry("obs", "donor", "string", "donor; the sample where none was given"),
+        Entry("obs", "total_counts", "int64", "counts of the cell over all genes"),
+        Entry("obs", "n_genes_by_counts", "int32", "genes with at least one count"),
+        Entry("obs", "pct_counts_mt", "float32", "percent of counts in mitochondrial genes, 0-100"),
+        Entry("obs", "is_t_cell", "bool", "verdict of the T-cell gate"),
+        Entry(
+            "obs", "t_cell_evidence", "string", "what the gate saw: genes, receptor, both, against or none"
+        ),
+        Entry("obs", "doublet_suspect", "bool", "signs of two cells under one barcode"),
+        Entry("obs", "doublet_evidence", "string", "which signs, joined by +; empty without any"),
+        Entry("obs", "has_tra", "bool", "usable alpha chain"),
+        Entry("obs", "has_trb", "bool", "usable beta chain"),
+        Entry("obs", "chain_pairing", "string", "scirpy's nine values; 'no IR' without a receptor"),
+        Entry("obs", "receptor_type", "string", "scirpy's values"),
+        Entry("obs", "receptor_subtype", "string", "scirpy's values"),
+        Entry("obs", "clone_id", "string", "clone within the donor; missing without a usable chain"),
+        Entry("obs", "clone_size", "int32", "cells of the clone in this sample; 0 without a usable chain"),
+        Entry("var", "gene_ids", "string", "Ensembl gene id without version; empty if unknown"),
+        Entry("var", "gene_name_raw", "string", "gene name as the input file spelt it"),
+        Entry(
+            "obsm",
+            "adt_counts",
+            "int32 data frame",
+            "antibody counts, one column per antibody",
+            required=False,
+        ),
+        Entry(
+            "obsm",
+            "adt_clr",
+            "float32 data frame",
+            "centred log-ratio per cell over the antibodies",
+            required=False,
+        ),
+        Entry("uns", "tcellflow", "mapping", "contract and one note per step"),
+    ),
+)
+
+ANNOTATED: Final = AnnDataContract(
+    name="annotated",
+    version=1,
+    meaning="The cells file with predictions added.",
+    entries=(
+        *CELLS.entries,
+        Entry("obs", "state", "string", "reported state, Unresolved or Not_T"),
+        Entry("obs", "predicted_state", "string", "most probable state before abstention"),
+        Entry("obs", "state_probability", "float32", "probability of predicted_state"),
+        Entry("obs", "state_entropy", "float32", "entropy of the seven probabilities in nats"),
+        Entry("obs", "state_abstained", "bool", "no state is reported"),
+        Entry("obs", "state_evidence", "string", "kind of truth the class was learnt from"),
+        Entry(
+            "obsm",
+            "state_probabilities",
+            "float32 (cells, 7)",
+            "probabilities in the order of uns class order",
+        ),
+        Entry("obsm", "X_state", "float32 (cells, D)", "latent of the bundle"),
+    ),
+)
+
+ANNDATA_CONTRACTS: Final = (CELLS, ANNOTATED)
+
+
+def find_cells_faults(stamp: str, places: set[str], contract: AnnDataContract) -> list[Fault]:
+    """Compare the entries of an h5ad file with its contract.
+
+    Parameters
+    ----------
+    stamp
+        The file's ``uns/tcellflow/contract``; empty if absent.
+    places
+        Addresses present, e.g. ``obs/sample_id``.
+    contract
+        What it should hold.
+
+    Returns
+    -------
+    list of Fault
+        Everything wrong; empty when the file is valid.
+    """
+    if stamp.partition("/")[0] not in {contract.name, ANNOTATED.name}:
+        found = f"carries the contract '{stamp}'" if stamp else "was not written by tcellflow"
+        return [Fault(f"the file {found}", "uns/tcellflow", "run tcellflow preprocess on it first")]
+    return [
+        Fault("the entry is missing", entry.place, "re-run tcellflow preprocess")
+        for entry in contract.entries
+        if entry.required and entry.place not in places
+    ]

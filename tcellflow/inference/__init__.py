@@ -1,0 +1,1 @@
+"""Trained networks at run time: arrays in, arrays out, through ONNX Runtime."""

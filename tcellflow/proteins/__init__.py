@@ -1,0 +1,1 @@
+"""Surface proteins: antibody names, isotype controls and normalisation."""

@@ -1,0 +1,1 @@
+"""Receptors: usable chains, IMGT segment names, pairing and clonotypes."""

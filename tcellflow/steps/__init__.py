@@ -1,0 +1,1 @@
+"""One module per command: read, check, compute, write; steps meet only through files."""

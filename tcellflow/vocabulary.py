@@ -1,0 +1,207 @@
+"""Every shared name, once: AIRR, AnnData and tcellflow terms as constants.
+
+A leaf module without imports beyond the standard library, so that ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Locus(StrEnum):
+    """AIRR locus of a rearranged receptor chain."""
+
+    TRA = "TRA"
+    TRB = "TRB"
+    TRG = "TRG"
+    TRD = "TRD"
+    IGH = "IGH"
+    IGK = "IGK"
+    IGL = "IGL"
+
+
+class Arm(StrEnum):
+    """Recombination arm: VJ (no D segment) or VDJ."""
+
+    VJ = "VJ"
+    VDJ = "VDJ"
+
+
+ARM_OF_LOCUS: Final[dict[Locus, Arm]] = {
+    Locus.TRA: Arm.VJ,
+    Locus.TRG: Arm.VJ,
+    Locus.IGK: Arm.VJ,
+    Locus.IGL: Arm.VJ,
+    Locus.TRB: Arm.VDJ,
+    Locus.TRD: Arm.VDJ,
+    Locus.IGH: Arm.VDJ,
+}
+T_CELL_LOCI: Final = (Locus.TRA, Locus.TRB, Locus.TRG, Locus.TRD)
+
+
+class ChainPairing(StrEnum):
+    """How the chains of one cell go together (scirpy's nine values)."""
+
+    SINGLE_PAIR = "single pair"
+    ORPHAN_VJ = "orphan VJ"
+    ORPHAN_VDJ = "orphan VDJ"
+    EXTRA_VJ = "extra VJ"
+    EXTRA_VDJ = "extra VDJ"
+    TWO_FULL_CHAINS = "two full chains"
+    AMBIGUOUS = "ambiguous"
+    MULTICHAIN = "multichain"
+    NO_IR = "no IR"
+
+
+class ReceptorType(StrEnum):
+    """Receptor class of one cell (scirpy's values)."""
+
+    TCR = "TCR"
+    BCR = "BCR"
+    AMBIGUOUS = "ambiguous"
+    MULTICHAIN = "multichain"
+    NO_IR = "no IR"
+
+
+class ReceptorSubtype(StrEnum):
+    """Receptor loci of one cell (scirpy's values)."""
+
+    TRA_TRB = "TRA+TRB"
+    TRG_TRD = "TRG+TRD"
+    IGH = "IGH"
+    IGH_IGK = "IGH+IGK"
+    IGH_IGL = "IGH+IGL"
+    IGH_IGKL = "IGH+IGK/L"
+    MULTICHAIN = "multichain"
+    AMBIGUOUS = "ambiguous"
+    NO_IR = "no IR"
+
+
+class EmbeddingKind(StrEnum):
+    """What one vector of the embeddings table stands for."""
+
+    TRA = "tra"
+    TRB = "trb"
+    PAIR = "pair"
+
+
+class State(StrEnum):
+    """The seven T-cell states of the multimodal T-cell classifier, in output order."""
+
+    EFFECTOR = "Effector"
+    EXHAUSTED = "Exhausted"
+    MEMORY = "Memory"
+    NAIVE = "Naive"
+    PROLIFERATING = "Proliferating"
+    TH_EFFECTOR = "Th_effector"
+    TREG = "Treg"
+
+
+STATE_UNRESOLVED: Final = "Unresolved"
+STATE_NOT_T: Final = "Not_T"
+
+
+class Lineage(StrEnum):
+    """First axis of a state."""
+
+    CD4 = "CD4"
+    CD8 = "CD8"
+    TREG = "Treg"
+    GAMMA_DELTA = "gamma_delta"
+    INNATE_LIKE = "innate_like"
+    UNRESOLVED = "unresolved"
+
+
+class Function(StrEnum):
+    """Second axis of a state."""
+
+    NAIVE = "naive"
+    CENTRAL_MEMORY = "central_memory"
+    EFFECTOR_MEMORY = "effector_memory"
+    RESIDENT_MEMORY = "resident_memory"
+    EFFECTOR = "effector"
+    TH_EFFECTOR = "th_effector"
+    EXHAUSTED_PROGENITOR = "exhausted_progenitor"
+    EXHAUSTED_TERMINAL = "exhausted_terminal"
+    REGULATORY = "regulatory"
+
+
+class Cycle(StrEnum):
+    """Third axis of a state."""
+
+    RESTING = "resting"
+    CYCLING = "cycling"
+
+
+class Evidence(StrEnum):
+    """The kind of truth a class was learnt from."""
+
+    GATED = "gated"
+    AUTHOR = "author"
+    MARKER = "marker"
+    TEACHER = "teacher"
+
+
+class AbstainReason(StrEnum):
+    """Why a cell got no state."""
+
+    LOW_CONFIDENCE = "low_confidence"
+    OOD = "ood"
+    NOT_T_CELL = "not_t_cell"
+    DOUBLET = "doublet"
+    COVERAGE = "coverage"
+
+
+UNS_KEY: Final = "tcellflow"
+LAYER_COUNTS: Final = "counts"
+OBSM_ADT_COUNTS: Final = "adt_counts"
+OBSM_ADT_CLR: Final = "adt_clr"
+OBSM_TRA: Final = "X_tra"
+OBSM_TRB: Final = "X_trb"
+OBSM_PAIR: Final = "X_tcr"
+OBSM_STATE: Final = "X_state"
+OBSM_STATE_PROBABILITIES: Final = "state_probabilities"
+COUNTS_PER_CELL: Final = 10_000  # target sum of the log1p-normalised X
+
+# The analysis steps in the order they run; the command line, the docs and the
+# Nextflow modules are held to this list by a test.
+STEPS: Final = ("preprocess", "embed-tcr", "predict", "report")
+
+
+class OutputName:
+    """File names of one sample's outputs, as suffixes behind the prefix."""
+
+    CELLS: Final = "cells.h5ad"
+    CHAINS: Final = "chains.parquet"
+    QC: Final = "qc.json"
+    EMBEDDINGS: Final = "embeddings.parquet"
+    RECEPTORS: Final = "receptors.parquet"
+    EMBED_QC: Final = "embed.json"
+    EMBEDDED: Final = "embedded.h5ad"
+    PREDICTIONS: Final = "predictions.parquet"
+    PREDICTIONS_CSV: Final = "predictions.csv"
+    CLONOTYPES: Final = "clonotypes.parquet"
+    ANNOTATED: Final = "annotated.h5ad"
+    METRICS: Final = "metrics.json"
+    REPORT: Final = "report.html"
+    RUN: Final = "run.json"
+    MULTIQC: Final = "_mqc.json"  # MultiQC demands this ending: "<s>_mqc.json"
+
+
+def output_name(prefix: str, suffix: str) -> str:
+    """Give the file name of one output.
+
+    Parameters
+    ----------
+    prefix
+        Sample name.
+    suffix
+        One of `OutputName`.
+
+    Returns
+    -------
+    str
+        ``<prefix>.<suffix>``, or ``<prefix>_mqc.json`` for MultiQC.
+    """
+    return f"{prefix}{suffix}" if suffix.startswith("_") else f"{prefix}.{suffix}"
