@@ -71,7 +71,7 @@ class AnnDataContract:
 CELLS: Final = AnnDataContract(
     name="cells",
     version=1,
-    meaning="Cells that passed quality control, with counts, log-normalised expression, receptors and proteins.",
+    meaning="Cells that passed quality control, with expression, receptors and proteins.",
     entries=(
         Entry("X", "", "float32 CSR", "log1p(counts per 10,000)"),
         Entry("layers", "counts", "int32 CSR", "molecules (UMI) or reads; same sparsity pattern as X"),

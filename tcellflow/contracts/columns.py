@@ -215,7 +215,7 @@ def _find_column_faults(values: pa.ChunkedArray, column: Column) -> Iterable[Fau
     bad = _bad_values(values, column)
     if bad is not None:
         mask, rule = bad
-        mask = pc.fill_null(mask, False)
+        mask = pc.and_(pc.fill_null(mask, False), pc.is_valid(values))
         count = pc.sum(mask).as_py() or 0
         if count:
             row = pc.index(mask, True).as_py()

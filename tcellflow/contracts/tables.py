@@ -74,7 +74,7 @@ EMBEDDINGS: Final = Table(
     name="embeddings",
     version=1,
     key=("emb_id", "kind"),
-    meaning="One row per distinct chain or pair; dimension, backend, pooling and bundle in the schema metadata.",
+    meaning="One row per distinct chain or pair; dimension, backend, pooling and bundle in the metadata.",
     columns=(
         Column(
             "emb_id",
@@ -199,7 +199,7 @@ CLONOTYPES: Final = Table(
     name="clonotypes",
     version=1,
     key=("clone_id",),
-    meaning="One row per clone: the distribution of states over its cells; never written back onto single cells.",
+    meaning="One row per clone: how the states of its cells are distributed; never put back onto cells.",
     columns=(
         Column("clone_id", "string", "clone within the donor"),
         _DONOR,

@@ -1,0 +1,110 @@
+"""Contracts find every fault of a table, each with its place and its mend."""
+
+import pyarrow as pa
+import pytest
+
+from tcellflow.contracts.columns import MAX_FAULTS, Column, Fault, Table, find_table_faults, raise_faults
+from tcellflow.errors import ContractError
+from tcellflow.vocabulary import Arm
+
+TOY = Table(
+    name="toy",
+    version=3,
+    key=("cell_id",),
+    meaning="A table for tests.",
+    columns=(
+        Column("cell_id", "string", "key"),
+        Column("arm", "string", "choice", choices=Arm, nullable=True),
+        Column("share", "float32", "range", low=0, high=1, nullable=True),
+        Column("code", "string", "pattern", pattern="[a-f]{2}", nullable=True),
+        Column("vector", "vector", "embedding"),
+    ),
+)
+
+
+def toy(**changes):
+    """Build a valid two-row table with some columns replaced."""
+    columns = {
+        "cell_id": pa.array(["a", "b"]),
+        "arm": pa.array(["VJ", None]),
+        "share": pa.array([0.5, None], pa.float32()),
+        "code": pa.array(["ab", None]),
+        "vector": pa.array([[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.float32(), 2)),
+    }
+    return pa.table(columns | changes)
+
+
+def only_fault(table):
+    """Give the single fault of a table."""
+    (fault,) = find_table_faults(table, TOY)
+    return fault
+
+
+def test_valid_table_has_no_faults():
+    """A table that keeps its contract is accepted, nulls where allowed."""
+    assert find_table_faults(toy(), TOY) == []
+
+
+def test_further_columns_are_allowed():
+    """A column the contract does not know is no fault."""
+    assert find_table_faults(toy(extra=pa.array([1, 2])), TOY) == []
+
+
+def test_empty_table_is_valid():
+    """Zero rows keep the contract."""
+    assert find_table_faults(TOY.schema(vector_width=2).empty_table(), TOY) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "words"),
+    [
+        ({"cell_id": pa.array(["a", None])}, "column 'cell_id'", "1 nulls (first: row 1)"),
+        ({"cell_id": pa.array([1, 2])}, "column 'cell_id'", "type int64 instead of string"),
+        ({"cell_id": pa.array(["a", "a"])}, "key (cell_id)", "{'cell_id': 'a'}"),
+        ({"arm": pa.array(["VJ", "VVJ"])}, "column 'arm'", "first: row 1, 'VVJ'"),
+        ({"share": pa.array([-0.1, 0.2], pa.float32())}, "column 'share'", "not within 0 and 1"),
+        ({"share": pa.array([0.2, float("nan")], pa.float32())}, "column 'share'", "first: row 1, nan"),
+        ({"share": pa.array([float("inf"), 0.2], pa.float32())}, "column 'share'", "first: row 0, inf"),
+        ({"code": pa.array(["ab", "xyz"])}, "column 'code'", "first: row 1, 'xyz'"),
+        (
+            {"vector": pa.array([[1.0, 2.0], [3.0, float("nan")]], pa.list_(pa.float32(), 2))},
+            "column 'vector'",
+            "NaN",
+        ),
+        ({"vector": pa.array([[1.0], [2.0]], pa.list_(pa.float32()))}, "column 'vector'", "type list"),
+    ],
+)
+def test_each_breach_is_found_and_placed(changes, place, words):
+    """Every kind of breach is told with the column and the first row."""
+    fault = only_fault(toy(**changes))
+    assert fault.place == place
+    assert words in fault.what
+    assert fault.mend
+
+
+def test_missing_column_is_found():
+    """A column that is not there is a fault."""
+    assert only_fault(toy().drop_columns(["arm"])).place == "column 'arm'"
+
+
+def test_all_faults_are_told_together():
+    """Several faults come in one error, none hides another."""
+    table = toy(arm=pa.array(["x", "y"]), share=pa.array([2.0, 3.0], pa.float32()))
+    with pytest.raises(ContractError) as caught:
+        raise_faults(find_table_faults(table, TOY), stamp=TOY.stamp, where="toy.parquet")
+    assert "2 faults" in caught.value.what
+    assert "column 'arm'" in caught.value.what
+    assert "column 'share'" in caught.value.what
+    assert "toy/3" in caught.value.what
+
+
+def test_long_fault_lists_are_cut_with_a_count():
+    """More than twenty faults are counted, not printed."""
+    faults = [Fault(f"w{i}", f"p{i}", "m") for i in range(MAX_FAULTS + 5)]
+    with pytest.raises(ContractError, match="and 5 more"):
+        raise_faults(faults, stamp="toy/3", where="x")
+
+
+def test_no_faults_raise_nothing():
+    """An empty list of faults is silent."""
+    raise_faults([], stamp="toy/3", where="x")
