@@ -2,11 +2,101 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated, Literal
 
-if TYPE_CHECKING:
-    import typer
+import typer
+
+from tcellflow.cli import console
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
+Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace finished outputs.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the analysis commands in the order they run."""
+    app.command("preprocess")(preprocess)
+
+
+def preprocess(
+    *,
+    gex: Annotated[
+        Path | None, typer.Option("--gex", help="Expression: 10x .h5, matrix folder (.mtx), .h5ad or .h5mu.")
+    ] = None,
+    tcr: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--tcr", help="Receptors: 10x contigs (.csv, .json), AIRR, BD, TraCeR; may be repeated."
+        ),
+    ] = None,
+    adt: Annotated[
+        Path | None,
+        typer.Option(
+            "--adt", help="Antibody counts beside the expression file (.csv, .tsv, .parquet, .h5, .h5ad)."
+        ),
+    ] = None,
+    output: Output = Path(),
+    prefix: Prefix = "sample",
+    donor: Annotated[
+        str | None, typer.Option("--donor", help="Donor; the sample's name if not given.")
+    ] = None,
+    min_genes: Annotated[
+        int | None,
+        typer.Option(
+            "--min-genes", min=0, help="Fewest genes of a cell [default: 200; less on small panels]."
+        ),
+    ] = None,
+    min_counts: Annotated[int, typer.Option("--min-counts", min=0, help="Fewest counts of a cell.")] = 0,
+    max_pct_mt: Annotated[
+        float,
+        typer.Option("--max-pct-mt", min=0, max=100, help="Most mitochondrial counts of a cell, in percent."),
+    ] = 20.0,
+    t_cells_only: Annotated[
+        bool, typer.Option("--t-cells-only", help="Drop cells that are not T cells.")
+    ] = False,
+    barcode_rule: Annotated[
+        str,
+        typer.Option("--barcode-rule", help="How cell names of two files are matched; auto tries all rules."),
+    ] = "auto",
+    allow_low_overlap: Annotated[
+        bool, typer.Option("--allow-low-overlap", help="Go on although the files share few cells.")
+    ] = False,
+    orphans: Annotated[
+        Literal["strict", "rescue"],
+        typer.Option(
+            "--orphans", help="Cells with one chain: their own clone, or the only paired clone sharing it."
+        ),
+    ] = "strict",
+    library_size_column: Annotated[
+        str | None,
+        typer.Option(
+            "--library-size-column", help="obs column with a cell's true counts, for matrices of few genes."
+        ),
+    ] = None,
+    species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
+    force: Force = False,
+) -> None:
+    """Read a sample's files, check and filter its cells, and bring all parts onto one set of barcodes."""
+    from tcellflow.steps import preprocess as step
+
+    options = step.PreprocessOptions(
+        gex=gex,
+        tcr=tuple(tcr or ()),
+        adt=adt,
+        output=output,
+        prefix=prefix,
+        donor=donor,
+        min_genes=min_genes,
+        min_counts=min_counts,
+        max_pct_mt=max_pct_mt,
+        t_cells_only=t_cells_only,
+        barcode_rule=barcode_rule,
+        allow_low_overlap=allow_low_overlap,
+        orphans=orphans,
+        library_size_column=library_size_column,
+        species=species,
+        force=force,
+    )
+    with console.show_progress("preprocess") as progress:
+        step.preprocess(options, progress=progress)
