@@ -44,7 +44,7 @@ def preprocess(
     min_genes: Annotated[
         int | None,
         typer.Option(
-            "--min-genes", min=0, help="Fewest genes of a cell [default: 200; less on small panels]."
+            "--min-genes", min=0, help="Fewest genes of a cell (default: 200, fewer on small panels)."
         ),
     ] = None,
     min_counts: Annotated[int, typer.Option("--min-counts", min=0, help="Fewest counts of a cell.")] = 0,
