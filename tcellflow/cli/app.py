@@ -56,7 +56,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
 @app.callback()
 def _root(
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback answers
         bool,
         typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
@@ -104,41 +104,46 @@ def main() -> None:
     """Run the command line and exit with a documented code."""
     _point_caches()
     signal.signal(signal.SIGTERM, _raise_terminated)
-    sys.exit(int(_run()))
+    code = int(_run())
+    if code == ExitCode.OUTPUT:
+        # HDF5 crashes when it closes, at exit, a file that the full disk did not take whole
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run() -> ExitCode | int:
     try:
         app(standalone_mode=True)
     except SystemExit as done:
-        # typer reports Ctrl-C as 130 and usage errors as 2 by itself
+        # typer turns usage errors into 2 and Ctrl-C into a silent 130 by itself
+        if done.code == ExitCode.INTERRUPTED:
+            return _explain(KeyboardInterrupt())
         return done.code if isinstance(done.code, int) else ExitCode.OK
-    except TcellflowError as error:
-        if console.SETTINGS.debug:
-            traceback.print_exc()
-        console.print_error(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.print_line("interrupted; nothing was left behind")
-        return ExitCode.INTERRUPTED
-    except _Terminated:
-        console.print_line("terminated; nothing was left behind")
-        return ExitCode.TERMINATED
-    except MemoryError as error:
-        return _report_memory(error)
-    except Exception as error:  # noqa: BLE001 - the last resort turns bugs into exit code 70
-        if any(mark in str(error) for mark in _MEMORY_MARKS):
-            return _report_memory(error)
-        traceback.print_exc()
-        console.print_line(
-            "bug: tcellflow met a case it does not know; please report the lines above with the command you ran"
-        )
-        return ExitCode.BUG
+    except BaseException as error:  # noqa: BLE001 - the one place where errors become exit codes
+        return _explain(error)
     return ExitCode.OK
 
 
-def _report_memory(error: BaseException) -> ExitCode:
-    error.__traceback__ = None
-    gc.collect()
-    console.print_line("error: out of memory\n  mend: give the process more memory, or run fewer at once")
-    return ExitCode.OUT_OF_MEMORY
+def _explain(error: BaseException) -> ExitCode:
+    if isinstance(error, TcellflowError):
+        if console.SETTINGS.debug:
+            traceback.print_exception(error)
+        console.print_error(error)
+        return error.exit_code
+    if isinstance(error, (KeyboardInterrupt, _Terminated)):
+        was_terminated = isinstance(error, _Terminated)
+        verb = "terminated" if was_terminated else "interrupted"
+        console.print_line(f"{verb}; no unfinished output was left behind")
+        return ExitCode.TERMINATED if was_terminated else ExitCode.INTERRUPTED
+    if isinstance(error, MemoryError) or any(mark in str(error) for mark in _MEMORY_MARKS):
+        error.__traceback__ = None  # frees what the frames hold, so that the message can be printed
+        gc.collect()
+        console.print_line("error: out of memory\n  mend: give the process more memory, or run fewer at once")
+        return ExitCode.OUT_OF_MEMORY
+    traceback.print_exception(error)
+    console.print_line(
+        "bug: tcellflow met a case it does not know; please report the lines above with your command"
+    )
+    return ExitCode.BUG

@@ -1,188 +1,42 @@
-"""Outputs: all of a step's files appear together and whole, or none does.
+"""Tables and notes on disk: Parquet by contract, JSON with sorted keys.
 
-Invariant: a name without ``.part`` is a finished file. Files are written beside their final
-name, synced and renamed only when the whole step has succeeded; any exception, SIGINT and
-SIGTERM included, removes them. After SIGKILL or a power cut only ``.part`` files remain, and
-the next run overwrites them.
+Invariant: what is read or written fits its contract, and the same content gives the same bytes.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tcellflow.contracts.columns import Table, find_table_faults, raise_faults
-from tcellflow.errors import ContractError, InputError, OutputError
-from tcellflow.vocabulary import UNS_KEY, output_name
+from tcellflow.errors import ContractError, InputError
+from tcellflow.io.staging import OutputSet, stage_outputs
+from tcellflow.vocabulary import UNS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from tcellflow.provenance import JsonValue, StepNote
+
+__all__ = [
+    "OutputSet",
+    "check_is_file",
+    "read_json",
+    "read_table",
+    "read_table_note",
+    "stage_outputs",
+    "write_json",
+    "write_table",
+]
 
 _CONTRACT_KEY = b"tcellflow.contract"
 _NOTE_KEY = b"tcellflow.note"
 _PARQUET_MAGIC = b"PAR1"
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-class OutputSet:
-    """The outputs of one step, staged until all are written.
-
-    Use as made by `stage_outputs`.
-
-    Parameters
-    ----------
-    folder
-        Output folder.
-    prefix
-        Sample name in front of every file name.
-    force
-        Whether finished outputs may be replaced.
-    """
-
-    def __init__(self, folder: Path, prefix: str, *, force: bool) -> None:
-        self.folder = folder
-        self.prefix = prefix
-        self._force = force
-        self._staged: dict[Path, Path] = {}
-
-    def path(self, suffix: str) -> Path:
-        """Stage one output and give the path to write to.
-
-        Parameters
-        ----------
-        suffix
-            One of `OutputName`.
-
-        Returns
-        -------
-        pathlib.Path
-            The ``.part`` path; it takes its final name when the step ends.
-
-        Raises
-        ------
-        OutputError
-            If the final name exists and replacing was not asked for, or is a folder.
-        """
-        final = self.folder / output_name(self.prefix, suffix)
-        if final.is_dir():
-            raise OutputError(
-                "the output's name is taken by a folder",
-                where=final,
-                mend="remove it or choose another --prefix",
-            )
-        if final.exists() and not self._force:
-            raise OutputError(
-                "the output exists",
-                where=final,
-                mend="add --force to replace it, or choose another -o or --prefix",
-            )
-        part = final.with_name(final.name + ".part")
-        part.unlink(missing_ok=True)
-        self._staged[final] = part
-        return part
-
-    def commit(self) -> list[Path]:
-        """Sync all staged files and give them their final names.
-
-        Returns
-        -------
-        list of pathlib.Path
-            The finished files, in the order they were staged.
-        """
-        for part in self._staged.values():
-            with part.open("rb") as handle:
-                os.fsync(handle.fileno())
-        for final, part in self._staged.items():
-            part.replace(final)
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        finished = list(self._staged)
-        self._staged = {}
-        return finished
-
-    def discard(self) -> None:
-        """Remove everything staged."""
-        for part in self._staged.values():
-            part.unlink(missing_ok=True)
-        self._staged = {}
-
-
-@contextmanager
-def stage_outputs(folder: Path, prefix: str, *, force: bool) -> Iterator[OutputSet]:
-    """Stage a step's outputs; commit on success, remove on any exception.
-
-    Parameters
-    ----------
-    folder
-        Output folder, made if absent.
-    prefix
-        Sample name in front of every file name.
-    force
-        Whether finished outputs may be replaced.
-
-    Yields
-    ------
-    OutputSet
-        Gives the paths to write to.
-
-    Raises
-    ------
-    OutputError
-        If the folder cannot be made or written, the disk is full, or an output exists.
-    """
-    folder_was_there = folder.is_dir()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the output folder cannot be made: {error.strerror}",
-            where=folder,
-            mend="choose a writable folder with -o",
-        ) from error
-    outputs = OutputSet(folder, prefix, force=force)
-    try:
-        with _as_output_error(folder):
-            yield outputs
-            outputs.commit()
-    except BaseException:
-        outputs.discard()
-        if not folder_was_there and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-        raise
-
-
-@contextmanager
-def _as_output_error(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        # h5py raises OSError without errno; its message carries the C library's text.
-        full = error.errno in _NO_SPACE or "No space left" in str(error)
-        where = error.filename or folder
-        inside = Path(str(where)).absolute().is_relative_to(folder.absolute())
-        if full:
-            raise OutputError(
-                "the disk is full", where=folder, mend="free space or choose another -o"
-            ) from error
-        if inside and error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise OutputError(
-                f"the output cannot be written: {error.strerror}",
-                where=where,
-                mend="choose a writable folder with -o",
-            ) from error
-        raise
 
 
 def write_table(
