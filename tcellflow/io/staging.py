@@ -22,6 +22,7 @@ from tcellflow.vocabulary import output_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import FrameType, TracebackType
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -49,6 +50,7 @@ class OutputSet:
         self.prefix = prefix
         self._force = force
         self._staged: dict[Path, Path] = {}
+        self._unheard = _UnheardErrors()
 
     def path(self, suffix: str) -> Path:
         """Stage one output and give the path to write to.
@@ -90,11 +92,14 @@ class OutputSet:
     def commit(self) -> list[Path]:
         """Sync all staged files and give them their final names.
 
+        A step that wants the list calls this last; otherwise `stage_outputs` does.
+
         Returns
         -------
         list of pathlib.Path
             The finished files, in the order they were staged.
         """
+        self._unheard.raise_first()
         for part in self._staged.values():
             with part.open("rb") as handle:
                 os.fsync(handle.fileno())
@@ -110,6 +115,16 @@ class OutputSet:
         finally:
             os.close(folder)
         return finished
+
+    def watch(self) -> AbstractContextManager[object]:
+        """Watch for errors that Python can only print, which `commit` then raises.
+
+        Returns
+        -------
+        contextlib.AbstractContextManager
+            Active while the step writes.
+        """
+        return self._unheard
 
     def discard(self) -> None:
         """Remove everything staged."""
@@ -144,9 +159,8 @@ def stage_outputs(folder: Path, prefix: str, *, force: bool) -> Iterator[OutputS
     made = _make_folder(folder)
     outputs = OutputSet(folder, prefix, force=force)
     try:
-        with _as_output_error(folder), _UnheardErrors() as unheard:
+        with _as_output_error(folder), outputs.watch():
             yield outputs
-            unheard.raise_first()
             outputs.commit()
     except BaseException:
         outputs.discard()

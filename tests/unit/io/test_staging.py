@@ -31,6 +31,14 @@ def write_both(folder, text="new", *, force=False, then=lambda: None):
         then()
 
 
+def commit_both(folder, *, then):
+    """Write two outputs as a step does that asks for the list of finished files."""
+    with stage_outputs(folder, "s", force=False) as outputs:
+        outputs.path(FIRST).write_text("one")
+        then()
+        return outputs.commit()
+
+
 def raiser(error):
     """Make a function that raises the error."""
 
@@ -210,7 +218,13 @@ def test_errors_that_are_no_output_errors_pass_unchanged(tmp_path):
         write_both(tmp_path, then=(tmp_path / "absent").read_text)
 
 
-def test_an_error_in_a_destructor_stops_the_commit(tmp_path):
+def test_a_step_may_ask_for_the_finished_files(tmp_path):
+    """The commit gives the final paths in the order they were staged."""
+    assert commit_both(tmp_path, then=lambda: None) == [tmp_path / "s.qc.json"]
+
+
+@pytest.mark.parametrize("step", [write_both, commit_both])
+def test_an_error_in_a_destructor_stops_the_commit(tmp_path, step):
     """A write error that Python can only print still keeps the step from committing."""
 
     class Handle:
@@ -218,7 +232,7 @@ def test_an_error_in_a_destructor_stops_the_commit(tmp_path):
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OutputError, match="disk is full"):
-        write_both(tmp_path, then=Handle)
+        step(tmp_path, then=Handle)
     assert names(tmp_path) == []
 
 
