@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -18,14 +19,16 @@ from tcellflow.io.staging import OutputSet, stage_outputs
 from tcellflow.vocabulary import UNS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tcellflow.provenance import JsonValue, StepNote
 
 __all__ = [
     "OutputSet",
+    "TableWriter",
     "check_is_file",
+    "open_table_writer",
     "read_json",
     "read_table",
     "read_table_note",
@@ -37,6 +40,88 @@ __all__ = [
 _CONTRACT_KEY = b"tcellflow.contract"
 _NOTE_KEY = b"tcellflow.note"
 _PARQUET_MAGIC = b"PAR1"
+
+
+class TableWriter:
+    """Writes a table piece by piece; each piece is checked first.
+
+    Use as made by `open_table_writer`.
+
+    Parameters
+    ----------
+    writer
+        The open Parquet file.
+    contract
+        What the table must hold.
+    where
+        Final file name, for errors.
+    """
+
+    def __init__(self, writer: pq.ParquetWriter, contract: Table, where: str) -> None:
+        self._writer = writer
+        self._contract = contract
+        self._where = where
+
+    def write(self, piece: pa.Table) -> None:
+        """Check and append rows.
+
+        Parameters
+        ----------
+        piece
+            Rows to append; columns are put into the contract's order. Keys are checked within the
+            piece alone.
+
+        Raises
+        ------
+        ContractError
+            If the rows break the contract (a bug of the step, caught before it spreads).
+        """
+        raise_faults(find_table_faults(piece, self._contract), stamp=self._contract.stamp, where=self._where)
+        ordered = piece.select(self._writer.schema.names).combine_chunks()
+        self._writer.write_table(pa.Table.from_arrays(ordered.columns, schema=self._writer.schema))
+
+
+@contextmanager
+def open_table_writer(
+    path: Path,
+    contract: Table,
+    note: StepNote,
+    extra: Mapping[str, str] | None = None,
+    *,
+    vector_width: int = 0,
+) -> Iterator[TableWriter]:
+    """Open a Parquet file to be written piece by piece, byte-stable for equal pieces.
+
+    Parameters
+    ----------
+    path
+        Staged path from `OutputSet.path`.
+    contract
+        What the table must hold.
+    note
+        Provenance, stored in the schema metadata.
+    extra
+        Further schema metadata, e.g. dimension and pooling of embeddings.
+    vector_width
+        Width of "vector" columns; unused without one.
+
+    Yields
+    ------
+    TableWriter
+        Takes the pieces; each becomes a row group.
+    """
+    metadata = {key.encode(): value.encode() for key, value in sorted((extra or {}).items())}
+    metadata |= {_CONTRACT_KEY: contract.stamp.encode(), _NOTE_KEY: note.as_json().encode()}
+    vectors = [c.name for c in contract.columns if c.dtype == "vector"]
+    with pq.ParquetWriter(
+        path,
+        contract.schema(vector_width=vector_width).with_metadata(metadata),
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[c.name for c in contract.columns if c.name not in vectors],
+        column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in vectors} or None,
+    ) as writer:
+        yield TableWriter(writer, contract, path.name.removesuffix(".part"))
 
 
 def write_table(
@@ -62,22 +147,9 @@ def write_table(
     ContractError
         If the table breaks its contract (a bug of the step, caught before it spreads).
     """
-    raise_faults(
-        find_table_faults(table, contract), stamp=contract.stamp, where=path.name.removesuffix(".part")
-    )
-    names = [c.name for c in contract.columns]
-    metadata = {key.encode(): value.encode() for key, value in sorted((extra or {}).items())}
-    metadata |= {_CONTRACT_KEY: contract.stamp.encode(), _NOTE_KEY: note.as_json().encode()}
-    vectors = [c.name for c in contract.columns if c.dtype == "vector"]
-    ordered = table.select(names).combine_chunks().replace_schema_metadata(metadata)
-    pq.write_table(
-        ordered,
-        path,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=[name for name in names if name not in vectors],
-        column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in vectors} or None,
-    )
+    widths = [field.type.list_size for field in table.schema if pa.types.is_fixed_size_list(field.type)]
+    with open_table_writer(path, contract, note, extra, vector_width=max(widths, default=0)) as writer:
+        writer.write(table)
 
 
 def read_table(path: Path, contract: Table, columns: list[str] | None = None) -> pa.Table:

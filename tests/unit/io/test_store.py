@@ -1,0 +1,139 @@
+"""Tables and notes: what is written is valid and byte-stable, what is read is checked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tcellflow.contracts.tables import CLONOTYPES, EMBEDDINGS
+from tcellflow.errors import ContractError, InputError
+from tcellflow.io.store import (
+    check_is_file,
+    open_table_writer,
+    read_json,
+    read_table,
+    read_table_note,
+    write_json,
+    write_table,
+)
+from tcellflow.provenance import StepNote
+
+NOTE = StepNote("embed-tcr", {"backend": "kmer"})
+WIDTH = 3
+
+
+def make_embeddings(n: int, first: int = 0) -> pa.Table:
+    """Make n valid rows of the embeddings table."""
+    vectors = pa.FixedSizeListArray.from_arrays(
+        pa.array(np.random.default_rng(first).random(n * WIDTH, dtype=np.float32)), WIDTH
+    )
+    ids = pa.array([f"{number:020x}" for number in range(first, first + n)], pa.string())
+    return pa.table({"vector": vectors, "kind": pa.array(["tra"] * n, pa.string()), "emb_id": ids})
+
+
+def test_a_table_comes_back_as_written(tmp_path):
+    """Rows, note and further metadata survive, with the columns in the contract's order."""
+    table = make_embeddings(5)
+    write_table(tmp_path / "t", table, EMBEDDINGS, NOTE, {"dimension": "3"})
+    back = read_table(tmp_path / "t", EMBEDDINGS)
+    assert back.column_names == ["emb_id", "kind", "vector"]
+    assert back.select(table.column_names).to_pylist() == table.to_pylist()
+    assert back.schema.metadata[b"dimension"] == b"3"
+    assert read_table_note(tmp_path / "t") == NOTE.as_dict()
+    assert read_table(tmp_path / "t", EMBEDDINGS, ["kind"]).column_names == ["kind"]
+
+
+def test_equal_tables_give_equal_bytes(tmp_path):
+    """Writing the same rows twice gives the same file."""
+    for name in ("a", "b"):
+        write_table(tmp_path / name, make_embeddings(5), EMBEDDINGS, NOTE, {"y": "1", "x": "2"})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_pieces_make_one_table(tmp_path):
+    """A table written piece by piece reads as one; without any piece it has zero rows."""
+    with open_table_writer(tmp_path / "t", EMBEDDINGS, NOTE, vector_width=WIDTH) as writer:
+        for first in (0, 5, 10):
+            writer.write(make_embeddings(5, first))
+    assert read_table(tmp_path / "t", EMBEDDINGS).num_rows == 15
+    assert pq.ParquetFile(tmp_path / "t").num_row_groups == 3
+    with open_table_writer(tmp_path / "none", EMBEDDINGS, NOTE, vector_width=WIDTH):
+        pass
+    empty = read_table(tmp_path / "none", EMBEDDINGS)
+    assert (empty.num_rows, empty.schema.field("vector").type.list_size) == (0, WIDTH)
+
+
+def test_a_table_that_breaks_its_contract_is_not_written(tmp_path):
+    """A bug of a step is caught before its file spreads."""
+    table = make_embeddings(2).set_column(1, "kind", pa.array(["tra", "gamma"]))
+    with pytest.raises(ContractError, match="gamma"):
+        write_table(tmp_path / "t", table, EMBEDDINGS, NOTE)
+
+
+def test_vectors_with_nan_are_refused(tmp_path):
+    """A vector that is not finite never leaves a step: a missing chain is null, not NaN."""
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.full(3, np.nan, np.float32)), WIDTH)
+    table = make_embeddings(1).set_column(0, "vector", vectors)
+    with pytest.raises(ContractError, match="NaN"):
+        write_table(tmp_path / "t", table, EMBEDDINGS, NOTE)
+
+
+def test_another_contract_is_refused(tmp_path):
+    """A file of one kind is not read as another, and one without a stamp not at all."""
+    write_table(tmp_path / "t", make_embeddings(1), EMBEDDINGS, NOTE)
+    with pytest.raises(ContractError, match=r"embeddings/1.*clonotypes/1"):
+        read_table(tmp_path / "t", CLONOTYPES)
+    pq.write_table(make_embeddings(1), tmp_path / "bare")
+    with pytest.raises(ContractError, match="no tcellflow contract"):
+        read_table(tmp_path / "bare", EMBEDDINGS)
+
+
+def test_damaged_and_foreign_files_are_input_errors(tmp_path):
+    """A CSV in place of a table, and a table cut short, are named as such."""
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="not a Parquet file"):
+        read_table(tmp_path / "t.csv", EMBEDDINGS)
+    write_table(tmp_path / "t", make_embeddings(5), EMBEDDINGS, NOTE)
+    (tmp_path / "cut").write_bytes((tmp_path / "t").read_bytes()[:-200])
+    with pytest.raises(InputError, match="damaged"):
+        read_table(tmp_path / "cut", EMBEDDINGS)
+
+
+def test_missing_files_and_folders_are_input_errors(tmp_path):
+    """A path that is absent or a folder is refused with its name."""
+    with pytest.raises(InputError, match="does not exist"):
+        check_is_file(tmp_path / "absent")
+    with pytest.raises(InputError, match="a folder stands"):
+        read_table(tmp_path, EMBEDDINGS)
+
+
+def test_a_table_without_note_gives_an_empty_note(tmp_path):
+    """A Parquet file of others has no provenance, which is no error."""
+    pq.write_table(make_embeddings(1), tmp_path / "bare")
+    assert read_table_note(tmp_path / "bare") == {}
+
+
+def test_json_is_sorted_and_comes_back(tmp_path):
+    """JSON is written with sorted keys and a final newline, letters beyond ASCII as they are."""
+    write_json(tmp_path / "j", {"b": 1, "a": "γδ"})
+    assert (tmp_path / "j").read_text(encoding="utf-8") == '{\n "a": "γδ",\n "b": 1\n}\n'
+    write_json(tmp_path / "noted", {"b": 1}, NOTE)
+    assert read_json(tmp_path / "noted") == {"b": 1, "tcellflow": NOTE.as_dict()}
+
+
+def test_json_refuses_numbers_that_json_does_not_know(tmp_path):
+    """NaN is refused: JSON readers stumble over it."""
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "j", {"a": float("nan")})
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"), [(b"{", "not JSON"), (b"[1]", "not an object"), (b"\xff", "not JSON")]
+)
+def test_broken_json_is_an_input_error(tmp_path, content, fault):
+    """A file that is not a JSON object is refused with its fault."""
+    (tmp_path / "j").write_bytes(content)
+    with pytest.raises(InputError, match=fault):
+        read_json(tmp_path / "j")
