@@ -74,7 +74,13 @@ CELLS: Final = AnnDataContract(
     meaning="Cells that passed quality control, with expression, receptors and proteins.",
     entries=(
         Entry("X", "", "float32 CSR", "log1p(counts per 10,000)"),
-        Entry("layers", "counts", "int32 CSR", "molecules (UMI) or reads; same sparsity pattern as X"),
+        Entry(
+            "layers",
+            "counts",
+            "int32 CSR",
+            "molecules (UMI) or reads, same sparsity pattern as X; absent where the input was log-normalised",
+            required=False,
+        ),
         Entry("obs", "sample_id", "string", "sample the cell belongs to"),
         Entry("obs", "donor", "string", "donor; the sample where none was given"),
         Entry("obs", "total_counts", "int64", "counts of the cell over all genes"),

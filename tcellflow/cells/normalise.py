@@ -1,0 +1,71 @@
+"""Log-normalisation of counts: X = log1p(counts / library size * 10,000).
+
+Invariant: every value is computed in double precision and rounded once, so that the same
+counts give the same float32 on machines with different vector units.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from tcellflow.vocabulary import COUNTS_PER_CELL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+# Counts below this are looked up in a table of each cell: 99 % of the values of a 10x sample.
+_TABLE_WIDTH: Final = 32
+
+
+def log_normalise(counts: sparse.csr_matrix, totals: NDArray[Any] | None = None) -> NDArray[np.float32]:
+    """Compute the log-normalised values of a block of cells.
+
+    Parameters
+    ----------
+    counts
+        Integer CSR (cells, genes), values of at least zero.
+    totals
+        Library size of each cell (cells,); the sum of its counts if not given.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (stored values,), in the order of ``counts.data``; natural logarithm.
+        Zero for cells whose library size is not positive.
+    """
+    values, starts = counts.data, counts.indptr
+    sizes = sum_rows(counts) if totals is None else np.asarray(totals)
+    is_usable = sizes > 0
+    scales = np.where(is_usable, COUNTS_PER_CELL / np.where(is_usable, sizes, 1), 0.0)
+    table = np.log1p(scales[:, None] * np.arange(_TABLE_WIDTH)).astype(np.float32).ravel()
+    rows = np.repeat(np.arange(len(scales), dtype=np.int32), np.diff(starts))
+    places = rows * np.int32(_TABLE_WIDTH) + values
+    large = np.flatnonzero(values >= _TABLE_WIDTH)
+    places[large] = 0
+    result: NDArray[np.float32] = table.take(places)
+    result[large] = np.log1p(scales[rows[large]] * values[large])
+    return result
+
+
+def sum_rows(counts: sparse.csr_matrix) -> NDArray[np.int64]:
+    """Sum the counts of each cell.
+
+    Parameters
+    ----------
+    counts
+        Integer CSR (cells, genes).
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (cells,).
+    """
+    sums = np.zeros(counts.shape[0], dtype=np.int64)
+    # reduceat gives an empty segment the value that follows it, so empty cells are left out
+    is_filled = np.diff(counts.indptr) > 0
+    if is_filled.any():
+        sums[is_filled] = np.add.reduceat(counts.data, counts.indptr[:-1][is_filled], dtype=np.int64)
+    return sums
