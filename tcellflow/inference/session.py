@@ -1,0 +1,210 @@
+"""ONNX Runtime sessions: arrays by name in, arrays by name out.
+
+Invariant: the device that was asked for is the device in use, and the same input gives the same
+bits whatever the number of threads. onnxruntime is imported when the first session is opened.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from tcellflow.errors import BundleError, OptionsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_LOG = logging.getLogger(__name__)
+
+Device = Literal["cpu", "cuda", "auto"]
+DEVICES: Final = ("cpu", "cuda", "auto")
+_CPU = "CPUExecutionProvider"
+_CUDA = "CUDAExecutionProvider"
+_PACKAGES = {"cpu": "onnxruntime", "gpu": "onnxruntime-gpu"}
+
+
+class Session:
+    """A loaded ONNX model; made by `open_session`.
+
+    Parameters
+    ----------
+    raw
+        The onnxruntime session.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self.input_names: tuple[str, ...] = tuple(tensor.name for tensor in raw.get_inputs())
+        self.output_names: tuple[str, ...] = tuple(tensor.name for tensor in raw.get_outputs())
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """Where the model runs."""
+        return "cuda" if _CUDA in self._raw.get_providers() else "cpu"
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Run the model once.
+
+        Parameters
+        ----------
+        inputs
+            Array of each input by name, as the bundle declares them.
+
+        Returns
+        -------
+        dict
+            Array of each output by name.
+        """
+        values = self._raw.run(list(self.output_names), dict(inputs))
+        return dict(zip(self.output_names, values, strict=True))
+
+
+def open_session(onnx_path: Path, *, threads: int | None = None, device: Device = "auto") -> Session:
+    """Load an ONNX model.
+
+    Parameters
+    ----------
+    onnx_path
+        The model file.
+    threads
+        Threads within one operator; the processors this process may use if not given.
+    device
+        ``cpu``, ``cuda``, or ``auto``: the GPU where onnxruntime can use one. The choice is logged.
+
+    Returns
+    -------
+    Session
+        The loaded model.
+
+    Raises
+    ------
+    OptionsError
+        If none or both of the onnxruntime packages are installed, ``threads`` is below 1, or
+        ``cuda`` was asked for and the loaded model does not run there.
+    BundleError
+        If the model cannot be loaded.
+    """
+    if threads is not None and threads < 1:
+        raise OptionsError(f"{threads} threads make no sense", where="--threads", mend="give 1 or more")
+    runtime = _import_runtime()
+    offers_cuda = _CUDA in runtime.get_available_providers()
+    if device == "cuda" and not offers_cuda:
+        raise _no_gpu("the GPU was asked for, but the installed onnxruntime is the CPU build")
+    wants_cuda = device != "cpu" and offers_cuda
+    # Without the CUDA libraries on the search path the provider falls back to the CPU silently.
+    if wants_cuda and hasattr(runtime, "preload_dlls"):
+        runtime.preload_dlls()
+    # TF32 would round the products to 10 bits: outside every bundle's parity tolerance.
+    providers: list[Any] = [(_CUDA, {"use_tf32": "0"}), _CPU] if wants_cuda else [_CPU]
+    try:
+        raw = runtime.InferenceSession(str(onnx_path), _options(runtime, threads), providers=providers)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise BundleError(
+            f"the model cannot be loaded: {str(error).splitlines()[0]}",
+            where=onnx_path,
+            mend="check the bundle with 'tcellflow bundle verify'",
+        ) from error
+    session = Session(raw)
+    if device == "cuda" and session.device != "cuda":
+        raise _no_gpu("the GPU was asked for, but the model was loaded on the CPU")
+    if device == "auto":
+        _LOG.info("device: %s (chosen by --device auto)", session.device)
+    return session
+
+
+def _options(runtime: ModuleType, threads: int | None) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads or count_processors()
+    options.inter_op_num_threads = 1
+    options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
+    options.use_deterministic_compute = True
+    options.log_severity_level = 3  # errors only: a missing GPU is reported by ourselves
+    # Waiting threads would spin on processors that other samples' processes need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    return options
+
+
+def _import_runtime() -> ModuleType:
+    installed = [extra for extra, package in _PACKAGES.items() if _is_installed(package)]
+    if len(installed) == 2:
+        raise OptionsError(
+            "onnxruntime and onnxruntime-gpu are both installed; they overwrite each other's files",
+            where="Python environment",
+            mend="pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'tcellflow[cpu]' "
+            "or 'tcellflow[gpu]'",
+        )
+    if not installed:
+        raise _missing_runtime("onnxruntime is not installed")
+    try:
+        import onnxruntime  # noqa: PLC0415 - loaded when first needed
+    except ImportError as error:
+        raise _missing_runtime(f"onnxruntime cannot be imported: {error}") from error
+    if not hasattr(onnxruntime, "InferenceSession"):  # what removing one of the two packages leaves
+        raise _missing_runtime("the installed onnxruntime is an empty shell")
+    module: ModuleType = onnxruntime
+    return module
+
+
+def _no_gpu(what: str) -> OptionsError:
+    return OptionsError(
+        what,
+        where="--device cuda",
+        mend="use --device cpu, or install tcellflow[gpu] on a machine with an NVIDIA GPU and its driver",
+    )
+
+
+def _missing_runtime(what: str) -> OptionsError:
+    return OptionsError(
+        what,
+        where="Python environment",
+        mend="pip install --force-reinstall 'tcellflow[cpu]' (NVIDIA GPU: 'tcellflow[gpu]'); never both",
+    )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        importlib.metadata.distribution(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def count_processors(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
+    """Count the processors this process may use.
+
+    Parameters
+    ----------
+    cgroup_root
+        Where control groups are mounted.
+
+    Returns
+    -------
+    int
+        The smaller of the processor affinity and the control group's CPU quota (rounded up), at least 1.
+    """
+    limit = len(os.sched_getaffinity(0))
+    quota = _read_quota(cgroup_root)
+    return max(1, limit if quota is None else min(limit, -(-quota[0] // quota[1])))
+
+
+def _read_quota(root: Path) -> tuple[int, int] | None:
+    """Give (quota, period) in microseconds of the control group, version 2 or 1; None if unlimited."""
+    for files in ((root / "cpu.max",), (root / "cpu/cpu.cfs_quota_us", root / "cpu/cpu.cfs_period_us")):
+        try:
+            words = " ".join(file.read_text() for file in files).split()
+            quota, period = int(words[0]), int(words[1])
+        except (OSError, ValueError, IndexError):  # absent, or "max": no limit here
+            continue
+        if quota > 0 and period > 0:
+            return quota, period
+    return None

@@ -1,0 +1,106 @@
+"""The bundle commands print what was asked for on stdout and end with the documented codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tcellflow.io.bundles import PACKAGED_FOLDER, SEARCH_VARIABLE
+
+PACKAGED = PACKAGED_FOLDER / "states-linear"
+
+
+def run(*arguments, search=""):
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", "from tcellflow.cli.app import main; main()", "bundle", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/usr/bin:/bin", SEARCH_VARIABLE: str(search), "LC_ALL": "C.UTF-8"},
+    )
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A search folder with one damaged bundle."""
+    folder = shutil.copytree(PACKAGED, tmp_path / "found" / "mine")
+    (folder / "CARD.md").write_text("changed")
+    return folder
+
+
+def test_list_shows_the_packaged_bundle():
+    """The list is a plain table on stdout, with nothing on stderr."""
+    done = run("list")
+    assert (done.returncode, done.stderr) == (0, "")
+    header, first = done.stdout.splitlines()[:2]
+    assert header.split() == ["name", "version", "task", "origin", "megabytes", "summary"]
+    assert first.split()[:4] == ["states-linear", "1", "states", "packaged"]
+
+
+def test_list_gives_json():
+    """The JSON list holds one object per bundle, with its digest."""
+    done = run("list", "--json")
+    [row] = json.loads(done.stdout)
+    assert row["name"] == "states-linear"
+    assert row["is_whole"]
+    assert len(row["sha256"]) == 64
+
+
+def test_a_damaged_bundle_is_listed_as_such(broken):
+    """A damaged bundle does not hide the others, and its fault goes to stderr."""
+    done = run("list", "--json", search=broken.parent)
+    rows = {row["name"]: row["is_whole"] for row in json.loads(done.stdout)}
+    assert rows == {"mine": False, "states-linear": True}
+    assert "'CARD.md' was altered" in done.stderr
+
+
+def test_show_prints_the_card():
+    """show prints the card as it lies in the bundle."""
+    done = run("show", "states-linear")
+    assert done.returncode == 0
+    assert done.stdout == (PACKAGED / "CARD.md").read_text()
+
+
+def test_show_gives_json():
+    """show --json prints bundle.json with the bundle's own digest."""
+    found = json.loads(run("show", "states-linear", "--json").stdout)
+    assert found.pop("sha256")
+    assert found == json.loads((PACKAGED / "bundle.json").read_text())
+
+
+def test_show_of_an_unknown_bundle_ends_with_69():
+    """An unknown name ends with 69 and lists the bundles there are."""
+    done = run("show", "nonsense")
+    assert (done.returncode, done.stdout) == (69, "")
+    assert "states-linear" in done.stderr
+
+
+def test_verify_checks_all_bundles():
+    """Without names every bundle is checked, one line each."""
+    done = run("verify")
+    assert done.returncode == 0
+    assert done.stdout.startswith("states-linear 1: whole (5 files, sha256 ")
+
+
+def test_verify_names_the_broken_one_and_goes_on(broken):
+    """A damaged bundle ends the command with 69, after the others were checked."""
+    done = run("verify", broken, PACKAGED, search=broken.parent)
+    assert done.returncode == 69
+    assert "'CARD.md' was altered" in done.stderr
+    assert "states-linear 1: whole" in done.stdout
+    assert run("verify", search=broken.parent).returncode == 69
+
+
+def test_verify_tells_every_broken_bundle(broken, tmp_path):
+    """With several damaged bundles each gets its own message."""
+    other = shutil.copytree(PACKAGED, tmp_path / "other")
+    (other / "model.onnx").unlink()
+    done = run("verify", broken, other)
+    assert done.returncode == 69
+    assert "'CARD.md' was altered" in done.stderr
+    assert "'model.onnx' is missing" in done.stderr
