@@ -17,6 +17,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace finished outputs."
 def register(app: typer.Typer) -> None:
     """Add the analysis commands in the order they run."""
     app.command("preprocess")(preprocess)
+    app.command("report")(report)
 
 
 def preprocess(
@@ -100,3 +101,33 @@ def preprocess(
     )
     with console.show_progress("preprocess") as progress:
         step.preprocess(options, progress=progress)
+
+
+def report(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="The sample's files (qc.json, chains, receptors, predictions, ...), in any order; "
+            "without any, those in the output folder.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    output: Output = Path(),
+    prefix: Prefix = "sample",
+    true_labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--true-labels", help="CSV or TSV with the columns barcode and label to compare the states with."
+        ),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write one self-contained HTML page and one MultiQC section from a sample's files."""
+    from tcellflow.steps import report as step
+
+    options = step.ReportOptions(
+        output=output, prefix=prefix, files=tuple(files or ()), true_labels=true_labels, force=force
+    )
+    with console.show_progress("report") as progress:
+        step.report(options, progress=progress)

@@ -1,1 +1,1 @@
-"""The report: figures and the self-contained page."""
+"""The report: what the steps' files say, as one self-contained page and one MultiQC section."""

@@ -1,0 +1,262 @@
+"""The states section: what was called, how surely, on what evidence, and what was left uncalled.
+
+Invariant: a cell counts as a state only where the state is reported; abstained cells appear as
+such, and every share is of the cells that passed the T-cell gate unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tcellflow.report.confidence import ConfidenceSection, summarise_confidence
+from tcellflow.report.wording import (
+    ABSTAIN_MEANINGS,
+    ABSTAIN_WORDS,
+    EVIDENCE_MEANINGS,
+    FUNCTION_WORDS,
+    LINEAGE_WORDS,
+    STRONG_EVIDENCE,
+)
+from tcellflow.vocabulary import (
+    STATE_NOT_T,
+    STATE_UNRESOLVED,
+    AbstainReason,
+    Cycle,
+    Evidence,
+    Function,
+    Lineage,
+    State,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_LINEAGES: Final[dict[str, str]] = {value.value: words for value, words in LINEAGE_WORDS.items()}
+_FUNCTIONS: Final[dict[str, str]] = {value.value: words for value, words in FUNCTION_WORDS.items()}
+_COLUMNS: Final = (
+    "barcode",
+    "predicted_state",
+    "confidence",
+    "model_agreement",
+    "state",
+    "state_evidence",
+    "abstain_reason",
+    "is_t_cell",
+    "lineage",
+    "function",
+    "cycle",
+    "inputs",
+    "panel_coverage",
+)
+
+
+@dataclass(frozen=True)
+class StateRow:
+    """One state.
+
+    Parameters
+    ----------
+    state
+        Its name in the files.
+    n_cells
+        Cells reported as this state.
+    evidence
+        Kind of truth the class was learnt from; None where no cell shows it.
+    meaning
+        What that kind means.
+    is_strong
+        Whether the truth was measured on cells rather than taken from markers or a model.
+    """
+
+    state: str
+    n_cells: int
+    evidence: Evidence | None
+    meaning: str
+    is_strong: bool
+
+
+@dataclass(frozen=True)
+class ReasonRow:
+    """Why cells got no state.
+
+    Parameters
+    ----------
+    reason
+        The reason in words.
+    n_cells
+        How many.
+    meaning
+        What it means.
+    """
+
+    reason: str
+    n_cells: int
+    meaning: str
+
+
+@dataclass(frozen=True)
+class AxisTable:
+    """Reported cells by lineage and function.
+
+    Parameters
+    ----------
+    functions
+        Column names, only those that occur.
+    rows
+        Lineage and its counts per function; only lineages that occur.
+    totals
+        Cells per function.
+    """
+
+    functions: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[int, ...]], ...]
+    totals: tuple[int, ...]
+
+    @property
+    def largest(self) -> int:
+        """The fullest entry of the table, at least 1."""
+        return max((number for _, numbers in self.rows for number in numbers), default=1) or 1
+
+
+@dataclass(frozen=True)
+class CallSection:
+    """Everything the states section shows.
+
+    Parameters
+    ----------
+    n_cells
+        Cells in the predictions table.
+    n_t_cells
+        Cells that passed the T-cell gate.
+    n_reported, n_unresolved
+        T cells with and without a reported state.
+    n_cycling
+        Reported cells that are cycling.
+    states, reasons
+        Rows of the tables.
+    axes
+        Lineage by function.
+    confidence
+        How sure the calls are.
+    inputs
+        Which data the calls used, with cells.
+    coverage
+        Weighted share of the bundle's genes that the sample measured; None if unknown.
+    """
+
+    n_cells: int
+    n_t_cells: int
+    n_reported: int
+    n_unresolved: int
+    n_cycling: int
+    states: tuple[StateRow, ...]
+    reasons: tuple[ReasonRow, ...]
+    axes: AxisTable
+    confidence: ConfidenceSection
+    inputs: tuple[tuple[str, int], ...]
+    coverage: float | None
+
+
+def summarise_calls(predictions: pa.Table) -> CallSection:
+    """Summarise the predictions of one sample.
+
+    Parameters
+    ----------
+    predictions
+        Table of the contract ``predictions/1``.
+
+    Returns
+    -------
+    CallSection
+        Counts, tables and figures of the section.
+    """
+    cells = predictions.select(list(_COLUMNS)).to_pandas()
+    passed = cells["state"] != STATE_NOT_T
+    reported = cells.loc[cells["state"].isin(list(State))]
+    return CallSection(
+        n_cells=len(cells),
+        n_t_cells=int(passed.sum()),
+        n_reported=len(reported),
+        n_unresolved=int((cells["state"] == STATE_UNRESOLVED).sum()),
+        n_cycling=int((reported["cycle"] == Cycle.CYCLING).sum()),
+        states=_tell_states(cells),
+        reasons=_tell_reasons(cells),
+        axes=_cross_axes(reported),
+        confidence=summarise_confidence(predictions, cells, passed),
+        inputs=count_values(cells["inputs"]),
+        coverage=_read_coverage(cells),
+    )
+
+
+def count_values(values: pd.Series) -> tuple[tuple[str, int], ...]:
+    """Count the values of a column.
+
+    Parameters
+    ----------
+    values
+        Strings; missing ones are not counted.
+
+    Returns
+    -------
+    tuple of (str, int)
+        Values and counts, largest first, ties by name.
+    """
+    counts = values.value_counts()
+    pairs = [(str(value), int(count)) for value, count in counts.items()]
+    return tuple(sorted((p for p in pairs if p[1]), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _read_coverage(cells: pd.DataFrame) -> float | None:
+    values = cells["panel_coverage"].dropna().to_numpy(np.float64)
+    return float(values[0]) if len(values) and (values == values[0]).all() else None
+
+
+def _tell_states(cells: pd.DataFrame) -> tuple[StateRow, ...]:
+    rows = []
+    for state in State:
+        kinds = cells.loc[cells["predicted_state"] == state, "state_evidence"].dropna().unique()
+        evidence = Evidence(kinds[0]) if len(kinds) else None
+        rows.append(
+            StateRow(
+                state=state,
+                n_cells=int((cells["state"] == state).sum()),
+                evidence=evidence,
+                meaning=EVIDENCE_MEANINGS[evidence] if evidence else "",
+                is_strong=evidence in STRONG_EVIDENCE,
+            )
+        )
+    return tuple(rows)
+
+
+def _tell_reasons(cells: pd.DataFrame) -> tuple[ReasonRow, ...]:
+    return tuple(
+        ReasonRow(ABSTAIN_WORDS[AbstainReason(reason)], count, ABSTAIN_MEANINGS[AbstainReason(reason)])
+        for reason, count in count_values(cells["abstain_reason"])
+    )
+
+
+def _cross_axes(reported: pd.DataFrame) -> AxisTable:
+    lineages = reported["lineage"].fillna("").to_numpy(object)
+    functions = reported["function"].fillna("").to_numpy(object)
+    shown_functions = [f for f in (*Function, "") if (functions == f).any()]
+    shown_lineages = [name for name in (*Lineage, "") if (lineages == name).any()]
+    rows = tuple(
+        (
+            _name(lineage, _LINEAGES),
+            tuple(int(((lineages == lineage) & (functions == f)).sum()) for f in shown_functions),
+        )
+        for lineage in shown_lineages
+    )
+    return AxisTable(
+        functions=tuple(_name(f, _FUNCTIONS) for f in shown_functions),
+        rows=rows,
+        totals=tuple(int((functions == f).sum()) for f in shown_functions),
+    )
+
+
+def _name(value: str, words: dict[str, str]) -> str:
+    return words.get(value) or value or "not called"

@@ -1,0 +1,96 @@
+"""The whole content of a report, computed from the inputs before any page is drawn.
+
+Invariant: page and MultiQC section are both made from this one object, so their numbers agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tcellflow.report.calls import summarise_calls
+from tcellflow.report.clones import summarise_clones
+from tcellflow.report.lookup import flatten, look_up
+from tcellflow.report.overview import collect_warnings, make_cards, tell_header, tell_limits, tell_steps
+from tcellflow.report.quality import summarise_quality
+from tcellflow.report.repertoire import summarise_receptors
+
+if TYPE_CHECKING:
+    from tcellflow.report.calls import CallSection
+    from tcellflow.report.clones import CloneSection
+    from tcellflow.report.inputs import ReportInputs, SourceFile
+    from tcellflow.report.overview import Card, Header, Step
+    from tcellflow.report.quality import QualitySection
+    from tcellflow.report.repertoire import ReceptorSection
+    from tcellflow.report.truth import TruthSection
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything one page says; a section is None where no file speaks of it.
+
+    Parameters
+    ----------
+    prefix
+        Sample name in front of the file names.
+    header, cards, warnings
+        Top of the page.
+    quality, receptors, calls, clones, truth
+        Sections.
+    proteins
+        Names and values about antibodies; empty without them.
+    steps, files, limits
+        End of the page.
+    """
+
+    prefix: str
+    header: Header
+    cards: tuple[Card, ...]
+    warnings: tuple[str, ...]
+    quality: QualitySection | None
+    receptors: ReceptorSection | None
+    calls: CallSection | None
+    clones: CloneSection | None
+    truth: TruthSection | None
+    proteins: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+    files: tuple[SourceFile, ...]
+    limits: tuple[str, ...]
+
+
+def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None = None) -> Report:
+    """Compute everything a report says.
+
+    Parameters
+    ----------
+    inputs
+        The files of one sample.
+    prefix
+        Sample name in front of the file names.
+    truth
+        Comparison with labels of the user; None without them.
+
+    Returns
+    -------
+    Report
+        Content of the page and of the MultiQC section.
+    """
+    quality = summarise_quality(inputs.qc)
+    receptors = summarise_receptors(inputs)
+    clones = summarise_clones(inputs)
+    calls = None if inputs.predictions is None else summarise_calls(inputs.predictions)
+    return Report(
+        prefix=prefix,
+        header=tell_header(inputs, prefix),
+        cards=make_cards(quality, receptors, clones, calls),
+        warnings=collect_warnings(inputs, quality),
+        quality=quality,
+        receptors=receptors,
+        calls=calls,
+        clones=clones,
+        truth=truth,
+        proteins=tuple(flatten(look_up(inputs.qc, "proteins"))),
+        steps=tell_steps(inputs),
+        files=inputs.files,
+        limits=tell_limits(calls, clones, inputs.metrics),
+    )

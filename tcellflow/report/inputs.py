@@ -1,0 +1,277 @@
+"""What a report is made from: the files of one sample, recognised by what they carry.
+
+Invariant: a file's name says nothing; its contract or its tcellflow note does. Files of two
+different samples never meet in one report.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tcellflow.contracts.tables import CHAINS, CLONOTYPES, EMBEDDINGS, PREDICTIONS, RECEPTORS
+from tcellflow.errors import InputError
+from tcellflow.io.store import check_is_file, read_json, read_table, read_table_note
+from tcellflow.provenance import digest_file
+from tcellflow.report.lookup import look_up, read_text
+from tcellflow.vocabulary import UNS_KEY, OutputName, output_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tcellflow.contracts.columns import Table
+    from tcellflow.provenance import JsonValue
+
+
+class Role(StrEnum):
+    """What a file tells the report."""
+
+    QC = "qc"
+    CHAINS = "chains"
+    EMBED = "embed"
+    EMBEDDINGS = "embeddings"
+    RECEPTORS = "receptors"
+    METRICS = "metrics"
+    PREDICTIONS = "predictions"
+    CLONOTYPES = "clonotypes"
+
+
+_TABLES: Final[dict[str, tuple[Role, Table]]] = {
+    CHAINS.name: (Role.CHAINS, CHAINS),
+    EMBEDDINGS.name: (Role.EMBEDDINGS, EMBEDDINGS),
+    RECEPTORS.name: (Role.RECEPTORS, RECEPTORS),
+    PREDICTIONS.name: (Role.PREDICTIONS, PREDICTIONS),
+    CLONOTYPES.name: (Role.CLONOTYPES, CLONOTYPES),
+}
+_NOTES: Final = {"preprocess": Role.QC, "embed-tcr": Role.EMBED, "predict": Role.METRICS}
+_DEFAULT_NAMES: Final = (
+    OutputName.QC,
+    OutputName.CHAINS,
+    OutputName.EMBED_QC,
+    OutputName.RECEPTORS,
+    OutputName.METRICS,
+    OutputName.PREDICTIONS,
+    OutputName.CLONOTYPES,
+)
+_ACCEPTED: Final = (
+    "give qc.json, chains, receptors, embed.json, predictions, clonotypes or metrics.json files"
+)
+_PARQUET_MAGIC: Final = b"PAR1"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file the report was made from.
+
+    Parameters
+    ----------
+    role
+        What it tells.
+    sha256
+        Digest of its bytes, 64 hexadecimal characters.
+    note
+        Who made it: step, version, options, inputs, bundle; empty if the file does not say.
+    rows
+        Rows of a table; None for JSON.
+    """
+
+    role: Role
+    sha256: str
+    note: Mapping[str, JsonValue]
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Everything known about one sample; what is None was not given.
+
+    Parameters
+    ----------
+    qc, embed, metrics
+        JSON of preprocess, embed-tcr and predict.
+    chains, receptors, predictions, clonotypes
+        Tables, valid against their contracts.
+    files
+        The files read, in the order of `Role`.
+    """
+
+    qc: dict[str, JsonValue] | None = None
+    embed: dict[str, JsonValue] | None = None
+    metrics: dict[str, JsonValue] | None = None
+    chains: pa.Table | None = None
+    receptors: pa.Table | None = None
+    predictions: pa.Table | None = None
+    clonotypes: pa.Table | None = None
+    files: tuple[SourceFile, ...] = field(default=())
+
+
+def find_default_files(folder: Path, prefix: str) -> list[Path]:
+    """Find a sample's files under the names the steps gave them.
+
+    Parameters
+    ----------
+    folder
+        Output folder of the steps.
+    prefix
+        Sample name in front of the file names.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files that exist, in step order.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    wanted = [folder / output_name(prefix, suffix) for suffix in _DEFAULT_NAMES]
+    found = [path for path in wanted if path.is_file()]
+    if not found:
+        raise InputError(
+            f"the folder holds no file of the sample '{prefix}' that a report can be made from",
+            where=folder,
+            mend="run tcellflow preprocess first, correct -o or --prefix, or name the files",
+        )
+    return found
+
+
+def read_report_inputs(paths: Sequence[Path]) -> ReportInputs:
+    """Read the files of one sample.
+
+    Parameters
+    ----------
+    paths
+        Files in any order.
+
+    Returns
+    -------
+    ReportInputs
+        Their content by role.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, is of no use to a report, plays the same role as another, or
+        belongs to another sample than the others.
+    ContractError
+        If a table breaks its contract.
+    """
+    by_role: dict[Role, Path] = {}
+    for path in paths:
+        role = recognise_file(path)
+        if role in by_role:
+            raise InputError(
+                f"two {role} files are given, the other one is {by_role[role]}",
+                where=path,
+                mend="make one report per sample, with one file of each kind",
+            )
+        by_role[role] = path
+    tables: dict[Role, pa.Table] = {}
+    documents: dict[Role, dict[str, JsonValue]] = {}
+    sources = tuple(_read_one(role, by_role[role], tables, documents) for role in Role if role in by_role)
+    _check_one_sample(by_role, tables, documents)
+    return ReportInputs(
+        qc=documents.get(Role.QC),
+        embed=documents.get(Role.EMBED),
+        metrics=documents.get(Role.METRICS),
+        chains=tables.get(Role.CHAINS),
+        receptors=tables.get(Role.RECEPTORS),
+        predictions=tables.get(Role.PREDICTIONS),
+        clonotypes=tables.get(Role.CLONOTYPES),
+        files=sources,
+    )
+
+
+def recognise_file(path: Path) -> Role:
+    """Tell what a file is from its contract stamp or its tcellflow note.
+
+    Parameters
+    ----------
+    path
+        A Parquet or JSON file.
+
+    Returns
+    -------
+    Role
+        What it tells a report.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or is neither.
+    """
+    check_is_file(path)
+    with path.open("rb") as handle:
+        head = handle.read(4)
+    if head == _PARQUET_MAGIC:
+        name = _read_contract_name(path)
+        if name in _TABLES:
+            return _TABLES[name][0]
+        raise InputError("the table was not written by tcellflow", where=path, mend=_ACCEPTED)
+    if head.lstrip()[:1] != b"{":
+        raise InputError("the file is neither Parquet nor JSON", where=path, mend=_ACCEPTED)
+    step = read_text(look_up(read_json(path), UNS_KEY), "step")
+    if step in _NOTES:
+        return _NOTES[step]
+    found = f"comes from the step '{step}'" if step else "carries no tcellflow note"
+    raise InputError(f"the JSON file {found}", where=path, mend=_ACCEPTED)
+
+
+def _read_contract_name(path: Path) -> str:
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"the Parquet file is damaged: {str(error).splitlines()[0]}",
+            where=path,
+            mend="re-run the step that wrote it",
+        ) from error
+    stamp: bytes = metadata.get(b"tcellflow.contract", b"")
+    return stamp.decode(errors="replace").partition("/")[0]
+
+
+def _read_one(
+    role: Role, path: Path, tables: dict[Role, pa.Table], documents: dict[Role, dict[str, JsonValue]]
+) -> SourceFile:
+    digest = digest_file(path)
+    if role is Role.EMBEDDINGS:
+        # Only who made it is of interest here, so the vectors stay on disk.
+        return SourceFile(role, digest, read_table_note(path), pq.read_metadata(path).num_rows)
+    for known, contract in _TABLES.values():
+        if known is role:
+            tables[role] = read_table(path, contract)
+            return SourceFile(role, digest, read_table_note(path), tables[role].num_rows)
+    documents[role] = read_json(path)
+    note = look_up(documents[role], UNS_KEY)
+    return SourceFile(role, digest, note if isinstance(note, dict) else {})
+
+
+def _check_one_sample(
+    paths: Mapping[Role, Path],
+    tables: Mapping[Role, pa.Table],
+    documents: Mapping[Role, dict[str, JsonValue]],
+) -> None:
+    samples: dict[Role, set[str]] = {
+        role: set(table.column("sample_id").unique().to_pylist())
+        for role, table in tables.items()
+        if "sample_id" in table.column_names and table.num_rows
+    }
+    named = read_text(documents.get(Role.QC), "sample_id")
+    if named:
+        samples[Role.QC] = {named}
+    roles = [role for role in Role if role in samples]
+    for role in roles[1:]:
+        if samples[role].isdisjoint(samples[roles[0]]):
+            raise InputError(
+                f"the {role} file is of the sample {json.dumps(min(samples[role]))}, the {roles[0]} file "
+                f"of {json.dumps(min(samples[roles[0]]))}",
+                where=paths[role],
+                mend="give the files of one sample",
+            )

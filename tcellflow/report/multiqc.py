@@ -1,0 +1,144 @@
+"""The MultiQC section: one row per sample, merged by MultiQC over all samples.
+
+Invariant: ids and columns are the same in every file, so that rows of different samples meet in
+one table; a number that was not measured is absent from the row, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tcellflow.vocabulary import State
+
+if TYPE_CHECKING:
+    from tcellflow.provenance import JsonValue
+    from tcellflow.report.content import Report
+
+# Constants by contract: MultiQC joins files by these ids.
+SECTION_ID: Final = "tcellflow"
+TABLE_ID: Final = "tcellflow_table"
+
+
+@dataclass(frozen=True)
+class Header:
+    """One column of the table.
+
+    Parameters
+    ----------
+    key
+        Column id.
+    title
+        Short heading.
+    meaning
+        Tooltip: what it counts, with the denominator.
+    kind
+        "count", "percent" or "share" (0 to 1).
+    scale
+        ColorBrewer scale of the cell background.
+    is_hidden
+        Whether the reader has to switch the column on.
+    """
+
+    key: str
+    title: str
+    meaning: str
+    kind: str = "count"
+    scale: str = "Blues"
+    is_hidden: bool = False
+
+
+HEADERS: Final = (
+    Header("cells_in", "Cells in", "Barcodes in the input matrix", is_hidden=True),
+    Header("cells", "Cells", "Cells that passed quality control"),
+    Header("t_cells", "T cells", "Cells that passed the T-cell gate"),
+    Header("pct_paired", "Paired", "Cells with both an alpha and a beta chain, of all cells", "percent"),
+    Header("clones", "Clones", "Distinct clones within the donor"),
+    Header("expanded_clones", "Expanded", "Clones of two or more cells", is_hidden=True),
+    *(
+        Header(
+            f"pct_{state}", str(state), f"T cells reported as {state}, of all T cells", "percent", "Greens"
+        )
+        for state in State
+    ),
+    Header(
+        "pct_unresolved",
+        "Unresolved",
+        "T cells without a reported state, of all T cells",
+        "percent",
+        "Oranges",
+    ),
+    Header("mean_confidence", "Confidence", "Mean confidence of the T cells", "share", "Purples"),
+    Header("warnings", "Warnings", "Warnings of all steps", scale="Reds", is_hidden=True),
+)
+_STYLES: Final[dict[str, dict[str, JsonValue]]] = {
+    "count": {"format": "{:,.0f}", "min": 0},
+    "percent": {"format": "{:,.1f}", "min": 0, "max": 100, "suffix": "%"},
+    "share": {"format": "{:,.2f}", "min": 0, "max": 1},
+}
+
+
+def make_section(report: Report) -> dict[str, JsonValue]:
+    """Make the custom content of one sample.
+
+    Parameters
+    ----------
+    report
+        Everything the report says.
+
+    Returns
+    -------
+    dict
+        Content of ``<prefix>_mqc.json``.
+    """
+    headers: dict[str, JsonValue] = {
+        header.key: {
+            "title": header.title,
+            "description": header.meaning,
+            "scale": header.scale,
+            "hidden": header.is_hidden,
+            # MultiQC sorts by placement, which survives the sorted keys of our JSON.
+            "placement": position,
+            **_STYLES[header.kind],
+        }
+        for position, header in enumerate(HEADERS, start=1)
+    }
+    row = _measure(report)
+    return {
+        "id": SECTION_ID,
+        "section_name": "tcellflow",
+        "description": "T cells, receptors and T-cell states. Shares of states are of all T cells.",
+        "plot_type": "table",
+        "pconfig": {"id": TABLE_ID, "title": "tcellflow: T-cell states", "col1_header": "Sample"},
+        "headers": headers,
+        "data": {
+            _name_row(report.prefix): {h.key: row[h.key] for h in HEADERS if row.get(h.key) is not None}
+        },
+    }
+
+
+def _name_row(prefix: str) -> str:
+    # MultiQC writes row names into its page unescaped.
+    return "".join("_" if char in "<>&\"'" else char for char in prefix)
+
+
+def _measure(report: Report) -> dict[str, int | float | None]:
+    quality, receptors, clones, calls = report.quality, report.receptors, report.clones, report.calls
+    row: dict[str, int | float | None] = {"warnings": len(report.warnings)}
+    if quality:
+        row |= {"cells_in": quality.n_input, "cells": quality.n_kept, "t_cells": quality.n_t_cells}
+    if receptors:
+        row["pct_paired"] = _percent(receptors.n_paired, receptors.n_cells)
+    if clones:
+        row |= {"clones": clones.n_clones, "expanded_clones": clones.n_expanded}
+    if calls:
+        row |= {"cells": row.get("cells", calls.n_cells), "t_cells": calls.n_t_cells}
+        row |= {f"pct_{s.state}": _percent(s.n_cells, calls.n_t_cells) for s in calls.states}
+        row["pct_unresolved"] = _percent(calls.n_unresolved, calls.n_t_cells)
+        mean = calls.confidence.mean
+        row["mean_confidence"] = None if mean is None else round(mean, 4)
+    return row
+
+
+def _percent(part: int | None, whole: int | None) -> float | None:
+    return None if part is None or not whole else round(100 * part / whole, 3)

@@ -1,0 +1,329 @@
+"""The frame around the sections: header, cards, warnings, provenance and limits.
+
+Invariant: a card without its file says so; it never shows 0 for "not measured".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tcellflow.report.confidence import HIGH_CONFIDENCE, LOW_CONFIDENCE
+from tcellflow.report.inputs import Role
+from tcellflow.report.lookup import flatten, look_up, read_text, read_texts
+from tcellflow.report.wording import NOTHING, write_count, write_decimal, write_part, write_share
+from tcellflow.vocabulary import Evidence
+
+if TYPE_CHECKING:
+    from tcellflow.provenance import JsonValue
+    from tcellflow.report.calls import CallSection
+    from tcellflow.report.clones import CloneSection
+    from tcellflow.report.inputs import ReportInputs, SourceFile
+    from tcellflow.report.quality import QualitySection
+    from tcellflow.report.repertoire import ReceptorSection
+
+# JSON and table of one step carry the same note; the first one present speaks for both.
+_STEP_ROLES: Final = (
+    ("preprocess", (Role.QC, Role.CHAINS)),
+    ("embed-tcr", (Role.EMBED, Role.RECEPTORS, Role.EMBEDDINGS)),
+    ("predict", (Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)),
+)
+_WARNINGS_SHOWN: Final = 40
+
+
+@dataclass(frozen=True)
+class Card:
+    """One number of the overview.
+
+    Parameters
+    ----------
+    label
+        What it counts.
+    value
+        The number as text.
+    note
+        Its denominator or meaning; empty if it needs none.
+    """
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How one step was run.
+
+    Parameters
+    ----------
+    name, version
+        The command and the version of tcellflow.
+    options, inputs, bundle
+        Names and values.
+    """
+
+    name: str
+    version: str
+    options: tuple[tuple[str, str], ...]
+    inputs: tuple[tuple[str, str], ...]
+    bundle: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the page is about.
+
+    Parameters
+    ----------
+    sample, donor
+        Names; the donor is empty where none is known.
+    bundle
+        Name, version and digest of the bundle the states come from; empty without predictions.
+    missing
+        Sentences about what was not given.
+    """
+
+    sample: str
+    donor: str
+    bundle: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+
+
+def tell_header(inputs: ReportInputs, prefix: str) -> Header:
+    """Name the sample and say what is absent.
+
+    Parameters
+    ----------
+    inputs
+        What is known.
+    prefix
+        Name to fall back on.
+
+    Returns
+    -------
+    Header
+        For the top of the page.
+    """
+    samples, donors = _read_names(inputs)
+    note = _find_note(inputs, Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)
+    bundle = look_up(note, "bundle")
+    shown = [(key, read_text(bundle, key)) for key in ("name", "version", "sha256")]
+    missing = []
+    if inputs.qc is None:
+        missing.append("quality control (no qc.json)")
+    if inputs.chains is None and inputs.receptors is None:
+        missing.append("receptors (no chains or receptors table)")
+    elif inputs.receptors is None:
+        missing.append("pairing and clones per cell (no receptors table)")
+    elif inputs.chains is None:
+        missing.append("gene usage and CDR3 sequences (no chains table)")
+    if inputs.predictions is None:
+        missing.append("T-cell states (no predictions table)")
+    if inputs.clonotypes is None:
+        missing.append("states per clone (no clonotypes table)")
+    return Header(
+        sample=", ".join(samples) or prefix,
+        donor=", ".join(donors),
+        bundle=tuple((key, value) for key, value in shown if value),
+        missing=tuple(missing),
+    )
+
+
+def _read_names(inputs: ReportInputs) -> tuple[list[str], list[str]]:
+    names: dict[str, list[str]] = {}
+    for key in ("sample_id", "donor"):
+        found = list(read_texts(inputs.qc, key))
+        for table in (inputs.chains, inputs.receptors, inputs.clonotypes):
+            if not found and table is not None and key in table.column_names:
+                found = sorted(table.column(key).unique().to_pylist())
+        names[key] = found
+    return names["sample_id"], names["donor"]
+
+
+def _find_note(inputs: ReportInputs, *roles: Role) -> JsonValue:
+    notes = {file.role: file.note for file in inputs.files if file.note}
+    return next((dict(notes[role]) for role in roles if role in notes), None)
+
+
+def make_cards(
+    quality: QualitySection | None,
+    receptors: ReceptorSection | None,
+    clones: CloneSection | None,
+    calls: CallSection | None,
+) -> tuple[Card, ...]:
+    """Choose the numbers of the overview.
+
+    Parameters
+    ----------
+    quality, receptors, clones, calls
+        The sections; None where nothing is known.
+
+    Returns
+    -------
+    tuple of Card
+        In reading order; numbers without a source are left out.
+    """
+    cards: list[Card] = []
+    n_kept = calls.n_cells if calls else None
+    if quality:
+        n_kept = quality.n_kept if quality.n_kept is not None else n_kept
+        cards.append(Card("Cells in", write_count(quality.n_input), "barcodes in the input matrix"))
+    if n_kept is not None:
+        n_input = quality.n_input if quality else None
+        cards.append(Card("Cells kept", write_count(n_kept), write_part(n_kept, n_input, "cells")))
+    n_t_cells = calls.n_t_cells if calls else quality.n_t_cells if quality else None
+    if n_t_cells is not None:
+        cards.append(Card("T cells", write_count(n_t_cells), write_part(n_t_cells, n_kept, "cells")))
+    if receptors and receptors.n_paired is not None:
+        note = write_part(receptors.n_paired, receptors.n_cells, "cells")
+        cards.append(Card("Alpha-beta pairs", write_count(receptors.n_paired), note))
+    if clones:
+        cards.append(
+            Card("Clones", write_count(clones.n_clones), f"{clones.n_expanded:,} with two or more cells")
+        )
+    return (*cards, *(_make_call_cards(calls) if calls else ()))
+
+
+def _make_call_cards(calls: CallSection) -> tuple[Card, ...]:
+    confidence = calls.confidence
+    scored = confidence.n_cells
+    called = sum(1 for row in calls.states if row.n_cells)
+    return (
+        Card("States found", f"{called} of {len(calls.states)}", "with at least one reported cell"),
+        Card("State reported", write_count(calls.n_reported), _of_t_cells(calls.n_reported, calls)),
+        Card("Left unresolved", write_count(calls.n_unresolved), _of_t_cells(calls.n_unresolved, calls)),
+        Card(
+            "Mean confidence",
+            write_decimal(confidence.mean),
+            f"over {scored:,} T cells, unresolved ones too",
+        ),
+        Card(
+            f"Confidence above {HIGH_CONFIDENCE}",
+            write_share(confidence.n_high, scored),
+            f"{confidence.n_high:,} of {scored:,} T cells",
+        ),
+        Card(
+            f"Confidence below {LOW_CONFIDENCE}",
+            write_share(confidence.n_low, scored),
+            f"{confidence.n_low:,} of {scored:,} T cells",
+        ),
+    )
+
+
+def _of_t_cells(part: int, calls: CallSection) -> str:
+    return write_part(part, calls.n_t_cells, "T cells")
+
+
+def collect_warnings(inputs: ReportInputs, quality: QualitySection | None) -> tuple[str, ...]:
+    """Collect what the steps warned of, and what does not fit together.
+
+    Parameters
+    ----------
+    inputs
+        What is known.
+    quality
+        The quality section.
+
+    Returns
+    -------
+    tuple of str
+        Sentences, without repeats, at most about 40.
+    """
+    found: list[str] = []
+    for document in (inputs.qc, inputs.embed, inputs.metrics):
+        found += read_texts(document, "warnings")
+    n_kept = quality.n_kept if quality else None
+    if n_kept is not None and inputs.predictions is not None and inputs.predictions.num_rows != n_kept:
+        found.append(
+            f"The predictions hold {inputs.predictions.num_rows:,} cells, but quality control kept "
+            f"{n_kept:,}: the files may come from different runs."
+        )
+    versions = sorted({read_text(dict(f.note), "version") for f in inputs.files} - {""})
+    if len(versions) > 1:
+        found.append(f"The files were written by different versions of tcellflow: {', '.join(versions)}.")
+    found += _find_stale(inputs.files)
+    unique = list(dict.fromkeys(found))
+    rest = len(unique) - _WARNINGS_SHOWN
+    return (*unique[:_WARNINGS_SHOWN], *([f"And {rest:,} more warnings."] if rest > 0 else []))
+
+
+def _find_stale(files: tuple[SourceFile, ...]) -> list[str]:
+    """Compare the digests that steps noted of their inputs with the files at hand."""
+    digests = {file.role: file.sha256 for file in files}
+    return [
+        f"The {file.role} file was made from another {role} file than the one shown here: "
+        "re-run the later steps."
+        for file in files
+        for role in (Role.CHAINS, Role.RECEPTORS, Role.EMBEDDINGS)
+        if role in digests and read_text(dict(file.note), "inputs", role) not in {"", digests[role]}
+    ]
+
+
+def tell_steps(inputs: ReportInputs) -> tuple[Step, ...]:
+    """Tell how each step was run.
+
+    Parameters
+    ----------
+    inputs
+        What is known.
+
+    Returns
+    -------
+    tuple of Step
+        In running order; steps without a file are left out.
+    """
+    steps = []
+    for name, roles in _STEP_ROLES:
+        note = _find_note(inputs, *roles)
+        if note is not None:
+            steps.append(
+                Step(
+                    name=name,
+                    version=read_text(note, "version") or NOTHING,
+                    options=tuple(flatten(look_up(note, "options"))),
+                    inputs=tuple(flatten(look_up(note, "inputs"))),
+                    bundle=tuple(flatten(look_up(note, "bundle"))),
+                )
+            )
+    return tuple(steps)
+
+
+def tell_limits(
+    calls: CallSection | None, clones: CloneSection | None, metrics: JsonValue
+) -> tuple[str, ...]:
+    """Say what must not be read into the page.
+
+    Parameters
+    ----------
+    calls, clones
+        The sections present.
+    metrics
+        Content of metrics.json, whose bundle may name its own limits.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+    """
+    limits = []
+    if calls:
+        limits.append(
+            "A state is a statistical call from one measurement of one cell. Confidence was calibrated on "
+            "other donors or studies; on tissue, disease or technology unlike theirs it can be too high."
+        )
+        weak = [r.state for r in calls.states if r.evidence in {Evidence.TEACHER, Evidence.MARKER}]
+        if weak:
+            limits.append(
+                f"{', '.join(weak)}: no labelled cells taught these classes (see the evidence beside each "
+                "state). Confirm them with marker genes or proteins before building on them."
+            )
+        limits.append(
+            "Shares of states describe the cells that were captured and passed the filters; sorting, "
+            "enrichment and freezing change them."
+        )
+    if clones:
+        limits.append(
+            "Clones are defined within a donor. The same receptor in two donors is a public receptor, not "
+            "one clone. Clone sizes are cells in this sample, and small clones say little about states."
+        )
+    return (*limits, *read_texts(metrics, "bundle", "limits"))

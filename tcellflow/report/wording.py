@@ -1,0 +1,176 @@
+"""The report's words: what each term means, and how numbers are written.
+
+Invariant: a share is written with its denominator beside it, and never rounds to 0 % or 100 %
+unless it is exactly that.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tcellflow.vocabulary import AbstainReason, ChainPairing, Evidence, Function, Lineage
+
+NOTHING: Final = "\u2013"
+
+EVIDENCE_MEANINGS: Final[dict[Evidence, str]] = {
+    Evidence.GATED: "learnt from cells sorted or gated by surface proteins",
+    Evidence.AUTHOR: "learnt from the labels of a study's authors",
+    Evidence.MARKER: "learnt from marker genes, not from labelled cells",
+    Evidence.TEACHER: "learnt from another model's labels: silver, a hint",
+}
+STRONG_EVIDENCE: Final = frozenset({Evidence.GATED, Evidence.AUTHOR})
+
+ABSTAIN_MEANINGS: Final[dict[AbstainReason, str]] = {
+    AbstainReason.LOW_CONFIDENCE: "no state was probable enough for the chosen risk",
+    AbstainReason.OOD: "unlike the cells the model was trained on (another cell type, damaged or ambient)",
+    AbstainReason.NOT_T_CELL: "the T-cell gate found no sign of a T cell, or signs against one",
+    AbstainReason.DOUBLET: "signs of two cells under one barcode",
+    AbstainReason.COVERAGE: "too few of the model's genes were measured",
+}
+ABSTAIN_WORDS: Final[dict[AbstainReason, str]] = {
+    AbstainReason.LOW_CONFIDENCE: "low confidence",
+    AbstainReason.OOD: "out of distribution",
+    AbstainReason.NOT_T_CELL: "not a T cell",
+    AbstainReason.DOUBLET: "doublet",
+    AbstainReason.COVERAGE: "gene coverage",
+}
+PAIRING_MEANINGS: Final[dict[ChainPairing, str]] = {
+    ChainPairing.SINGLE_PAIR: "one VJ chain (alpha or gamma) and one VDJ chain (beta or delta)",
+    ChainPairing.ORPHAN_VJ: "alpha (or gamma) only",
+    ChainPairing.ORPHAN_VDJ: "beta (or delta) only",
+    ChainPairing.EXTRA_VJ: "a pair plus a second alpha (or gamma): often real, dual-alpha T cells exist",
+    ChainPairing.EXTRA_VDJ: "a pair plus a second beta (or delta): rarely real, often two cells",
+    ChainPairing.TWO_FULL_CHAINS: "two of each: suspected doublet",
+    ChainPairing.AMBIGUOUS: "chains that do not belong together, such as alpha with delta",
+    ChainPairing.MULTICHAIN: "more than two chains of one kind: suspected doublet",
+    ChainPairing.NO_IR: "no usable receptor chain",
+}
+LINEAGE_WORDS: Final[dict[Lineage, str]] = {
+    Lineage.CD4: "CD4",
+    Lineage.CD8: "CD8",
+    Lineage.TREG: "Treg",
+    Lineage.GAMMA_DELTA: "gamma-delta",
+    Lineage.INNATE_LIKE: "innate-like (MAIT, NKT)",
+    Lineage.UNRESOLVED: "unresolved",
+}
+FUNCTION_WORDS: Final[dict[Function, str]] = {value: value.replace("_", " ") for value in Function} | {
+    Function.TH_EFFECTOR: "helper effector",
+    Function.EXHAUSTED_PROGENITOR: "exhausted, progenitor",
+    Function.EXHAUSTED_TERMINAL: "exhausted, terminal",
+}
+
+
+def write_count(number: int | None) -> str:
+    """Write a count.
+
+    Parameters
+    ----------
+    number
+        The count, or None where it is not known.
+
+    Returns
+    -------
+    str
+        With thousands separators, or a dash.
+    """
+    return NOTHING if number is None else f"{number:,}"
+
+
+def write_share(part: int | None, whole: int | None) -> str:
+    """Write a share as percent.
+
+    Parameters
+    ----------
+    part, whole
+        Counts; the share is part of whole.
+
+    Returns
+    -------
+    str
+        One decimal; "<0.1 %" and ">99.9 %" instead of a rounding to nothing or everything; a dash
+        where either count is unknown or the whole is 0.
+    """
+    if part is None or not whole:
+        return NOTHING
+    if part == 0:
+        return "0 %"
+    if part == whole:
+        return "100 %"
+    percent = 100 * part / whole
+    if percent < 0.1:
+        return "<0.1 %"
+    if 99.9 < percent < 100:
+        return ">99.9 %"
+    return f"{percent:.1f} %"
+
+
+def write_part(part: int | None, whole: int | None, unit: str) -> str:
+    """Write a share together with its denominator.
+
+    Parameters
+    ----------
+    part, whole
+        Counts.
+    unit
+        What is counted, plural.
+
+    Returns
+    -------
+    str
+        E.g. "45.2 % of 1,137 T cells"; "of no T cells" where the whole is 0.
+    """
+    if part is None or whole is None:
+        return ""
+    return f"{write_share(part, whole)} of {whole:,} {unit}" if whole else f"there are no {unit}"
+
+
+def write_decimal(number: float | None, places: int = 2) -> str:
+    """Write a number between fixed decimals.
+
+    Parameters
+    ----------
+    number
+        The number, or None.
+    places
+        Decimals.
+
+    Returns
+    -------
+    str
+        The number, or a dash.
+    """
+    return NOTHING if number is None or number != number else f"{number:.{places}f}"  # noqa: PLR0124 - NaN
+
+
+def write_name(key: str) -> str:
+    """Turn a key of the files into words.
+
+    Parameters
+    ----------
+    key
+        E.g. ``not_a_cell``.
+
+    Returns
+    -------
+    str
+        E.g. ``not a cell``.
+    """
+    return key.replace("_", " ").strip()
+
+
+def write_plural(number: int, one: str, many: str) -> str:
+    """Write a count with the fitting noun.
+
+    Parameters
+    ----------
+    number
+        The count.
+    one, many
+        Singular and plural.
+
+    Returns
+    -------
+    str
+        E.g. "1 clone", "1,020 clones".
+    """
+    return f"{number:,} {one if number == 1 else many}"

@@ -1,0 +1,106 @@
+"""``report``: one self-contained page and one MultiQC section from the files of a sample.
+
+Invariant: the step computes nothing anew; every number on the page is counted from the files it
+was given, and what was not given is named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tcellflow.errors import OptionsError
+from tcellflow.io.store import stage_outputs, write_json
+from tcellflow.report.content import compose_report
+from tcellflow.report.inputs import find_default_files, read_report_inputs
+from tcellflow.report.multiqc import make_section
+from tcellflow.report.page import render_page
+from tcellflow.report.truth import compare_with_truth, read_true_labels
+from tcellflow.steps.progress import quiet
+from tcellflow.vocabulary import OutputName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tcellflow.report.inputs import ReportInputs
+    from tcellflow.report.truth import TruthSection
+    from tcellflow.steps.progress import Progress
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Options of the report.
+
+    Parameters
+    ----------
+    output
+        Output folder; also where the sample's files are looked for when none are named.
+    prefix
+        Sample name in front of the file names.
+    files
+        The sample's files, recognised by their contract or note; empty = those in `output`.
+    true_labels
+        CSV or TSV of labels per barcode to compare the calls with; None = no comparison.
+    force
+        Whether finished outputs may be replaced.
+    """
+
+    output: Path
+    prefix: str
+    files: tuple[Path, ...] = ()
+    true_labels: Path | None = None
+    force: bool = False
+
+
+def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
+    """Write the report of one sample.
+
+    Parameters
+    ----------
+    options
+        What to report on.
+    progress
+        Called with (done, total).
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``<prefix>.report.html`` and ``<prefix>_mqc.json``.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, is of no use to a report or belongs to another sample, or no file
+        is found.
+    ContractError
+        If a table breaks its contract.
+    OptionsError
+        If labels are given without predictions to compare them with.
+    OutputError
+        If an output cannot be written, or exists without `force`.
+    """
+    with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
+        page_path = outputs.path(OutputName.REPORT)
+        section_path = outputs.path(OutputName.MULTIQC)
+        paths = options.files or find_default_files(options.output, options.prefix)
+        inputs = read_report_inputs(paths)
+        progress(1, 3)
+        content = compose_report(inputs, options.prefix, _compare(options, inputs))
+        progress(2, 3)
+        page_path.write_text(render_page(content), encoding="utf-8", newline="\n")
+        write_json(section_path, make_section(content))
+        finished = outputs.commit()
+        progress(3, 3)
+        return finished
+
+
+def _compare(options: ReportOptions, inputs: ReportInputs) -> TruthSection | None:
+    if options.true_labels is None:
+        return None
+    if inputs.predictions is None:
+        raise OptionsError(
+            "labels were given, but there are no predictions to compare them with",
+            where="--true-labels",
+            mend="run tcellflow predict first, or leave the option out",
+        )
+    return compare_with_truth(inputs.predictions, read_true_labels(options.true_labels))

@@ -1,0 +1,262 @@
+"""Makers of what the steps write for one sample, valid against the contracts, seeded and small.
+
+Invariant: the files agree with each other (cells, clones, keys) as those of one real run do.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tcellflow.contracts.tables import CHAINS, CLONOTYPES, PREDICTIONS, RECEPTORS
+from tcellflow.io.store import write_table
+from tcellflow.provenance import StepNote, digest_file
+from tcellflow.vocabulary import Function, Lineage, State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tcellflow.contracts.columns import Table
+
+_EVIDENCE = {
+    State.EFFECTOR: "gated",
+    State.EXHAUSTED: "teacher",
+    State.MEMORY: "gated",
+    State.NAIVE: "gated",
+    State.PROLIFERATING: "marker",
+    State.TH_EFFECTOR: "teacher",
+    State.TREG: "gated",
+}
+_FUNCTION = {
+    State.EFFECTOR: Function.EFFECTOR,
+    State.EXHAUSTED: Function.EXHAUSTED_TERMINAL,
+    State.MEMORY: Function.CENTRAL_MEMORY,
+    State.NAIVE: Function.NAIVE,
+    State.PROLIFERATING: Function.EFFECTOR_MEMORY,
+    State.TH_EFFECTOR: Function.TH_EFFECTOR,
+    State.TREG: Function.REGULATORY,
+}
+_V = {"TRA": ("TRAV12-1", "TRAV38-2/DV8", "TRAV8-3"), "TRB": ("TRBV20-1", "TRBV5-1", "TRBV28", "TRBV7-2")}
+_J = {"TRA": ("TRAJ33", "TRAJ42"), "TRB": ("TRBJ2-7", "TRBJ1-1", "TRBJ2-1")}
+_BUNDLE = {"name": "states-small", "version": "1.2.0", "sha256": "ab" * 32}
+
+
+@dataclass(frozen=True)
+class StepFrames:
+    """Content of one sample's files as data frames and JSON, to be changed by a test."""
+
+    chains: pd.DataFrame
+    receptors: pd.DataFrame
+    predictions: pd.DataFrame
+    clonotypes: pd.DataFrame
+    qc: dict[str, Any]
+    notes: dict[str, StepNote] = field(default_factory=dict)
+
+
+def make_step_frames(n_cells: int = 60, *, sample: str = "donor1", seed: int = 0) -> StepFrames:
+    """Make the files' content; every cell is kept, 5 in 6 carry a pair, 1 in 6 only a beta chain."""
+    rng = np.random.default_rng(seed)
+    barcodes = [f"{''.join(rng.choice(list('ACGT'), 16))}-1" for _ in range(n_cells)]
+    clone_numbers = np.minimum(rng.zipf(1.7, n_cells), 25) if n_cells else np.zeros(0, int)
+    clone_ids = [f"clone{n:04d}" for n in clone_numbers]
+    chains = _make_chains(barcodes, clone_numbers, sample)
+    receptors = _make_receptors(barcodes, clone_ids, chains, sample)
+    predictions = _make_predictions(barcodes, clone_ids, rng)
+    clonotypes = _make_clonotypes(predictions, sample)
+    notes = {
+        "preprocess": StepNote("preprocess", {"min_genes": 200, "max_pct_mt": 20.0}, {"gex": "11" * 32}),
+        "embed-tcr": StepNote("embed-tcr", {"backend": "kmer"}),
+        "predict": StepNote("predict", {"target_risk": 0.1}, {"cells": "22" * 32}, _BUNDLE),
+    }
+    qc = _make_qc(n_cells, receptors, sample, notes["preprocess"])
+    return StepFrames(chains, receptors, predictions, clonotypes, qc, notes)
+
+
+def write_step_files(folder: Path, frames: StepFrames, prefix: str = "donor1") -> list[Path]:
+    """Write the files under the names the steps give them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    tables: tuple[tuple[Table, pd.DataFrame, str], ...] = (
+        (CHAINS, frames.chains, "preprocess"),
+        (RECEPTORS, frames.receptors, "embed-tcr"),
+        (PREDICTIONS, frames.predictions, "predict"),
+        (CLONOTYPES, frames.clonotypes, "predict"),
+    )
+    for contract, frame, step in tables:
+        path = folder / f"{prefix}.{contract.name}.parquet"
+        note = frames.notes[step]
+        if contract is RECEPTORS:
+            digest = digest_file(folder / f"{prefix}.chains.parquet")
+            note = StepNote(note.step, note.options, {**note.inputs, "chains": digest}, note.bundle)
+        write_table(
+            path, pa.Table.from_pandas(frame, contract.schema(), preserve_index=False), contract, note
+        )
+        paths.append(path)
+    qc = folder / f"{prefix}.qc.json"
+    qc.write_text(json.dumps(frames.qc, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return [*paths, qc]
+
+
+def _make_chains(barcodes: list[str], clones: np.ndarray, sample: str) -> pd.DataFrame:
+    rows = []
+    for index, (barcode, clone) in enumerate(zip(barcodes, clones, strict=True)):
+        for arm, locus in (("VJ", "TRA"), ("VDJ", "TRB")):
+            if locus == "TRA" and index % 6 == 5:
+                continue
+            junction = "CAS" + "ACDEFGHIKLMNPQRSTVWY"[int(clone) % 20] * 3 + "GYEQYF"
+            rows.append(
+                {
+                    "cell_id": barcode,
+                    "sample_id": sample,
+                    "donor": f"{sample}-donor",
+                    "arm": arm,
+                    "rank": 1,
+                    "locus": locus,
+                    "junction_aa": junction,
+                    "junction": None,
+                    "v_call": _V[locus][int(clone) % len(_V[locus])] if clone != 7 else None,
+                    "d_call": None,
+                    "j_call": _J[locus][int(clone) % len(_J[locus])],
+                    "c_call": None,
+                    "v_call_raw": None,
+                    "j_call_raw": None,
+                    "umi_count": 4.0,
+                    "consensus_count": 40.0,
+                    "productive": True,
+                    "anchor_added": False,
+                    "emb_id": f"{int(clone):018x}{arm[1].encode().hex()}",
+                }
+            )
+    return pd.DataFrame(rows, columns=[c.name for c in CHAINS.columns])
+
+
+def _make_receptors(
+    barcodes: list[str], clone_ids: list[str], chains: pd.DataFrame, sample: str
+) -> pd.DataFrame:
+    has_alpha = set(chains.loc[chains["locus"] == "TRA", "cell_id"])
+    sizes = pd.Series(clone_ids, dtype=object).value_counts()
+    rows = [
+        {
+            "cell_id": barcode,
+            "sample_id": sample,
+            "donor": f"{sample}-donor",
+            "has_tra": barcode in has_alpha,
+            "has_trb": True,
+            "chain_pairing": "single pair" if barcode in has_alpha else "orphan VDJ",
+            "receptor_type": "TCR",
+            "receptor_subtype": "TRA+TRB",
+            "doublet_suspect": False,
+            "clone_id": clone,
+            "clone_size": int(sizes[clone]),
+            "emb_tra": None,
+            "emb_trb": None,
+            "emb_pair": None,
+        }
+        for barcode, clone in zip(barcodes, clone_ids, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=[c.name for c in RECEPTORS.columns])
+
+
+def _make_predictions(barcodes: list[str], clone_ids: list[str], rng: np.random.Generator) -> pd.DataFrame:
+    states = list(State)
+    logits = rng.normal(size=(len(barcodes), 7)) * 2 + np.array([0.5, -1, 1.5, 2.0, -1.5, -1, 0])
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    rows = []
+    for index, values in enumerate(probabilities):
+        best = states[int(values.argmax())]
+        top = float(values.max())
+        is_t, sure = index % 15 != 14, top >= 0.5
+        row: dict[str, Any] = {c.name: None for c in PREDICTIONS.columns}
+        row |= {f"prob_{s}": float(v) for s, v in zip(states, values, strict=True)}
+        row |= {
+            "barcode": barcodes[index],
+            "predicted_state": best,
+            "confidence": top,
+            "state": "Not_T" if not is_t else best if sure else "Unresolved",
+            "state_probability": top,
+            "state_evidence": _EVIDENCE[best],
+            "abstained": not (is_t and sure),
+            "abstain_reason": "not_t_cell" if not is_t else None if sure else "low_confidence",
+            "is_t_cell": is_t,
+            "entropy": float(-(values * np.log(values)).sum()),
+            "lineage": Lineage.TREG if best == State.TREG else (Lineage.CD4, Lineage.CD8)[index % 2],
+            "function": _FUNCTION[best],
+            "cycle": "cycling" if best == State.PROLIFERATING else "resting",
+            "p_cycling": float(values[4]),
+            "inputs": "gex+tra+trb" if index % 6 != 5 else "gex+trb",
+            "panel_coverage": 0.93,
+            "clone_id": clone_ids[index],
+        }
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[c.name for c in PREDICTIONS.columns])
+
+
+def _make_clonotypes(predictions: pd.DataFrame, sample: str) -> pd.DataFrame:
+    rows = []
+    for clone, cells in predictions.groupby("clone_id", sort=True):
+        mode = cells["predicted_state"].mode()[0]
+        pooled = cells[[f"prob_{s}" for s in State]].mean().to_numpy(float)
+        row: dict[str, Any] = {f"p_{s}": float(p) for s, p in zip(State, pooled, strict=True)}
+        row |= {
+            "clone_id": clone,
+            "donor": f"{sample}-donor",
+            "n_cells": len(cells),
+            "lineage": "CD8",
+            "state_mode": mode,
+            "purity": float((cells["predicted_state"] == mode).mean()),
+            "entropy": float(-(pooled * np.log(pooled)).sum()),
+            "n_abstained": int(cells["abstained"].sum()),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[c.name for c in CLONOTYPES.columns])
+
+
+def _make_qc(n_cells: int, receptors: pd.DataFrame, sample: str, note: StepNote) -> dict[str, Any]:
+    n_contigs = 4 * n_cells
+    return {
+        "sample_id": sample,
+        "donor": f"{sample}-donor",
+        "counts_kind": "molecules (UMI)",
+        "matrix": {"kind": "10x HDF5", "n_cells": n_cells + 20, "n_features": 36601},
+        "genes": {"n_renamed": 212, "n_summed": 10, "summed": ["TBCE", "MATR3"]},
+        "cells": {
+            "input": n_cells + 20,
+            "kept": n_cells,
+            "removed": {"fewer_than_min_genes": 14, "too_much_mitochondrial": 6},
+        },
+        "receptors": {
+            "format": "10x filtered_contig_annotations",
+            "contigs": {
+                "read": n_contigs,
+                "kept": 2 * n_cells,
+                "dropped": {"not_productive": n_cells, "low_confidence": n_cells},
+            },
+            "pairing": {k: int(v) for k, v in receptors["chain_pairing"].value_counts().items()},
+            "gene_names": {"v": {"gene": 2 * n_cells, "unknown": 1}, "j": {"gene": 2 * n_cells}},
+            "barcodes": {"rule": "identity", "overlap": 0.97},
+        },
+        "gate": {"t_cells": n_cells - n_cells // 15, "doublet_suspects": 3},
+        "distributions": {
+            "total_counts": {
+                "edges": [float(e) for e in range(0, 20001, 1000)],
+                "counts": _bell(20, n_cells),
+            },
+            "n_genes_by_counts": {
+                "edges": [float(e) for e in range(0, 5001, 250)],
+                "counts": _bell(20, n_cells),
+            },
+            "pct_counts_mt": {"edges": [float(e) for e in range(0, 101, 5)], "counts": _bell(20, n_cells)},
+        },
+        "warnings": ["No donor column: the sample stands for the donor."],
+        "tcellflow": note.as_dict(),
+    }
+
+
+def _bell(bins: int, total: int) -> list[int]:
+    weights = np.exp(-(((np.arange(bins) - bins / 4) / 3) ** 2))
+    return [int(c) for c in np.floor(total * weights / weights.sum())]

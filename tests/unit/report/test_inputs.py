@@ -1,0 +1,124 @@
+"""Files are recognised by what they carry, and samples never mix."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from step_outputs import make_step_frames, write_step_files
+from tcellflow.errors import ContractError, InputError
+from tcellflow.report.inputs import Role, find_default_files, read_report_inputs, recognise_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    return write_step_files(tmp_path / "run", make_step_frames(12))
+
+
+def test_names_do_not_matter(files: list[Path], tmp_path: Path) -> None:
+    """Renamed files are still recognised, by contract or note."""
+    roles = set()
+    for number, path in enumerate(files):
+        renamed = tmp_path / f"{number}.bin"
+        shutil.copy(path, renamed)
+        roles.add(recognise_file(renamed))
+    assert roles == {Role.CHAINS, Role.RECEPTORS, Role.PREDICTIONS, Role.CLONOTYPES, Role.QC}
+
+
+def test_order_does_not_matter(files: list[Path]) -> None:
+    """The same files in any order give the same inputs, in step order, with digest and note."""
+    forth, back = read_report_inputs(files), read_report_inputs(files[::-1])
+    assert forth.files == back.files
+    assert [file.role for file in forth.files] == [
+        Role.QC,
+        Role.CHAINS,
+        Role.RECEPTORS,
+        Role.PREDICTIONS,
+        Role.CLONOTYPES,
+    ]
+    assert forth.files[1].note["step"] == "preprocess"
+    assert forth.embed is None
+    assert forth.metrics is None
+
+
+def test_default_files_are_those_of_the_prefix(files: list[Path]) -> None:
+    """Without files, those of the prefix in the output folder are taken, and none is an error."""
+    folder = files[0].parent
+    assert set(find_default_files(folder, "donor1")) == set(files)
+    with pytest.raises(InputError, match="no file of the sample 'donor2'"):
+        find_default_files(folder, "donor2")
+
+
+def test_two_files_of_one_kind_are_refused(files: list[Path], tmp_path: Path) -> None:
+    """Two predictions in one report would mix samples or runs."""
+    again = tmp_path / "again.parquet"
+    shutil.copy(files[2], again)
+    with pytest.raises(InputError, match="two predictions files"):
+        read_report_inputs([*files, again])
+
+
+def test_two_samples_are_refused(files: list[Path], tmp_path: Path) -> None:
+    """Receptors of another sample than the quality file's are refused, naming both."""
+    other = write_step_files(tmp_path / "other", make_step_frames(5, sample="donor9"), "donor9")
+    with pytest.raises(InputError, match=r'"donor9", the qc file of "donor1"'):
+        read_report_inputs([files[4], other[1]])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"barcode,label\n", "neither Parquet nor JSON"),
+        (b"", "neither Parquet nor JSON"),
+        (b'{"id": "x"}', "carries no tcellflow note"),
+        (b'{"tcellflow": {"step": "sing"}}', "comes from the step 'sing'"),
+        (b'{"broken', "not JSON"),
+        (b"PAR1PAR1", "damaged|not a Parquet"),
+    ],
+)
+def test_foreign_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    """What is no file of a step is named as such, with the files that would do."""
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        recognise_file(path)
+
+
+def test_absent_file_and_folder_are_refused(tmp_path: Path) -> None:
+    """A missing path or a folder is an input error, not a crash."""
+    with pytest.raises(InputError, match="does not exist"):
+        recognise_file(tmp_path / "no.json")
+    with pytest.raises(InputError, match="folder"):
+        recognise_file(tmp_path)
+
+
+def test_broken_tables_are_refused(files: list[Path], tmp_path: Path) -> None:
+    """A table that breaks its contract is refused with its fault."""
+    table = pq.read_table(files[2])
+    broken = tmp_path / "broken.parquet"
+    pq.write_table(table.drop_columns(["state"]), broken)
+    with pytest.raises(ContractError, match="column 'state'"):
+        read_report_inputs([broken])
+
+
+def test_unknown_contract_is_refused(tmp_path: Path) -> None:
+    """A Parquet file without our stamp is refused."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"a": [1]}), path)
+    with pytest.raises(InputError, match="not written by tcellflow"):
+        recognise_file(path)
+
+
+def test_metrics_and_embed_are_recognised_by_step(tmp_path: Path) -> None:
+    """The JSON of embed-tcr and predict is told apart by the step in its note."""
+    for step, role in (("embed-tcr", Role.EMBED), ("predict", Role.METRICS)):
+        path = tmp_path / f"{step}.x"
+        path.write_text(json.dumps({"tcellflow": {"step": step}}))
+        assert recognise_file(path) is role

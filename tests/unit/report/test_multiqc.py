@@ -1,0 +1,84 @@
+"""The MultiQC section, read by MultiQC itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from step_outputs import make_step_frames, write_step_files
+from tcellflow.report.content import compose_report
+from tcellflow.report.inputs import ReportInputs, read_report_inputs
+from tcellflow.report.multiqc import HEADERS, SECTION_ID, TABLE_ID, make_section
+from tcellflow.vocabulary import State
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> ReportInputs:
+    return read_report_inputs(write_step_files(tmp_path / "in", make_step_frames(60)))
+
+
+def _row(section: dict) -> dict:
+    (row,) = section["data"].values()
+    return row
+
+
+def test_ids_and_columns_never_vary(inputs: ReportInputs) -> None:
+    """Two samples share ids and headers, whatever is known of them, so that MultiQC joins them."""
+    full = make_section(compose_report(inputs, "a"))
+    bare = make_section(compose_report(ReportInputs(qc=inputs.qc), "b"))
+    assert (full["id"], full["pconfig"]["id"]) == (SECTION_ID, TABLE_ID) == ("tcellflow", "tcellflow_table")
+    assert {k: v for k, v in full.items() if k != "data"} == {k: v for k, v in bare.items() if k != "data"}
+    assert set(_row(full)) == {header.key for header in HEADERS}
+
+
+def test_unmeasured_numbers_are_absent(inputs: ReportInputs) -> None:
+    """Without predictions there are no state shares, rather than shares of 0."""
+    row = _row(make_section(compose_report(ReportInputs(qc=inputs.qc), "b")))
+    assert not any(f"pct_{state}" in row for state in State)
+    assert "mean_confidence" not in row
+    assert row["cells"] == 60
+
+
+def test_shares_of_states_and_unresolved_make_a_hundred(inputs: ReportInputs) -> None:
+    """The state shares and the unresolved share are all of the T cells."""
+    row = _row(make_section(compose_report(inputs, "a")))
+    total = sum(row[f"pct_{state}"] for state in State) + row["pct_unresolved"]
+    assert total == pytest.approx(100, abs=0.01)
+
+
+def test_row_names_cannot_carry_markup(inputs: ReportInputs) -> None:
+    """MultiQC writes row names unescaped, so markup in the sample name is taken out."""
+    section = make_section(compose_report(inputs, "<b>d&1\"'"))
+    assert list(section["data"]) == ["_b_d_1__"]
+
+
+def test_multiqc_merges_samples(tmp_path: Path, inputs: ReportInputs) -> None:
+    """The real MultiQC shows two samples, one of them without cells, in one table with our columns."""
+    empty = read_report_inputs(write_step_files(tmp_path / "none", make_step_frames(0, sample="none")))
+    found = tmp_path / "found"
+    for prefix, content in (("donor1", inputs), ("none", empty)):
+        (found / prefix).mkdir(parents=True)
+        section = make_section(compose_report(content, prefix))
+        (found / prefix / f"{prefix}_mqc.json").write_text(json.dumps(section, sort_keys=True))
+    program = Path(sys.executable).with_name("multiqc")
+    if not program.exists():
+        pytest.skip("multiqc is not installed")
+    subprocess.run(
+        [program, found, "-o", tmp_path / "out", "--no-ansi", "--no-ai", "--no-version-check", "--strict"],
+        check=True,
+        capture_output=True,
+        env=os.environ | {"HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)},
+        timeout=120,
+    )
+    data = json.loads((tmp_path / "out" / "multiqc_data" / "multiqc_data.json").read_text())
+    (rows,) = data["report_saved_raw_data"].values()
+    assert set(rows) == {"donor1", "none"}
+    assert rows["donor1"]["cells"] == 60
+    assert rows["none"]["cells"] == 0
+    report = (tmp_path / "out" / "multiqc_report.html").read_text()
+    assert all(header.title in report for header in HEADERS if not header.is_hidden)

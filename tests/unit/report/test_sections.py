@@ -1,0 +1,266 @@
+"""The sections count what the files hold: each number is recounted here from the raw frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from step_outputs import StepFrames, make_step_frames
+from tcellflow.contracts.tables import CHAINS, CLONOTYPES, PREDICTIONS, RECEPTORS
+from tcellflow.report.calls import summarise_calls
+from tcellflow.report.clones import summarise_clones
+from tcellflow.report.inputs import ReportInputs
+from tcellflow.report.quality import summarise_quality
+from tcellflow.report.repertoire import summarise_receptors
+from tcellflow.vocabulary import State
+
+if TYPE_CHECKING:
+    from tcellflow.contracts.columns import Table
+
+
+def _table(frame: pd.DataFrame, contract: Table) -> pa.Table:
+    return pa.Table.from_pandas(frame, contract.schema(), preserve_index=False)
+
+
+def _inputs(frames: StepFrames) -> ReportInputs:
+    return ReportInputs(
+        qc=frames.qc,
+        chains=_table(frames.chains, CHAINS),
+        receptors=_table(frames.receptors, RECEPTORS),
+        predictions=_table(frames.predictions, PREDICTIONS),
+        clonotypes=_table(frames.clonotypes, CLONOTYPES),
+    )
+
+
+@pytest.fixture(scope="module")
+def frames() -> StepFrames:
+    return make_step_frames(400, seed=3)
+
+
+@pytest.fixture(scope="module")
+def cells(frames: StepFrames) -> pd.DataFrame:
+    return frames.predictions
+
+
+def test_states_add_up_to_the_t_cells(frames: StepFrames, cells: pd.DataFrame) -> None:
+    """Reported and unresolved cells are the T cells, and each state has its own count."""
+    calls = summarise_calls(_table(cells, PREDICTIONS))
+    assert calls.n_cells == 400
+    assert calls.n_t_cells == int(cells["is_t_cell"].sum())
+    assert sum(row.n_cells for row in calls.states) == calls.n_reported
+    assert calls.n_reported + calls.n_unresolved == calls.n_t_cells
+    for row in calls.states:
+        assert row.n_cells == (cells["state"] == row.state).sum()
+
+
+def test_evidence_stands_beside_each_state(cells: pd.DataFrame) -> None:
+    """Silver and marker classes are told from gated ones, with their meaning."""
+    rows = {row.state: row for row in summarise_calls(_table(cells, PREDICTIONS)).states}
+    assert rows[State.EXHAUSTED].evidence == "teacher"
+    assert "silver" in rows[State.EXHAUSTED].meaning
+    assert not rows[State.PROLIFERATING].is_strong
+    assert rows[State.NAIVE].is_strong
+
+
+def test_a_state_without_cells_claims_no_evidence(cells: pd.DataFrame) -> None:
+    """Where no cell shows a class, the section does not guess its evidence."""
+    only = cells.loc[cells["predicted_state"] == State.NAIVE]
+    rows = {row.state: row for row in summarise_calls(_table(only, PREDICTIONS)).states}
+    assert rows[State.TREG].evidence is None
+    assert rows[State.TREG].n_cells == 0
+
+
+def test_reasons_count_every_abstained_cell(cells: pd.DataFrame) -> None:
+    """Each abstained cell has its reason counted once."""
+    calls = summarise_calls(_table(cells, PREDICTIONS))
+    assert sum(row.n_cells for row in calls.reasons) == int(cells["abstained"].sum())
+    assert {row.reason for row in calls.reasons} == {"low confidence", "not a T cell"}
+
+
+def test_confidence_covers_unresolved_t_cells_only(cells: pd.DataFrame) -> None:
+    """Mean, shares and histogram are over T cells, unresolved ones included, others not."""
+    confidence = summarise_calls(_table(cells, PREDICTIONS)).confidence
+    values = cells.loc[cells["is_t_cell"], "confidence"].astype("float32")
+    assert confidence.n_cells == len(values)
+    assert confidence.mean == pytest.approx(values.mean(), abs=1e-6)
+    assert confidence.n_high == (values > 0.9).sum()
+    assert confidence.n_low == (values < 0.5).sum()
+    assert confidence.histogram.total == len(values)
+    assert sum(row.n_cells for row in confidence.rows) == len(values)
+    assert confidence.agreement is None
+
+
+def test_confidence_of_one_lands_in_the_last_bin(cells: pd.DataFrame) -> None:
+    """A probability of exactly 1 is not lost at the edge."""
+    sure = cells.assign(confidence=1.0, model_agreement=1.0)
+    confidence = summarise_calls(_table(sure, PREDICTIONS)).confidence
+    assert confidence.histogram.counts[-1] == confidence.n_cells
+    assert confidence.agreement is not None
+    assert confidence.agreement.counts[-1] == confidence.n_cells
+
+
+def test_least_sure_cells_come_with_their_second_choice(cells: pd.DataFrame) -> None:
+    """The 20 lowest confidences, lowest first, each with the runner-up of the seven probabilities."""
+    least = summarise_calls(_table(cells, PREDICTIONS)).confidence.least_sure
+    passed = cells.loc[cells["is_t_cell"]].sort_values("confidence", kind="stable").head(20)
+    assert [cell.barcode for cell in least] == list(passed["barcode"])
+    for cell, (_, row) in zip(least, passed.iterrows(), strict=True):
+        ranked = sorted(State, key=lambda s: -row[f"prob_{s}"])
+        assert (cell.first, cell.second) == (ranked[0], ranked[1])
+        assert cell.p_second == pytest.approx(row[f"prob_{ranked[1]}"], abs=1e-6)
+        assert cell.outcome == "unresolved: low confidence"
+
+
+def test_lineage_and_function_cross_all_reported_cells(cells: pd.DataFrame) -> None:
+    """Every reported cell is in exactly one field of the table; missing functions have their column."""
+    holes = cells.assign(function=cells["function"].where(cells.index % 3 != 0, None))
+    axes = summarise_calls(_table(holes, PREDICTIONS)).axes
+    reported = holes.loc[holes["state"].isin(list(State))]
+    assert sum(sum(numbers) for _, numbers in axes.rows) == sum(axes.totals) == len(reported)
+    column = axes.functions.index("not called")
+    assert axes.totals[column] == reported["function"].isna().sum()
+    assert axes.largest == max(n for _, numbers in axes.rows for n in numbers)
+
+
+def test_gene_usage_counts_cells_once(frames: StepFrames) -> None:
+    """Second chains of a cell do not count; unknown genes are counted apart."""
+    extra = frames.chains.loc[frames.chains["locus"] == "TRB"].assign(rank=2, v_call="TRBV99")
+    chains = pd.concat([frames.chains, extra], ignore_index=True)
+    section = summarise_receptors(replace(_inputs(frames), chains=_table(chains, CHAINS)))
+    assert section is not None
+    usage = {u.name: u for u in section.usages}["TRBV"]
+    beta = frames.chains.loc[frames.chains["locus"] == "TRB", "v_call"]
+    assert usage.n_cells == beta.notna().sum()
+    assert usage.n_unknown == beta.isna().sum()
+    assert dict(usage.top) == beta.value_counts().to_dict()
+
+
+def test_gamma_delta_genes_appear_only_where_they_occur(frames: StepFrames) -> None:
+    """A sample without gamma-delta chains shows no empty TRGV table; one with them does."""
+    plain = summarise_receptors(_inputs(frames))
+    delta = frames.chains.assign(locus=frames.chains["locus"].replace("TRB", "TRD"))
+    mixed = summarise_receptors(replace(_inputs(frames), chains=_table(delta, CHAINS)))
+    assert plain is not None
+    assert mixed is not None
+    assert [u.name for u in plain.usages] == ["TRAV", "TRAJ", "TRBV", "TRBJ"]
+    assert "TRDV" in [u.name for u in mixed.usages]
+
+
+def test_pairing_comes_from_the_table_or_else_from_qc(frames: StepFrames) -> None:
+    """Table and qc.json give the same pairing; without both there is none."""
+    inputs = _inputs(frames)
+    by_table = summarise_receptors(inputs)
+    by_qc = summarise_receptors(replace(inputs, receptors=None))
+    assert by_table is not None
+    assert by_qc is not None
+    assert by_table.pairings == by_qc.pairings
+    assert by_table.n_paired == by_qc.n_paired == int(frames.receptors["has_tra"].sum())
+    assert by_table.n_cells == by_qc.n_cells == 400
+    assert summarise_receptors(ReportInputs(predictions=inputs.predictions)) is None
+
+
+def test_genes_per_state_join_chains_with_calls(frames: StepFrames) -> None:
+    """The five most used genes of a state are counted over that state's cells only."""
+    section = summarise_receptors(_inputs(frames))
+    assert section is not None
+    rows = {row.state: row for row in section.by_state}
+    naive = set(frames.predictions.loc[frames.predictions["state"] == State.NAIVE, "barcode"])
+    beta = frames.chains.loc[(frames.chains["locus"] == "TRB") & frames.chains["cell_id"].isin(naive)]
+    usage = {u.name: u for u in rows[State.NAIVE].usages}["TRBJ"]
+    assert dict(usage.top) == beta["j_call"].value_counts().head(5).to_dict()
+    assert rows["all cells"].n_cells == 400
+
+
+def test_contigs_that_do_not_add_up_are_shown(frames: StepFrames) -> None:
+    """Contigs neither kept nor dropped for a reason are reported as such, not hidden."""
+    qc = {**frames.qc, "receptors": {"contigs": {"read": 100, "kept": 60, "dropped": {"x": 30}}}}
+    section = summarise_receptors(ReportInputs(qc=qc))
+    assert section is not None
+    assert section.contigs is not None
+    assert section.contigs.unexplained == 10
+
+
+def test_quality_reads_cells_and_thresholds(frames: StepFrames) -> None:
+    """Removal reasons and distributions are shown with the options that cut them."""
+    section = summarise_quality(frames.qc)
+    assert section is not None
+    assert (section.n_input, section.n_kept, section.unexplained) == (420, 400, 0)
+    assert section.removed[0] == ("fewer_than_min_genes", 14)
+    genes, mito = section.histograms[1:]
+    assert (genes.thresholds[0].value, mito.thresholds[0].value) == (200.0, 20.0)
+
+
+def test_quality_survives_an_almost_empty_file() -> None:
+    """A qc.json of an older or broken run gives a section of unknowns, not an exception."""
+    section = summarise_quality({"cells": {"input": 5}, "distributions": {"total_counts": {"edges": [1]}}})
+    assert section is not None
+    assert (section.n_input, section.n_kept, section.unexplained) == (5, None, 0)
+    assert section.histograms == ()
+    assert summarise_quality(None) is None
+
+
+def test_clone_sizes_cover_all_cells(frames: StepFrames) -> None:
+    """Size classes add up to all clones and all their cells."""
+    section = summarise_clones(_inputs(frames))
+    assert section is not None
+    sizes = frames.predictions["clone_id"].value_counts()
+    assert sum(row.n_clones for row in section.sizes) == section.n_clones == len(sizes)
+    assert sum(row.n_cells for row in section.sizes) == section.n_cells == 400
+    assert section.n_expanded == (sizes > 1).sum()
+
+
+def test_largest_clones_name_receptor_and_states(frames: StepFrames) -> None:
+    """The largest clones come first, with CDR3, genes, lineage, state, purity and entropy."""
+    section = summarise_clones(_inputs(frames))
+    assert section is not None
+    first, row = section.largest[0], frames.clonotypes.sort_values("n_cells").iloc[-1]
+    assert len(section.largest) == min(20, section.n_clones)
+    assert (first.clone_id, first.n_cells) == (row["clone_id"], row["n_cells"])
+    assert first.purity == pytest.approx(row["purity"], abs=1e-6)
+    assert (first.lineage, first.state_mode) == ("CD8", row["state_mode"])
+    members = frames.receptors.loc[frames.receptors["clone_id"] == row["clone_id"], "cell_id"]
+    own = frames.chains.loc[frames.chains["cell_id"].isin(members) & (frames.chains["locus"] == "TRB")]
+    assert first.beta is not None
+    assert first.beta.junction_aa == own["junction_aa"].mode()[0]
+    assert first.beta.j_call == own["j_call"].mode()[0]
+
+
+def test_clones_without_predictions_have_sizes_only(frames: StepFrames) -> None:
+    """Receptors alone give clone sizes, without states and without inventing any."""
+    section = summarise_clones(replace(_inputs(frames), clonotypes=None, predictions=None))
+    assert section is not None
+    assert not section.has_states
+    assert section.largest[0].purity is None
+    assert section.largest[0].n_cells == frames.receptors["clone_id"].value_counts().iloc[0]
+    assert summarise_clones(ReportInputs(qc=frames.qc)) is None
+
+
+def test_row_order_does_not_change_tables(frames: StepFrames) -> None:
+    """Shuffled tables give the same clones, genes and counts."""
+    mixed = StepFrames(
+        chains=frames.chains.sample(frac=1, random_state=1),
+        receptors=frames.receptors.sample(frac=1, random_state=2),
+        predictions=frames.predictions.sample(frac=1, random_state=3),
+        clonotypes=frames.clonotypes.sample(frac=1, random_state=4),
+        qc=frames.qc,
+    )
+    assert summarise_clones(_inputs(mixed)) == summarise_clones(_inputs(frames))
+    assert summarise_receptors(_inputs(mixed)) == summarise_receptors(_inputs(frames))
+
+
+def test_no_cells_make_empty_sections() -> None:
+    """A sample without cells gives sections of zeros."""
+    inputs = _inputs(make_step_frames(0))
+    assert inputs.predictions is not None
+    calls = summarise_calls(inputs.predictions)
+    assert (calls.n_cells, calls.n_reported, calls.confidence.mean) == (0, 0, None)
+    assert calls.confidence.least_sure == calls.axes.rows == ()
+    clones, receptors = summarise_clones(inputs), summarise_receptors(inputs)
+    assert clones is not None
+    assert receptors is not None
+    assert (clones.n_clones, clones.sizes) == (0, ())
+    assert receptors.n_chains == 0
