@@ -227,7 +227,7 @@ def _make_qc(n_cells: int, receptors: pd.DataFrame, sample: str, note: StepNote)
         "cells": {
             "input": n_cells + 20,
             "kept": n_cells,
-            "removed": {"fewer_than_min_genes": 14, "too_much_mitochondrial": 6},
+            "removed": {"too_few_genes": 14, "too_much_mitochondrial": 6, "too_few_counts": 0},
         },
         "receptors": {
             "format": "10x filtered_contig_annotations",

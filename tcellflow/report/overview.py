@@ -255,8 +255,15 @@ def _find_stale(files: tuple[SourceFile, ...]) -> list[str]:
         "re-run the later steps."
         for file in files
         for role in (Role.CHAINS, Role.RECEPTORS, Role.EMBEDDINGS)
-        if role in digests and read_text(dict(file.note), "inputs", role) not in {"", digests[role]}
+        if role in digests and (noted := _noted_digests(file, role)) and digests[role] not in noted
     ]
+
+
+def _noted_digests(file: SourceFile, role: Role) -> set[str]:
+    # A step that took several files of a kind notes them as chains, chains_2, chains_3 ...
+    inputs = file.note.get("inputs")
+    names = inputs if isinstance(inputs, dict) else {}
+    return {str(digest) for name, digest in names.items() if name == role or name.startswith(f"{role}_")}
 
 
 def tell_steps(inputs: ReportInputs) -> tuple[Step, ...]:

@@ -20,6 +20,7 @@ from tcellflow.report.wording import (
     write_name,
     write_part,
     write_plural,
+    write_reason,
     write_share,
 )
 from tcellflow.vocabulary import OutputName, output_name
@@ -68,6 +69,7 @@ def _make_environment() -> Environment:
         "part": write_part,
         "decimal": write_decimal,
         "name": write_name,
+        "reason": write_reason,
     }
     environment.globals |= {
         "bar": draw_bar,

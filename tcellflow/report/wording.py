@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tcellflow.receptors.rows import REASON_MEANINGS
 from tcellflow.vocabulary import AbstainReason, ChainPairing, Evidence, Function, Lineage
 
 NOTHING: Final = "\u2013"
@@ -53,6 +54,7 @@ LINEAGE_WORDS: Final[dict[Lineage, str]] = {
     Lineage.INNATE_LIKE: "innate-like (MAIT, NKT)",
     Lineage.UNRESOLVED: "unresolved",
 }
+_DROP_WORDS: Final[dict[str, str]] = {reason.value: words for reason, words in REASON_MEANINGS.items()}
 FUNCTION_WORDS: Final[dict[Function, str]] = {value: value.replace("_", " ") for value in Function} | {
     Function.TH_EFFECTOR: "helper effector",
     Function.EXHAUSTED_PROGENITOR: "exhausted, progenitor",
@@ -156,6 +158,22 @@ def write_name(key: str) -> str:
         E.g. ``not a cell``.
     """
     return key.replace("_", " ").strip()
+
+
+def write_reason(key: str) -> str:
+    """Say why a cell or contig was left out.
+
+    Parameters
+    ----------
+    key
+        The reason as the files name it, e.g. ``not_a_cell``.
+
+    Returns
+    -------
+    str
+        What it means; the key in words where its meaning is not known here.
+    """
+    return _DROP_WORDS.get(key) or write_name(key)
 
 
 def write_plural(number: int, one: str, many: str) -> str:

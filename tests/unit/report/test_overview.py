@@ -83,6 +83,14 @@ def test_files_of_different_runs_are_noticed(inputs: ReportInputs) -> None:
     assert "The receptors file was made from another chains file" in text
 
 
+def test_several_chains_files_are_one_input(inputs: ReportInputs) -> None:
+    """Receptors embedded together with other samples are not stale where one of the noted files is ours."""
+    ours = next(f.sha256 for f in inputs.files if f.role is Role.CHAINS)
+    note = {"step": "embed-tcr", "inputs": {"chains": "0" * 64, "chains_2": ours}}
+    files = tuple(replace(f, note=note) if f.role is Role.RECEPTORS else f for f in inputs.files)
+    assert not any("another chains" in w for w in compose_report(replace(inputs, files=files), "x").warnings)
+
+
 def test_a_consistent_run_warns_of_nothing(inputs: ReportInputs) -> None:
     """Files of one run raise no warning of their own."""
     calm = replace(inputs, qc={**inputs.qc, "warnings": []})

@@ -189,7 +189,7 @@ def test_quality_reads_cells_and_thresholds(frames: StepFrames) -> None:
     section = summarise_quality(frames.qc)
     assert section is not None
     assert (section.n_input, section.n_kept, section.unexplained) == (420, 400, 0)
-    assert section.removed[0] == ("fewer_than_min_genes", 14)
+    assert section.removed[0] == ("too_few_genes", 14)
     genes, mito = section.histograms[1:]
     assert (genes.thresholds[0].value, mito.thresholds[0].value) == (200.0, 20.0)
 

@@ -49,3 +49,9 @@ def test_every_term_is_explained() -> None:
     assert set(wording.PAIRING_MEANINGS) == set(ChainPairing)
     assert set(wording.LINEAGE_WORDS) == set(Lineage)
     assert set(wording.FUNCTION_WORDS) == set(Function)
+
+
+def test_reasons_are_sentences_or_at_least_words() -> None:
+    """Known reasons carry their meaning, unknown ones are written without underscores."""
+    assert wording.write_reason("not_a_cell") == "the barcode was not called a cell"
+    assert wording.write_reason("some_new_reason") == "some new reason"
