@@ -1,0 +1,118 @@
+"""Clones: cells of one donor that carry the same receptor.
+
+Invariant: a clone id is a hash of donor and receptor alone, so it is the same in every sample of
+the donor; cells of different donors never share a clone, however equal their receptors are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from tcellflow.receptors.keys import content_hash
+from tcellflow.receptors.rows import as_texts
+from tcellflow.vocabulary import Arm
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Orphans = Literal["strict", "rescue"]
+_PREFIX: Final = "c"  # keeps spreadsheets from reading an id of digits and one "e" as a number
+Chain = tuple[str, str, str, str | None, str | None]  # level, locus, sequence, V, J
+
+
+class CloneLevel(StrEnum):
+    """What the chains of a clone were compared by."""
+
+    NUCLEOTIDES = "nucleotides"
+    AMINO_ACIDS = "amino_acids"
+    MIXED = "mixed"
+
+
+def assign_clones(chains: pd.DataFrame, *, orphans: Orphans = "strict") -> pd.DataFrame:
+    """Give every cell with a usable chain its clone.
+
+    Parameters
+    ----------
+    chains
+        Ranked chains of one sample, e.g. the chains table: ``cell_id``, ``donor``, ``arm``, ``rank``,
+        ``locus``, ``junction_aa``, ``junction``, ``v_call`` and ``j_call``.
+    orphans
+        "strict": a cell with one chain is of the clone of that chain alone. "rescue": it joins the
+        only paired clone of its donor that shares the chain, if there is exactly one.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by cell in order of appearance: ``clone_id``, ``clone_size`` (cells, int32) and
+        ``clone_level`` (`CloneLevel`).
+
+    Notes
+    -----
+    A clone is told by the first-ranked chain of each arm: nucleotides of the junction (amino acids
+    where they are missing) with V and J gene.
+    """
+    first = chains[chains["rank"] == 1]
+    identities = dict(zip(first.index, _identities(first), strict=True))
+    receptors: dict[str, dict[str, Chain]] = {}
+    donors: dict[str, str] = {}
+    for row, cell, donor, arm in zip(
+        first.index, first["cell_id"], first["donor"], first["arm"], strict=True
+    ):
+        receptors.setdefault(cell, {})[arm] = identities[row]
+        donors[cell] = donor
+    if orphans == "rescue":
+        _rescue(receptors, donors)
+    return _number(receptors, donors)
+
+
+def _identities(first: pd.DataFrame) -> list[Chain]:
+    names = ("junction", "junction_aa", "locus", "v_call", "j_call")
+    fields = zip(*(as_texts(first[name]) for name in names), strict=True)
+    return [
+        (CloneLevel.NUCLEOTIDES, locus, dna, v_call, j_call)
+        if dna
+        else (CloneLevel.AMINO_ACIDS, locus, residues, v_call, j_call)
+        for dna, residues, locus, v_call, j_call in fields
+    ]
+
+
+def _rescue(receptors: dict[str, dict[str, Chain]], donors: dict[str, str]) -> None:
+    """Complete cells with one chain by the only pair of their donor that has this chain."""
+    partners: dict[tuple[str, Chain], set[Chain]] = defaultdict(set)
+    for cell, chains in receptors.items():
+        if len(chains) == len(Arm):
+            vj, vdj = chains[Arm.VJ], chains[Arm.VDJ]
+            partners[donors[cell], vj].add(vdj)
+            partners[donors[cell], vdj].add(vj)
+    for cell, chains in receptors.items():
+        if len(chains) == 1:
+            ((arm, chain),) = chains.items()
+            found = partners.get((donors[cell], chain), set())
+            if len(found) == 1:
+                chains[Arm.VDJ if arm == Arm.VJ else Arm.VJ] = next(iter(found))
+
+
+def _number(receptors: dict[str, dict[str, Chain]], donors: dict[str, str]) -> pd.DataFrame:
+    ids: dict[tuple[str, tuple[Chain, ...]], str] = {}
+    clone_ids: npt.NDArray[np.object_] = np.empty(len(receptors), dtype=object)
+    levels = np.empty(len(receptors), dtype=object)
+    for row, (cell, chains) in enumerate(receptors.items()):
+        receptor = tuple(chains[arm] for arm in Arm if arm in chains)
+        key = (donors[cell], receptor)
+        if key not in ids:
+            ids[key] = _PREFIX + content_hash(donors[cell], *(field for chain in receptor for field in chain))
+        clone_ids[row] = ids[key]
+        used = {chain[0] for chain in receptor}
+        levels[row] = str(used.pop() if len(used) == 1 else CloneLevel.MIXED)
+    clones = pd.DataFrame(
+        {"clone_id": clone_ids, "clone_level": levels},
+        index=pd.Index(np.array(list(receptors), dtype=object), name="cell_id"),
+    )
+    sizes = clones.groupby("clone_id", sort=False)["clone_id"].transform("size")
+    clones["clone_size"] = sizes.astype(np.int32) if len(clones) else np.empty(0, np.int32)
+    return clones[["clone_id", "clone_size", "clone_level"]]
