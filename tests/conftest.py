@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Folder of the large real data sets; tests are skipped where it is absent, but fail under CI."""
-    named = os.environ.get("TCELLFLOW_TEST_DATA")
+def find_shared_data(environment: Mapping[str, str]) -> Path:
+    """The folder of the real data sets; skips where it is absent, but fails under CI."""
+    named = environment.get("TCELLFLOW_TEST_DATA")
     folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
     if folder.is_dir():
         return folder
     message = f"the real data sets are not at {folder} (set TCELLFLOW_TEST_DATA)"
-    if os.environ.get("CI", "").lower() == "true":
+    if environment.get("CI", "").lower() == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the large real data sets."""
+    return find_shared_data(os.environ)

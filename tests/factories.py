@@ -350,3 +350,70 @@ def write_h5ad(
     adata = make_anndata(sample, counts_in=counts_in, layout=layout, antibody_key=antibody_key, obs=obs)
     adata.write_h5ad(path, compression=compression)
     return path
+
+
+def write_h5mu(path: Path, sample: SyntheticSample, *, gex: str = "gex", prot: str = "prot") -> Path:
+    """Write expression and antibodies of the sample as two modalities of a MuData file."""
+    import mudata as md  # noqa: PLC0415 (a second of imports that few tests need)
+
+    adata = make_anndata(sample)
+    adata.obsm.clear()
+    proteins = ad.AnnData(
+        sp.csr_matrix(sample.antibody_counts),
+        obs=pd.DataFrame(index=adata.obs_names),
+        var=pd.DataFrame(index=pd.Index(sample.antibody_names.astype(str))),
+    )
+    with md.set_options(pull_on_update=False):
+        md.MuData({gex: adata, prot: proteins}).write(path)
+    return path
+
+
+def make_cells_obs(sample: SyntheticSample, *, sample_id: str = "s1", donor: str = "d1") -> pd.DataFrame:
+    """The obs columns of a valid cells file: T cells by class, every second one with one clone's receptor."""
+    n_cells = len(sample.barcodes)
+    is_t = np.isin(sample.classes, _T)
+    has_pair = is_t & (np.arange(n_cells) % 2 == 0)
+    is_mt = np.array([str(name).startswith("MT-") for name in sample.gene_names])
+    totals = np.asarray(sample.counts.sum(axis=1)).ravel()
+    mt_totals = np.asarray(sample.counts[:, is_mt].sum(axis=1)).ravel()
+    return pd.DataFrame(
+        {
+            "sample_id": sample_id,
+            "donor": donor,
+            "total_counts": totals.astype(np.int64),
+            "n_genes_by_counts": np.diff(sample.counts.indptr).astype(np.int32),
+            "pct_counts_mt": (100 * mt_totals / np.maximum(totals, 1)).astype(np.float32),
+            "is_t_cell": is_t,
+            "t_cell_evidence": np.where(has_pair, "both", np.where(is_t, "genes", "against")),
+            "doublet_suspect": False,
+            "doublet_evidence": "",
+            "has_tra": has_pair,
+            "has_trb": has_pair,
+            "chain_pairing": np.where(has_pair, "single pair", "no IR"),
+            "receptor_type": np.where(has_pair, "TCR", "no IR"),
+            "receptor_subtype": np.where(has_pair, "TRA+TRB", "no IR"),
+            "clone_id": np.where(has_pair, f"{donor}-clone1", None),
+            "clone_size": np.where(has_pair, has_pair.sum(), 0).astype(np.int32),
+        },
+        index=pd.Index(sample.barcodes.astype(str)),
+    )
+
+
+def write_cells_file(path: Path, sample: SyntheticSample, obs: pd.DataFrame | None = None) -> Path:
+    """Write a valid cells file of all cells of the sample, as preprocess would."""
+    from tcellflow.io.cells import write_cells  # noqa: PLC0415 (so that a broken writer fails its tests alone)
+    from tcellflow.provenance import StepNote  # noqa: PLC0415
+
+    var = pd.DataFrame(
+        {"gene_ids": sample.gene_ids, "gene_name_raw": sample.gene_names}, index=pd.Index(sample.gene_names)
+    )
+    with write_cells(path, var) as writer:
+        for start in range(0, len(sample.barcodes), 1024):
+            writer.append_counts(sample.counts[start : start + 1024])
+        table = make_cells_obs(sample) if obs is None else obs
+        tables = {}
+        if len(sample.antibody_names):
+            names = sample.antibody_names.astype(str)
+            tables["adt_counts"] = pd.DataFrame(sample.antibody_counts, index=table.index, columns=names)
+        writer.finish(table, note=StepNote("preprocess"), obsm=tables)
+    return path

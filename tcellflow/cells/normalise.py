@@ -41,12 +41,15 @@ def log_normalise(counts: sparse.csr_matrix, totals: NDArray[Any] | None = None)
     is_usable = sizes > 0
     scales = np.where(is_usable, COUNTS_PER_CELL / np.where(is_usable, sizes, 1), 0.0)
     table = np.log1p(scales[:, None] * np.arange(_TABLE_WIDTH)).astype(np.float32).ravel()
-    rows = np.repeat(np.arange(len(scales), dtype=np.int32), np.diff(starts))
-    places = rows * np.int32(_TABLE_WIDTH) + values
+    # the address of each value in the table, in one array and in place
+    first_places = np.arange(len(scales), dtype=np.int32) * np.int32(_TABLE_WIDTH)
+    places = np.repeat(first_places, np.diff(starts))
+    places += values
     large = np.flatnonzero(values >= _TABLE_WIDTH)
     places[large] = 0
     result: NDArray[np.float32] = table.take(places)
-    result[large] = np.log1p(scales[rows[large]] * values[large])
+    rows = np.searchsorted(starts, large, side="right") - 1
+    result[large] = np.log1p(scales[rows] * values[large])
     return result
 
 

@@ -292,7 +292,8 @@ def _parse_entries(text: bytes, header: MtxHeader, first_line: int, path: Path) 
                 where=path,
                 mend=_MEND,
             )
-    return Entries(features - np.int32(1), cells - np.int32(1), values, first_line)
+    # Arrow's arrays are read-only, blocks are not
+    return Entries(features - np.int32(1), cells - np.int32(1), values.copy(), first_line)
 
 
 def _parse_slowly(text: bytes, header: MtxHeader, first_line: int, path: Path) -> list[NDArray[Any]]:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
-# 4 Mi values per block: at most about 48 MiB of indices and values, however many genes a cell has.
-MAX_BLOCK_VALUES: Final = 1 << 22
+# A million values per block: memory stays flat however many genes a cell has.
+MAX_BLOCK_VALUES: Final = 1 << 20
 
 
 def row_spans(row_starts: NDArray[np.int64], n_rows: int, *, max_values: int) -> Iterator[tuple[int, int]]:
