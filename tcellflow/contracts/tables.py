@@ -90,7 +90,7 @@ EMBEDDINGS: Final = Table(
 RECEPTORS: Final = Table(
     name="receptors",
     version=1,
-    key=("cell_id",),
+    key=("sample_id", "cell_id"),
     meaning="One row per cell: pairing, clone and the keys of its vectors (null = missing chain).",
     columns=(
         _CELL,

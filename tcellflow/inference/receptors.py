@@ -18,8 +18,6 @@ from tcellflow.inference.kmers import KmerCounter
 from tcellflow.vocabulary import Locus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
     Strings = npt.NDArray[np.object_]
@@ -277,35 +275,6 @@ def cut_middle(junction: str, max_length: int) -> str:
         return junction
     tail = max_length // 2
     return junction[: max_length - tail] + junction[len(junction) - tail :]
-
-
-def run_by_length(
-    lengths: Indices, dimension: int, embed: Callable[[Indices], Vectors], *, batch_size: int
-) -> Vectors:
-    """Run an encoder over batches of like length and put the vectors back in place.
-
-    Parameters
-    ----------
-    lengths
-        (B,) residues of each input.
-    dimension
-        Width D of the vectors.
-    embed
-        Takes row numbers (N,) and gives their vectors (N, D).
-    batch_size
-        Rows per call.
-
-    Returns
-    -------
-    numpy.ndarray
-        (B, D) float32 in the order of `lengths`.
-    """
-    vectors = np.empty((len(lengths), dimension), np.float32)
-    order = np.argsort(lengths, kind="stable")
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        vectors[rows] = embed(rows)
-    return vectors
 
 
 def choose_encoder(backend: str) -> ReceptorEncoder:

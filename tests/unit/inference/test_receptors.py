@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from tcellflow.errors import InputError, OptionsError
+from tcellflow.inference.batches import run_by_length
 from tcellflow.inference.kmers import AMINO_ACIDS, KmerCounter
 from tcellflow.inference.receptors import (
     ChainSequences,
     KmerEncoder,
     choose_encoder,
     cut_middle,
-    run_by_length,
 )
 from tcellflow.vocabulary import Locus
 

@@ -1,0 +1,133 @@
+"""Vectors on disk while a step runs, so that memory does not grow with the number of chains.
+
+Invariant: the scratch file has no name, so nothing of it outlives the process, however it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    import numpy.typing as npt
+
+    Vectors = npt.NDArray[np.float32]
+
+
+class VectorScratch:
+    """Rows of float32 in an unnamed file, appended in order and gathered in any order.
+
+    Parameters
+    ----------
+    folder
+        Where there is room, e.g. the output folder.
+    dimension
+        Width D of the vectors.
+    """
+
+    def __init__(self, folder: Path, dimension: int) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed on leaving
+        self.dimension = dimension
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def append(self, vectors: Vectors) -> None:
+        """Add rows at the end.
+
+        Parameters
+        ----------
+        vectors
+            (N, D) float32.
+        """
+        rest = np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1).view(np.uint8).data
+        while len(rest):  # a single write takes at most 2 GiB
+            rest = rest[self._file.write(rest) :]
+
+    def copy(self, pieces: Iterable[Vectors]) -> Iterator[Vectors]:
+        """Append pieces while they pass by.
+
+        Parameters
+        ----------
+        pieces
+            (N, D) float32 each.
+
+        Yields
+        ------
+        numpy.ndarray
+            The pieces, unchanged.
+        """
+        for piece in pieces:
+            self.append(piece)
+            yield piece
+
+    def gather(self, rows: npt.NDArray[np.intp]) -> Vectors:
+        """Read rows.
+
+        Parameters
+        ----------
+        rows
+            (N,) row numbers; negative = missing.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, D) float32, NaN where missing.
+
+        Raises
+        ------
+        IndexError
+            If a row was not appended.
+        """
+        vectors = np.full((len(rows), self.dimension), np.nan, np.float32)
+        width = vectors.itemsize * self.dimension
+        handle = self._file.fileno()
+        for place in np.argsort(rows, kind="stable"):  # in file order, which disks like
+            row = int(rows[place])
+            if row >= 0 and os.preadv(handle, [vectors[place]], row * width) != width:
+                message = f"row {row} was not appended"
+                raise IndexError(message)
+        return vectors
+
+
+def write_obsm_vectors(
+    path: Path, vectors: Mapping[str, Iterable[Vectors]], *, n_cells: int, dimension: int
+) -> None:
+    """Add vector matrices to a cells file that is being written, block by block.
+
+    Parameters
+    ----------
+    path
+        Staged path of a finished AnnData file.
+    vectors
+        obsm key to blocks (N, `dimension`) that follow the file's cells; replaces what was there.
+    n_cells
+        Cells of the file.
+    dimension
+        Width of the vectors.
+    """
+    with h5py.File(path, "r+") as file:
+        for key, blocks in vectors.items():
+            if key in file["obsm"]:
+                del file["obsm"][key]
+            matrix = file["obsm"].create_dataset(key, (n_cells, dimension), np.float32)
+            matrix.attrs["encoding-type"] = "array"
+            matrix.attrs["encoding-version"] = "0.2.0"
+            first = 0
+            for block in blocks:
+                matrix[first : first + len(block)] = block
+                first += len(block)

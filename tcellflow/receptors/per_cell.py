@@ -1,0 +1,60 @@
+"""One row per cell over several samples: pairing, clone and the keys of its vectors.
+
+Invariant: the rows are the cells given, in their order; cells without a receptor have a row too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tcellflow.receptors.clonotypes import assign_clones
+from tcellflow.receptors.pairing import summarise_cells
+
+if TYPE_CHECKING:
+    from tcellflow.receptors.clonotypes import Orphans
+
+
+def describe_cells(cells: pd.DataFrame, chains: pd.DataFrame, *, orphans: Orphans = "strict") -> pd.DataFrame:
+    """Describe the receptor of every cell.
+
+    Parameters
+    ----------
+    cells
+        ``sample_id``, ``cell_id`` and ``donor``; distinct within a sample.
+    chains
+        Rows of the chains table for these cells.
+    orphans
+        As in `tcellflow.receptors.clonotypes.assign_clones`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `cells` with ``has_tra``, ``has_trb``, ``chain_pairing``, ``receptor_type``,
+        ``receptor_subtype``, ``doublet_suspect``, ``clone_id`` (None without a chain) and
+        ``clone_size`` (Int32, cells of the clone in its sample; missing without a chain).
+    """
+    described = cells.reset_index(drop=True)
+    # samples are taken one by one: barcodes repeat between them, and clones count cells of one sample
+    chains_of = dict(list(chains.groupby("sample_id", sort=False)))
+    parts = [
+        _describe_sample(chains_of.get(sample, chains.iloc[:0]), names, orphans)
+        for sample, names in described.groupby("sample_id", sort=False)["cell_id"]
+    ]
+    nothing = _describe_sample(chains.iloc[:0], described["cell_id"].iloc[:0], orphans)
+    return described.join(pd.concat(parts) if parts else nothing)
+
+
+def _describe_sample(chains: pd.DataFrame, names: pd.Series[str], orphans: Orphans) -> pd.DataFrame:
+    cell_ids = names.to_numpy(dtype=object)
+    clones = assign_clones(chains, orphans=orphans)
+    rows = clones.index.get_indexer(pd.Index(cell_ids))
+    has_clone = rows >= 0
+    clone_ids = np.full(len(cell_ids), None, dtype=object)
+    clone_ids[has_clone] = clones["clone_id"].to_numpy()[rows[has_clone]]
+    sizes = np.zeros(len(cell_ids), np.int32)
+    sizes[has_clone] = clones["clone_size"].to_numpy()[rows[has_clone]]
+    classes = summarise_cells(chains, cell_ids).set_axis(names.index)
+    return classes.assign(clone_id=clone_ids, clone_size=pd.arrays.IntegerArray(sizes, ~has_clone))
