@@ -385,6 +385,7 @@ def make_cells_obs(sample: SyntheticSample, *, sample_id: str = "s1", donor: str
             "pct_counts_mt": (100 * mt_totals / np.maximum(totals, 1)).astype(np.float32),
             "is_t_cell": is_t,
             "t_cell_evidence": np.where(has_pair, "both", np.where(is_t, "genes", "against")),
+            "other_lineage": np.where(is_t, "", sample.classes),
             "doublet_suspect": False,
             "doublet_evidence": "",
             "has_tra": has_pair,
