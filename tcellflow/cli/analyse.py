@@ -12,11 +12,14 @@ from tcellflow.cli import console
 Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace finished outputs.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the analysis commands in the order they run."""
     app.command("preprocess")(preprocess)
+    app.command("embed-tcr")(embed_tcr)
+    app.command("predict")(predict)
     app.command("report")(report)
 
 
@@ -101,6 +104,111 @@ def preprocess(
     )
     with console.show_progress("preprocess") as progress:
         step.preprocess(options, progress=progress)
+
+
+def embed_tcr(
+    chains: Annotated[
+        list[Path],
+        typer.Argument(
+            help="chains.parquet of one or more samples.", show_default=False, metavar="CHAINS..."
+        ),
+    ],
+    *,
+    gex: Annotated[
+        Path | None,
+        typer.Option("--gex", help="cells.h5ad: a row for each of its cells, and a copy with the vectors."),
+    ] = None,
+    output: Output = Path(),
+    prefix: Prefix = "sample",
+    backend: Annotated[str, typer.Option("--backend", help="Receptor encoder: kmer.")] = "kmer",
+    which: Annotated[
+        Literal["first", "all"],
+        typer.Option("--chains", help="Embed the first chain of each arm, or second and further ones too."),
+    ] = "first",
+    h5ad: Annotated[
+        bool, typer.Option("--h5ad/--no-h5ad", help="With --gex: write the copy with the vectors.")
+    ] = True,
+    threads: Threads = 1,
+    force: Force = False,
+) -> None:
+    """Turn each distinct receptor chain and pair into a vector, and say which belong to each cell."""
+    from tcellflow.steps import embed_tcr as step
+
+    options = step.EmbedTcrOptions(
+        chains=tuple(chains),
+        output=output,
+        prefix=prefix,
+        gex=gex,
+        backend=backend,
+        which=which,
+        h5ad=h5ad,
+        threads=threads,
+        force=force,
+    )
+    with console.show_progress("embed-tcr") as progress:
+        step.embed_tcr(options, progress=progress)
+
+
+def predict(
+    cells: Annotated[Path, typer.Argument(help="cells.h5ad that preprocess wrote.", show_default=False)],
+    *,
+    receptors: Annotated[
+        Path | None,
+        typer.Option(
+            "--receptors", help="receptors.parquet of embed-tcr, for the clones (else those of the cells)."
+        ),
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option("--embeddings", help="embeddings.parquet of embed-tcr, for bundles that use receptors."),
+    ] = None,
+    bundle: Annotated[
+        str, typer.Option("--bundle", help="Name or folder of a states bundle; see 'tcellflow bundle list'.")
+    ] = "states-linear",
+    output: Output = Path(),
+    prefix: Prefix = "sample",
+    device: Annotated[
+        Literal["cpu", "cuda", "auto"],
+        typer.Option("--device", help="Where to run; auto takes a usable GPU."),
+    ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", min=1, help="CPU threads (default: all that this process may use)."),
+    ] = None,
+    target_risk: Annotated[
+        float | None,
+        typer.Option(
+            "--target-risk", help="Accepted share of wrong calls, 0-1; less makes more cells Unresolved."
+        ),
+    ] = None,
+    em_as: Annotated[
+        Literal["memory", "effector"],
+        typer.Option("--em-as", help="Which state effector memory counts as."),
+    ] = "memory",
+    h5ad: Annotated[
+        bool, typer.Option("--h5ad/--no-h5ad", help="Write the copy of the cells with the calls.")
+    ] = True,
+    force: Force = False,
+) -> None:
+    """Predict the state of every cell with its probability, and pool the states of every clone."""
+    from tcellflow.steps import predict as step
+
+    options = step.PredictOptions(
+        cells=cells,
+        output=output,
+        prefix=prefix,
+        receptors=receptors,
+        embeddings=embeddings,
+        bundle=bundle,
+        device=device,
+        threads=threads,
+        target_risk=target_risk,
+        effector_memory_as=em_as,
+        h5ad=h5ad,
+        force=force,
+    )
+    with console.show_progress("predict") as progress:
+        step.predict(options, progress=progress)
 
 
 def report(

@@ -1,0 +1,71 @@
+"""The predict command ends with the documented codes and leaves stdout alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from factories import make_counts, write_cells_file
+from tcellflow.errors import ExitCode
+from tcellflow.io.bundles import PACKAGED_FOLDER
+
+
+def run(*arguments):
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", "from tcellflow.cli.app import main; main()", "predict", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """A cells file without cells: whatever its genes, it can be predicted."""
+    path = tmp_path_factory.mktemp("cells") / "s.cells.h5ad"
+    return write_cells_file(path, make_counts(5, 60).rows(np.zeros(5, dtype=bool)))
+
+
+def test_an_empty_sample_ends_well(cells, tmp_path):
+    """Empty input gives empty outputs and exit code 0, with an empty stdout."""
+    done = run(
+        cells,
+        "-o",
+        tmp_path,
+        "--prefix",
+        "s",
+        "--device",
+        "cpu",
+        "--bundle",
+        PACKAGED_FOLDER / "states-linear",
+    )
+    assert (done.returncode, done.stdout) == (ExitCode.OK, "")
+    assert (tmp_path / "s.predictions.csv").exists()
+    again = run(cells, "-o", tmp_path, "--prefix", "s", "--device", "cpu")
+    assert (again.returncode, again.stdout) == (ExitCode.OUTPUT, "")
+    assert "--force" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["nowhere.h5ad"], ExitCode.INPUT, "does not exist"),
+        (["{cells}", "--device", "cuda"], ExitCode.OPTIONS, "GPU"),
+        (["{cells}", "--target-risk", "2"], ExitCode.OPTIONS, "target risk"),
+        (["{cells}", "--bundle", "nonsense"], ExitCode.BUNDLE, "states-linear"),
+        (["{cells}", "--device", "quantum"], ExitCode.USAGE, "quantum"),
+        (["{cells}", "--threads", "0"], ExitCode.USAGE, "--threads"),
+        ([], ExitCode.USAGE, "cells"),
+    ],
+)
+def test_errors_end_with_their_code(cells, tmp_path, arguments, code, word):
+    """Each kind of mistake has its exit code and its words, and writes nothing."""
+    filled = [str(a).format(cells=cells) for a in arguments]
+    done = run(*filled, "-o", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert word in done.stderr
+    assert not (tmp_path / "out").exists()
