@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.genes.panel import CsrBlock
 
 _ENSEMBL_ID_LENGTH: Final = 15
 _MARKS: Final = frozenset("-.")
@@ -54,7 +53,7 @@ class HarmonisedGenes:
     column_map: NDArray[np.int64]
     report: GeneReport
 
-    def merge_columns(self, block: CsrBlock) -> CsrBlock:
+    def merge_columns(self, block: sparse.csr_matrix) -> sparse.csr_matrix:
         """Sum the columns of a block of rows that belong to one gene.
 
         Parameters
@@ -64,14 +63,14 @@ class HarmonisedGenes:
 
         Returns
         -------
-        csr_matrix or csr_array
+        csr_matrix
             Shape (cells, G); the block itself where no gene is summed.
         """
         if self.symbols.size == self.column_map.size:
             return block
         columns = self.column_map[block.indices].astype(block.indices.dtype)
         # copies, because summing duplicates works in place
-        merged = sparse.csr_array(
+        merged = sparse.csr_matrix(
             (block.data.copy(), columns, block.indptr.copy()), shape=(block.shape[0], self.symbols.size)
         )
         merged.sum_duplicates()

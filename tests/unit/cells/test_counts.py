@@ -1,0 +1,140 @@
+"""Telling counts from other matrices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import pytest
+from scipy import sparse
+
+from factories import log_normalised, make_counts
+from tcellflow.cells.counts import check_counts_block, detect_matrix_kind
+from tcellflow.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COUNTS = make_counts(200, 300).counts
+
+
+def block_of(*rows: list[float]) -> sparse.csr_matrix:
+    return sparse.csr_matrix(np.array(rows))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint16, np.float32, np.float64])
+def test_counts_of_any_type_pass(dtype: type) -> None:
+    """Whole numbers from 0 pass, whatever type they are stored as."""
+    check_counts_block(COUNTS.astype(dtype), 0, ["b"] * 200, ["g"] * 300, "a.h5ad")
+
+
+def test_empty_blocks_pass() -> None:
+    """A block without values is a block of counts."""
+    check_counts_block(sparse.csr_matrix((3, 2)), 0, ["a", "b", "c"], ["x", "y"], "a.h5ad")
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        (-1.0, "negative"),
+        (0.5, "fractional"),
+        (np.nan, "not finite"),
+        (np.inf, "not finite"),
+        (2.0**31, "larger"),
+    ],
+)
+def test_the_error_names_cell_gene_value_and_number(value: float, word: str) -> None:
+    """A value that is no count is refused with its cell, gene, value and how many there are."""
+    block = block_of([1, 0, 2], [0, 3, value], [0, 0, value])
+    names = [f"cell{i}" for i in range(2000)]
+    with pytest.raises(InputError) as caught:
+        check_counts_block(block, 1024, names, ["CD3E", "CD4", "CD8A"], "donor1.h5ad: X")
+    what = caught.value.what
+    assert what.startswith(f"2 values in rows 1025-1027 are {word}")
+    assert f"(first: {value:g} in cell cell1025, CD8A)" in what
+    assert caught.value.where == "donor1.h5ad: X"
+
+
+def test_the_cell_is_found_behind_empty_rows() -> None:
+    """Empty rows before the bad value do not shift the cell that is named."""
+    block = block_of([0, 0], [0, 0], [0, -2], [0, 0])
+    with pytest.raises(InputError, match="in cell c, CD4"):
+        check_counts_block(block, 0, ["a", "b", "c", "d"], ["CD3E", "CD4"], "x")
+
+
+def test_counts_are_recognised() -> None:
+    """Whole numbers are counts, be they molecules or millions of Smart-seq reads."""
+    assert detect_matrix_kind(COUNTS, where="x") == "counts"
+    reads = COUNTS.astype(np.float32) * 40_000
+    assert detect_matrix_kind(reads, where="x") == "counts"
+    assert detect_matrix_kind(sparse.csr_matrix((4, 4)), where="x") == "counts"
+
+
+def test_log1p_of_counts_per_ten_thousand_is_recognised() -> None:
+    """scanpy's and Seurat's usual normalisation is recognised, also with a few genes filtered away."""
+    logged = log_normalised(COUNTS)
+    assert detect_matrix_kind(logged, where="x") == "log1p_cp10k"
+    low = np.argsort(np.asarray(COUNTS.sum(axis=0)).ravel())[50:]
+    assert detect_matrix_kind(logged[:, np.sort(low)], where="x") == "log1p_cp10k"
+
+
+def log2_normalised(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    logged = log_normalised(counts)
+    logged.data /= np.float32(np.log(2))
+    return logged
+
+
+def per_million(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    linear = log_normalised(counts, total=1e6).astype(np.float64)
+    linear.data = np.expm1(linear.data)
+    return linear
+
+
+def scaled(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    dense = log_normalised(counts).toarray()
+    return sparse.csr_matrix((dense - dense.mean(axis=0)) / (dense.std(axis=0) + 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (scaled, "scaled"),
+        (per_million, "normalised to 1,000,000 per cell"),
+        (lambda c: log_normalised(c, total=1e6), "log1p of counts per 1,000,000"),
+        (log2_normalised, r"log2\(x \+ 1\)"),
+        (lambda c: log_normalised(c)[:, :40], "only some of the genes"),
+        (lambda c: c.astype(float) - 0.0 + sparse.random(*c.shape, 0.01, random_state=0), "fractions"),
+        (lambda c: c.multiply(1.37).tocsr(), "unknown normalisation"),
+    ],
+)
+def test_other_matrices_are_refused(make, words: str) -> None:
+    """Anything else is refused, saying what it looks like, what was seen and what would help."""
+    with pytest.raises(InputError, match=words) as caught:
+        detect_matrix_kind(make(COUNTS), where="donor1.h5ad: X", other_slots=["layers['counts']"])
+    assert "values from" in caught.value.what
+    assert "layers['counts']" in caught.value.mend
+
+
+def test_without_other_slots_the_mend_says_where_counts_belong() -> None:
+    """A file without other matrices gets told where counts are looked for."""
+    with pytest.raises(InputError) as caught:
+        detect_matrix_kind(scaled(COUNTS), where="x")
+    assert "layers['counts']" in caught.value.mend
+
+
+def test_nan_is_refused() -> None:
+    """NaN is no matrix of any kind."""
+    with pytest.raises(InputError, match="NaN"):
+        detect_matrix_kind(block_of([1.0, np.nan]), where="x")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    "name", ["pbmc3k/pbmc3k", "chung2017_breast/counts", "citeseq_pbmc10k/citeseq_pbmc10k"]
+)
+def test_real_counts_and_their_normalisation_are_recognised(shared_data: Path, name: str) -> None:
+    """Real counts (UMIs and Smart-seq reads) and their log-normalisation are told apart."""
+    counts = sparse.csr_matrix(ad.read_h5ad(shared_data / f"{name}.h5ad", backed="r").X[:300])
+    assert detect_matrix_kind(counts, where=name) == "counts"
+    assert detect_matrix_kind(log_normalised(counts), where=name) == "log1p_cp10k"
