@@ -72,3 +72,32 @@ def sum_rows(counts: sparse.csr_matrix) -> NDArray[np.int64]:
     if is_filled.any():
         sums[is_filled] = np.add.reduceat(counts.data, counts.indptr[:-1][is_filled], dtype=np.int64)
     return sums
+
+
+def recover_counts(values: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Estimate the counts behind log-normalised values.
+
+    The smallest value of a cell is taken for one molecule, which holds for nearly every cell of a
+    droplet experiment; the counts serve quality control and the T-cell gate and are never written.
+
+    Parameters
+    ----------
+    values
+        log1p(counts per a fixed sum), CSR (cells, genes), at least zero.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+        int32 of the same pattern.
+    """
+    linear = np.expm1(values.data.astype(np.float64))
+    counts = values.astype(np.int32)
+    is_filled = np.diff(values.indptr) > 0
+    if is_filled.any():
+        smallest = np.ones(values.shape[0])
+        positive = np.where(linear > 0, linear, np.inf)
+        lowest = np.minimum.reduceat(positive, values.indptr[:-1][is_filled])
+        smallest[is_filled] = np.where(np.isfinite(lowest), lowest, 1.0)
+        units = np.repeat(smallest, np.diff(values.indptr))
+        counts.data = np.minimum(np.rint(linear / units), np.iinfo(np.int32).max).astype(np.int32)
+    return counts

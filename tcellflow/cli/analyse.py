@@ -51,11 +51,18 @@ def preprocess(
             "--min-genes", min=0, help="Fewest genes of a cell (default: 200, fewer on small panels)."
         ),
     ] = None,
-    min_counts: Annotated[int, typer.Option("--min-counts", min=0, help="Fewest counts of a cell.")] = 0,
+    min_counts: Annotated[
+        int | None, typer.Option("--min-counts", min=0, help="Fewest counts of a cell (default: no limit).")
+    ] = None,
     max_pct_mt: Annotated[
-        float,
-        typer.Option("--max-pct-mt", min=0, max=100, help="Most mitochondrial counts of a cell, in percent."),
-    ] = 20.0,
+        float | None,
+        typer.Option(
+            "--max-pct-mt",
+            min=0,
+            max=100,
+            help="Most mitochondrial counts of a cell, in percent (default: 20; not judged on small panels).",
+        ),
+    ] = None,
     t_cells_only: Annotated[
         bool, typer.Option("--t-cells-only", help="Drop cells that are not T cells.")
     ] = False,

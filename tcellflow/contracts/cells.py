@@ -90,6 +90,7 @@ CELLS: Final = AnnDataContract(
         Entry(
             "obs", "t_cell_evidence", "string", "what the gate saw: genes, receptor, both, against or none"
         ),
+        Entry("obs", "other_lineage", "string", "lineage the gate saw instead; empty elsewhere"),
         Entry("obs", "doublet_suspect", "bool", "signs of two cells under one barcode"),
         Entry("obs", "doublet_evidence", "string", "which signs, joined by +; empty without any"),
         Entry("obs", "has_tra", "bool", "usable alpha chain"),

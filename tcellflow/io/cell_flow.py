@@ -1,0 +1,325 @@
+"""The cells of one matrix on their way through screening into the cells file.
+
+Invariant: each block is read, judged and written before the next is read, so that memory does not
+grow with the counts; only a row of measurements per cell is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from tcellflow.cells.counts import check_counts_block, detect_matrix_kind
+from tcellflow.cells.normalise import recover_counts
+from tcellflow.cells.quality import check_cells_left
+from tcellflow.cells.screen import Screen
+from tcellflow.errors import InputError
+from tcellflow.receptors.clonotypes import assign_clones
+from tcellflow.receptors.pairing import summarise_cells
+from tcellflow.vocabulary import OBSM_ADT_COUNTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from tcellflow.cells.counts import MatrixContent
+    from tcellflow.cells.quality import QcThresholds
+    from tcellflow.io.cells import CellsWriter
+    from tcellflow.io.sample import Expression, SampleInputs
+    from tcellflow.provenance import JsonValue, StepNote
+    from tcellflow.receptors.chains import ChosenChains
+
+logger = logging.getLogger(__name__)
+
+# Below this many genes a matrix is a selection, and the sum of its counts no library size.
+_SELECTION_GENES: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What is asked of the cells.
+
+    Parameters
+    ----------
+    thresholds
+        Quality control.
+    t_cells_only
+        Whether cells that the gate does not call T cells go.
+    orphans
+        Clone of cells with a single chain.
+    library_size_column
+        obs column with each cell's true counts; None = the sum of its counts.
+    """
+
+    thresholds: QcThresholds
+    t_cells_only: bool = False
+    orphans: Literal["strict", "rescue"] = "strict"
+    library_size_column: str | None = None
+
+
+class CellFlow:
+    """Screens the cells of one matrix and writes those that stay.
+
+    Parameters
+    ----------
+    inputs
+        The opened sample, with expression.
+    screening
+        What is asked of its cells.
+
+    Raises
+    ------
+    InputError
+        If the library size column is absent or holds anything but positive numbers.
+    """
+
+    def __init__(self, inputs: SampleInputs, screening: Screening) -> None:
+        if inputs.expression is None:
+            message = "a cell flow needs expression"
+            raise ValueError(message)
+        self._expression: Expression = inputs.expression
+        self._inputs = inputs
+        self._screening = screening
+        self._source = self._expression.source
+        self._screen = Screen(
+            self._expression.genes.symbols, screening.thresholds, t_cells_only=screening.t_cells_only
+        )
+        chains = pd.DataFrame(columns=["cell_id", "locus", "rank"])
+        if inputs.chains is not None:
+            chains = inputs.chains.chains
+        self._classes = summarise_cells(chains, self._source.barcodes)
+        self._totals = _read_library_sizes(self._expression, screening.library_size_column)
+        self._kind: MatrixContent = "counts"
+        self._is_kept: list[NDArray[np.bool_]] = []
+        self._obs: list[pd.DataFrame] = []
+        self._antibodies: list[sparse.csr_matrix] = []
+        self._proteins: dict[str, JsonValue] = {}
+        self.warnings: list[str] = list(screening.thresholds.notes)
+        if self._totals is None and len(self._expression.genes.symbols) < _SELECTION_GENES:
+            self.warnings.append(
+                f"the matrix has {len(self._expression.genes.symbols):,} genes: if they are a selection, X "
+                "is inflated, because cells are scaled to the sum of these genes (--library-size-column)"
+            )
+
+    def run(self, writer: CellsWriter, progress: Callable[[int, int], None]) -> None:
+        """Stream the matrix through screening into the file.
+
+        Parameters
+        ----------
+        writer
+            The cells file being written.
+        progress
+            Called with (cells done, cells in all).
+
+        Raises
+        ------
+        InputError
+            If the matrix holds anything but counts or log1p(counts per 10,000), or no cell passes.
+        """
+        done, n_cells = 0, len(self._source.barcodes)
+        for block in self._source.blocks():
+            self._pass_block(block, done, writer)
+            done += block.shape[0]
+            progress(done, n_cells)
+        check_cells_left(self._screen.tally, where=self._source.path)
+
+    def _pass_block(self, block: sparse.csr_matrix, first: int, writer: CellsWriter) -> None:
+        rows = slice(first, first + block.shape[0])
+        values = self._expression.take_genes(block)
+        place = f"{self._source.path} ({self._source.slot})"
+        if first == 0:
+            self._kind = detect_matrix_kind(values, where=place)
+        if self._kind == "counts":
+            check_counts_block(
+                values, first, self._source.barcodes, self._expression.genes.symbols, where=place
+            )
+            counts = values.astype(np.int32)
+        else:
+            _check_log_block(values, first, place)
+            counts = recover_counts(values)
+        totals = None if self._totals is None else self._totals[rows]
+        judged = self._screen.judge(counts, self._classes.iloc[rows], totals)
+        self._is_kept.append(judged.is_kept)
+        self._obs.append(judged.obs)
+        self._keep_antibodies(block, first, judged.is_kept)
+        if self._kind == "counts":
+            kept = _rows(counts, judged.is_kept)
+            writer.append_counts(kept, None if totals is None else totals[judged.is_kept])
+        else:
+            writer.append_log(_rows(values, judged.is_kept))
+
+    def _keep_antibodies(self, block: sparse.csr_matrix, first: int, is_kept: NDArray[np.bool_]) -> None:
+        proteins = self._inputs.proteins
+        if proteins is None or proteins.counts is not None:
+            return
+        part = block[:, np.flatnonzero(self._expression.features.antibodies)]
+        check_counts_block(part, first, self._source.barcodes, proteins.names, where=self._source.path)
+        self._antibodies.append(_rows(part.astype(np.int32), is_kept))
+
+    def kept_cells(self) -> NDArray[np.object_]:
+        """Give the names of the cells that stayed.
+
+        Returns
+        -------
+        numpy.ndarray
+            Object array of str, in file order.
+        """
+        return self._source.barcodes[self._mask()]
+
+    def _mask(self) -> NDArray[np.bool_]:
+        return np.concatenate([np.zeros(0, dtype=bool), *self._is_kept])
+
+    def finish(
+        self,
+        writer: CellsWriter,
+        note: StepNote,
+        *,
+        chains: ChosenChains | None,
+        sample_id: str,
+        donor: str | None,
+    ) -> None:
+        """Write what is known of the cells, and close the file.
+
+        Parameters
+        ----------
+        writer
+            The cells file being written.
+        note
+            Provenance.
+        chains
+            Chains of the cells that stayed.
+        sample_id
+            Name of the sample.
+        donor
+            Donor of all cells; None = as the file says, else the sample.
+
+        Raises
+        ------
+        InputError
+            If a column of the user's cannot be stored, or antibody names are repeated.
+        """
+        mask = self._mask()
+        donors = self._inputs.donors
+        ours = pd.concat([pd.DataFrame(), *self._obs], ignore_index=True)
+        ours.index = pd.Index(self.kept_cells(), name="cell_id")
+        classes = self._classes[mask].drop(columns="doublet_suspect")
+        ours = pd.concat([ours, classes.set_axis(ours.index)], axis=1)
+        ours.insert(0, "sample_id", sample_id)
+        ours.insert(1, "donor", donor or sample_id if donors is None else donors[mask])
+        ours = _with_clones(ours, chains, self._screening.orphans)
+        obs, obsm = self._with_users_columns(ours, mask), self._protein_tables(mask)
+        if self._proteins:
+            has_adt = self._inputs.proteins.has_adt if self._inputs.proteins is not None else mask
+            obs["has_adt"] = has_adt[mask]
+        writer.finish(obs, note=note, obsm=obsm, entries={"counts_kind": self._kind})
+
+    def _with_users_columns(self, ours: pd.DataFrame, mask: NDArray[np.bool_]) -> pd.DataFrame:
+        theirs = self._source.obs
+        if theirs is None:
+            return ours
+        taken = [str(name) for name in theirs.columns if name in ours.columns]
+        if taken:
+            logger.info("columns of the input that tcellflow writes anew: %s", ", ".join(taken))
+        rest = theirs.loc[mask, [name for name in theirs.columns if name not in taken]]
+        return pd.concat([ours, rest.set_axis(ours.index)], axis=1)
+
+    def _protein_tables(self, mask: NDArray[np.bool_]) -> dict[str, pd.DataFrame]:
+        proteins = self._inputs.proteins
+        if proteins is None:
+            return {}
+        empty = sparse.csr_matrix(np.zeros((0, len(proteins.names)), dtype=np.int32))
+        counts = (
+            _rows(proteins.counts, mask)
+            if proteins.counts is not None
+            else sparse.csr_matrix(sparse.vstack([empty, *self._antibodies], format="csr"))
+        )
+        return {OBSM_ADT_COUNTS: pd.DataFrame(counts.toarray(), columns=list(proteins.names))}
+
+    def account(self) -> dict[str, JsonValue]:
+        """Give the account of cells, genes, gate and proteins.
+
+        Returns
+        -------
+        dict
+            The part of qc.json that speaks of expression and proteins.
+        """
+        tally = self._screen.tally.as_dict()
+        cells: dict[str, JsonValue] = {
+            "input": tally["n_input"],
+            "kept": tally["n_kept"],
+            "removed": tally["removed"],
+            "thresholds": tally["thresholds"],
+        }
+        account: dict[str, JsonValue] = {
+            "counts_kind": self._kind,
+            "matrix": {
+                "format": str(self._source.kind),
+                "place": self._source.slot,
+                "n_cells": len(self._source.barcodes),
+                "n_features": len(self._source.features),
+                "other_features": dict(self._expression.features.other_types),
+                "library_size": self._screening.library_size_column or "sum of the counts",
+            },
+            "genes": self._expression.genes.report.as_dict(),
+            "cells": cells,
+            "gate": self._screen.gate_account(),
+            "distributions": self._screen.distributions(),
+        }
+        return account | ({"proteins": self._proteins} if self._proteins else {})
+
+
+def _check_log_block(values: sparse.csr_matrix, first: int, place: str) -> None:
+    if values.data.any() and detect_matrix_kind(values, where=place) == "counts":
+        raise InputError(
+            f"rows {first + 1}-{first + values.shape[0]} hold counts, but the rows before are log-normalised",
+            where=place,
+            mend="give one kind of values for all cells, best the raw counts",
+        )
+
+
+def _rows(block: sparse.csr_matrix, is_kept: NDArray[np.bool_]) -> sparse.csr_matrix:
+    return block if is_kept.all() else sparse.csr_matrix(block[np.flatnonzero(is_kept)])
+
+
+def _with_clones(
+    obs: pd.DataFrame, chains: ChosenChains | None, orphans: Literal["strict", "rescue"]
+) -> pd.DataFrame:
+    if chains is None:
+        return obs.assign(
+            clone_id=pd.Series([None] * len(obs), index=obs.index, dtype=object), clone_size=np.int32(0)
+        )
+    clones = assign_clones(chains.chains, orphans=orphans).reindex(obs.index)
+    return obs.assign(
+        clone_id=clones["clone_id"].astype(object),
+        clone_size=clones["clone_size"].fillna(0).astype(np.int32),
+    )
+
+
+def _read_library_sizes(expression: Expression, column: str | None) -> NDArray[np.float64] | None:
+    if column is None:
+        return None
+    obs, path = expression.source.obs, expression.source.path
+    if obs is None or column not in obs:
+        names = "none" if obs is None else ", ".join(map(str, obs.columns[:12]))
+        raise InputError(
+            f"there is no column '{column}' about the cells; there are: {names}",
+            where=path,
+            mend="name an obs column of an .h5ad or .h5mu file with --library-size-column",
+        )
+    sizes = pd.to_numeric(obs[column], errors="coerce").to_numpy(dtype=np.float64)
+    bad = ~(np.isfinite(sizes) & (sizes > 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise InputError(
+            f"{int(bad.sum())} library sizes in '{column}' are no positive numbers "
+            f"(first: cell {expression.source.barcodes[row]}, {obs[column].iloc[row]})",
+            where=path,
+            mend="give each cell the sum of its counts over all genes",
+        )
+    return sizes
