@@ -17,7 +17,7 @@ import numpy as np
 from tcellflow.errors import InputError
 from tcellflow.io.hdf5 import open_dataset
 from tcellflow.io.other_layouts import read_column_blocks, read_dense_blocks
-from tcellflow.io.row_blocks import read_row_blocks, read_row_starts
+from tcellflow.io.row_blocks import check_numeric, read_row_blocks, read_row_starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +140,7 @@ def _look_at(root: h5py.Group, name: str, *, where: object) -> _Look:
     item = root[name]
     group, key = (item, "data") if isinstance(item, h5py.Group) else (item.parent, name.rpartition("/")[2])
     dataset = open_dataset(group, key, where=where)
+    check_numeric(dataset, "iuf", where=where)
     if np.issubdtype(dataset.dtype, np.integer) or dataset.shape[0] == 0:
         return _Look.COUNTS
     window = max(
@@ -159,6 +160,7 @@ def _describe_slot(root: h5py.Group, name: str, *, n_cells: int, where: object) 
     if isinstance(item, h5py.Dataset):
         if item.ndim != 2:
             raise InputError(f"{item.name} has the shape {item.shape}", where=where, mend=_RE_SAVE)
+        check_numeric(item, "iuf", where=where)
         return MatrixSlot(root.name, name, "dense", (int(item.shape[0]), int(item.shape[1])))
     missing = [part for part in ("data", "indices", "indptr") if part not in item]
     encoding = str(item.attrs.get("encoding-type", "nothing"))

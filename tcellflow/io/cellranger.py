@@ -100,13 +100,12 @@ def find_tenx_groups(file: h5py.File) -> list[str]:
     list of str
         ``["matrix"]`` for version 3, the genomes' names for version 2, else empty.
     """
-    return [
-        name
-        for name, item in file.items()
-        if isinstance(item, h5py.Group)
-        and "indptr" in item
-        and ("features" in item or any(part in item for part in _V2_PARTS))
-    ]
+    found = []
+    for name in file:
+        item = file.get(name)  # None where a link leads nowhere
+        if isinstance(item, h5py.Group) and "indptr" in item and ("features" in item or _V2_PARTS[0] in item):
+            found.append(name)
+    return found
 
 
 def open_tenx_h5(path: Path) -> TenxH5Matrix:

@@ -113,10 +113,15 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             yield file
     except (OSError, RuntimeError) as error:
         raise _damage(error, path) from error
+    except KeyError as error:
+        # h5py reports both absent names and damaged objects as KeyError
+        if "Unable to" not in str(error):
+            raise
+        raise _damage(error, path) from error
 
 
 def _damage(error: Exception, path: Path) -> InputError:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = str(error).strip("'\"").partition("\n")[0] or type(error).__name__
     if "truncated" in text:
         return InputError(
             f"the HDF5 file is truncated: {path.stat().st_size:,} bytes are there, more are declared",

@@ -102,7 +102,7 @@ def _is_tenx(file: h5py.File, path: Path) -> bool:
     content = next((words for signs, words in _OTHER_CONTENT.items() if all(s in file for s in signs)), "")
     if content:
         raise InputError(f"the file is {content}, not an expression matrix", where=path, mend=_MEND)
-    found = ", ".join(list(file)[:8]) or "nothing"
+    found = ", ".join(str(name) for name in list(file)[:8]) or "nothing"
     if isinstance(file.get("matrix"), h5py.Group):
-        found = f"a group 'matrix' without its parts ({', '.join(file['matrix']) or 'empty'})"
+        found = f"a group 'matrix' without its parts ({', '.join(map(str, file['matrix'])) or 'empty'})"
     raise InputError(f"the HDF5 file holds no expression matrix; it holds {found}", where=path, mend=_MEND)

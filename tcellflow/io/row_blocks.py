@@ -74,9 +74,11 @@ def read_row_starts(
     Raises
     ------
     InputError
-        If offsets, values and indices do not fit together.
+        If offsets, values and indices are no numbers or do not fit together.
     """
     place = group.name
+    for name, kinds in (("data", "iuf"), ("indices", "iu"), ("indptr", "iu")):
+        check_numeric(group[name], kinds, where=where)
     starts: NDArray[np.int64] = open_dataset(group, "indptr", where=where)[:].astype(np.int64)
     n_values, n_indices = group["data"].shape[0], group["indices"].shape[0]
     if len(starts) != n_rows + 1:
@@ -100,6 +102,31 @@ def read_row_starts(
             mend="the file is damaged or incomplete; copy or export it anew",
         )
     return starts
+
+
+def check_numeric(dataset: h5py.Dataset, kinds: str, *, where: object) -> None:
+    """Refuse a dataset that does not hold numbers.
+
+    Parameters
+    ----------
+    dataset
+        Any dataset.
+    kinds
+        Allowed kinds of numpy types: "i" and "u" for whole numbers, "f" for fractions.
+    where
+        File concerned.
+
+    Raises
+    ------
+    InputError
+        If its type is another.
+    """
+    if dataset.dtype.kind not in kinds:
+        raise InputError(
+            f"{dataset.name} holds values of the type {dataset.dtype} where numbers belong",
+            where=where,
+            mend="the file is damaged or no count matrix; export it anew",
+        )
 
 
 def read_row_blocks(

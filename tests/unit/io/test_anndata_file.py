@@ -287,6 +287,12 @@ def test_empty_matrix_is_valid(tmp_path, n_cells, n_genes, layout):
         (lambda f: f["X"].attrs.__setitem__("shape", np.array([39, 100])), "entries"),
         (lambda f: replace(f, "X", np.zeros(5)), "has the shape (5,)"),
         (lambda f: replace(f, "X", np.zeros((39, 100))), "has the shape (39, 100)"),
+        (lambda f: replace(f, "X", np.full((40, 100), b"a")), "where numbers belong"),
+        (lambda f: replace(f, "X/data", np.full(len(f["X/data"]), b"a")), "where numbers belong"),
+        (
+            lambda f: replace(f, "X/indices", f["X/indices"][:] * 1.0),
+            "/X/indices holds values of the type float",
+        ),
         (lambda f: replace(f, "X/indices", f["X/indices"][:] + 90), "100 features"),
         (lambda f: replace(f, "obs/_index", np.array(["A"] * 40, dtype="S1")), "A (40 times)"),
     ],

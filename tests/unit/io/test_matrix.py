@@ -131,6 +131,26 @@ def test_group_matrix_without_parts_is_named(tmp_path):
     assert "without its parts (data)" in refuse(path).what
 
 
+@pytest.mark.parametrize(
+    ("write", "place", "said"),
+    [
+        (write_10x_h5, "matrix/barcodes", "lacks barcodes"),
+        (write_10x_h5, "matrix", "holds no expression matrix"),
+        (write_h5ad, "X/indptr", "cannot be read"),
+        (write_h5ad, "obs", "/obs is missing"),
+    ],
+)
+def test_damaged_hdf5_object_is_an_input_error(tmp_path, sample, write, place, said):
+    """An object whose header is damaged, which h5py reports as a missing key, is an input error."""
+    path = write(tmp_path / "a.h5", sample)
+    with h5py.File(path) as file:
+        address = h5py.h5o.get_info(file[place].id).addr
+    with path.open("r+b") as handle:
+        handle.seek(address)
+        handle.write(b"\xff")
+    assert said in refuse(path).what
+
+
 @pytest.mark.parametrize("write", [write_10x_h5, write_10x_mtx])
 def test_slot_is_refused_where_there_is_none(tmp_path, sample, write):
     """Asking for a slot of a format without slots is refused."""
