@@ -12,7 +12,10 @@ from tcellflow.cli import console
 Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace finished outputs.")]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, help="CPU threads (default: all that this process may use)."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -135,7 +138,7 @@ def embed_tcr(
     h5ad: Annotated[
         bool, typer.Option("--h5ad/--no-h5ad", help="With --gex: write the copy with the vectors.")
     ] = True,
-    threads: Threads = 1,
+    threads: Threads = None,
     force: Force = False,
 ) -> None:
     """Turn each distinct receptor chain and pair into a vector, and say which belong to each cell."""

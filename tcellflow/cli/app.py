@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tcellflow import __version__
-from tcellflow.cli import analyse, bundle, console
+from tcellflow.cli import analyse, bundle, console, run
 from tcellflow.errors import ExitCode, TcellflowError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 analyse.register(app)
+run.register(app)
 app.add_typer(bundle.bundle_app, name="bundle")
 
 # Writable caches are not a given in containers: a read-only root and no HOME are normal there.

@@ -7,6 +7,7 @@ change no byte; a missing chain is null (NaN in the h5ad), never a constant vect
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -74,7 +75,8 @@ class EmbedTcrOptions:
     h5ad
         Whether the copy of the cells file is written.
     threads
-        CPU threads for reading and compressing tables; they change no result.
+        CPU threads for reading and compressing tables, which change no result; None = those this
+        process may use.
     force
         Whether finished outputs may be replaced.
     """
@@ -86,7 +88,7 @@ class EmbedTcrOptions:
     backend: str = "kmer"
     which: Which = "first"
     h5ad: bool = True
-    threads: int = 1
+    threads: int | None = None
     force: bool = False
 
 
@@ -117,7 +119,7 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
     OutputError
         If an output cannot be written, or exists without `force`.
     """
-    pa.set_cpu_count(options.threads)
+    pa.set_cpu_count(options.threads or len(os.sched_getaffinity(0)))
     encoder = choose_encoder(options.backend)
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
         paths = {

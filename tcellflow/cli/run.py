@@ -1,0 +1,123 @@
+"""``tcellflow run``: declarations that build the options of a whole run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tcellflow.cli import console
+from tcellflow.cli.analyse import Output, Threads  # noqa: TC001 - typer reads annotations at run time
+from tcellflow.vocabulary import OutputName
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run")(run)
+
+
+def run(
+    *,
+    gex: Annotated[
+        Path | None, typer.Option("--gex", help="Expression: 10x .h5, matrix folder (.mtx), .h5ad or .h5mu.")
+    ] = None,
+    tcr: Annotated[
+        list[Path] | None,
+        typer.Option("--tcr", help="Receptors: 10x contigs, AIRR, BD, TraCeR; may be repeated."),
+    ] = None,
+    adt: Annotated[
+        Path | None, typer.Option("--adt", help="Antibody counts beside the expression file.")
+    ] = None,
+    output: Output = Path(),
+    prefix: Annotated[
+        str | None,
+        typer.Option("--prefix", help="Sample name: every file name starts with it (default: sample)."),
+    ] = None,
+    donor: Annotated[
+        str | None, typer.Option("--donor", help="Donor; the sample's name if not given.")
+    ] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option(
+            "--steps", help="Only these, e.g. predict,report; the files of the others must be there."
+        ),
+    ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Run a real sample that comes with the package.")
+    ] = False,
+    demo_sample: Annotated[
+        str | None, typer.Option("--demo-sample", help="Run this packaged sample.", show_default=False)
+    ] = None,
+    min_genes: Annotated[
+        int | None, typer.Option("--min-genes", min=0, help="Fewest genes of a cell.")
+    ] = None,
+    max_pct_mt: Annotated[
+        float | None,
+        typer.Option("--max-pct-mt", min=0, max=100, help="Most mitochondrial counts of a cell, in percent."),
+    ] = None,
+    t_cells_only: Annotated[
+        bool, typer.Option("--t-cells-only", help="Drop cells that are not T cells.")
+    ] = False,
+    barcode_rule: Annotated[
+        str, typer.Option("--barcode-rule", help="How cell names of two files are matched.")
+    ] = "auto",
+    allow_low_overlap: Annotated[
+        bool, typer.Option("--allow-low-overlap", help="Go on although the files share few cells.")
+    ] = False,
+    orphans: Annotated[
+        Literal["strict", "rescue"], typer.Option("--orphans", help="Clone of cells with one chain.")
+    ] = "strict",
+    library_size_column: Annotated[
+        str | None, typer.Option("--library-size-column", help="obs column with each cell's true counts.")
+    ] = None,
+    species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
+    backend: Annotated[str, typer.Option("--backend", help="Receptor encoder: kmer.")] = "kmer",
+    bundle: Annotated[
+        str, typer.Option("--bundle", help="Name or folder of a states bundle.")
+    ] = "states-linear",
+    target_risk: Annotated[
+        float | None, typer.Option("--target-risk", help="Accepted share of wrong calls, 0-1.")
+    ] = None,
+    device: Annotated[
+        Literal["cpu", "cuda", "auto"], typer.Option("--device", help="Where to predict.")
+    ] = "auto",
+    threads: Threads = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run every step again, and replace files of other runs.")
+    ] = False,
+) -> None:
+    """Run all steps for one sample, from its files to the report; what is done already is kept."""
+    from tcellflow import sample
+    from tcellflow.steps.preprocess import PreprocessOptions
+
+    chosen = demo_sample or (sample.DEMO_SAMPLE if demo else None)
+    options = sample.RunOptions(
+        preprocess=PreprocessOptions(
+            gex=gex,
+            tcr=tuple(tcr or ()),
+            adt=adt,
+            output=output,
+            prefix=prefix or chosen or "sample",
+            donor=donor,
+            min_genes=min_genes,
+            max_pct_mt=max_pct_mt,
+            t_cells_only=t_cells_only,
+            barcode_rule=barcode_rule,
+            allow_low_overlap=allow_low_overlap,
+            orphans=orphans,
+            library_size_column=library_size_column,
+            species=species,
+        ),
+        backend=backend,
+        bundle=bundle,
+        target_risk=target_risk,
+        device=device,
+        steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
+        threads=threads,
+        force=force,
+    )
+    if chosen is not None:
+        options = sample.use_demo(options, chosen)
+    sample.run_sample(options, show=console.show_progress)
+    console.print_line(f"report: {options.path(OutputName.REPORT)}")
