@@ -9,6 +9,7 @@ the source packages is copied. The output is byte-stable for the same input and 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from tcellflow.proteins.names import AntibodyKind, find_kind, name_key
 
 OPEN_READING_FRAME = re.compile(r"C(?:\d+|X|Y)orf\d+\w*")
 OUTPUT = Path(__file__).resolve().parents[2] / "tcellflow" / "data"
@@ -35,8 +38,12 @@ def main() -> None:
     genes, aliases = build_gene_tables(data)
     write_parquet(genes, OUTPUT / "genes.parquet")
     write_parquet(aliases, OUTPUT / "gene_aliases.parquet")
-    for name in ("genes.parquet", "gene_aliases.parquet"):
-        print(name, pq.read_metadata(OUTPUT / name).num_rows, "rows", (OUTPUT / name).stat().st_size, "bytes")
+    antibodies = build_antibody_table(data, genes, aliases)
+    rows = "".join(f"{key}\t{symbols}\n" for key, symbols in sorted(antibodies.items()))
+    (OUTPUT / "antibodies.tsv").write_text("key\tgenes\n" + rows)
+    for name in ("genes.parquet", "gene_aliases.parquet", "antibodies.tsv"):
+        path = OUTPUT / name
+        print(name, path.stat().st_size, "bytes, sha256", hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def read_sources(data: Path) -> dict[str, pd.DataFrame]:
@@ -165,6 +172,62 @@ def alias_table(
         [(name, "|".join(sorted(symbols))) for name, symbols in sorted(found.items())],
         columns=["alias", "symbols"],
     )
+
+
+# Antibodies the listing leaves out or gets wrong, by what they bind.
+ANTIBODY_GENES = {
+    "B220 (CD45R)": "PTPRC", "CD8b": "CD8B", "CD11a/CD18": "ITGAL|ITGB2", "CD16b": "FCGR3B",
+    "CD42b": "GP1BA", "CD66": "CEACAM1|CEACAM3|CEACAM5|CEACAM6|CEACAM8",
+    "CD209/CD299": "CD209|CLEC4M", "CD158": "KIR2DL1|KIR2DS1|KIR2DS3|KIR2DS5",
+    "CLA": "SELPLG", "GARP": "LRRC32", "HLA-A2": "HLA-A", "HLA-ABC": "HLA-A|HLA-B|HLA-C",
+    "HLA-DP": "HLA-DPA1|HLA-DPB1", "HLA-DQ": "HLA-DQA1|HLA-DQB1", "HLA-DR": "HLA-DRA",
+    "HLA-DR, DP, DQ": "HLA-DRA|HLA-DPA1|HLA-DQA1", "MHCII": "HLA-DRA", "pan-HLA class I": "B2M",
+    "IgA": "IGHA1|IGHA2", "IgG": "IGHG1|IGHG2|IGHG3|IGHG4", "IgG Fc": "IGHG1|IGHG2|IGHG3|IGHG4",
+    "Ig light chain kappa": "IGKC", "Ig light chain lambda": "IGLC1|IGLC2|IGLC3",
+    "MICA/MICB": "MICA|MICB", "Integrin beta 7": "ITGB7",
+    # T-cell receptors; V genes by IMGT name (Arden V beta 13.1 = TRBV6-5, V alpha 24 = TRAV10)
+    "TCR": "TRAC|TRBC1|TRBC2", "TCRab": "TRAC|TRBC1|TRBC2", "TCRa": "TRAC", "TCRb": "TRBC1|TRBC2",
+    "TCRgd": "TRDC|TRGC1|TRGC2", "TCRg": "TRGC1|TRGC2", "TCRd": "TRDC", "TCRa7": "TRAV1-2",
+    "TCRa7.2": "TRAV1-2", "TCR Va7.2": "TRAV1-2", "TCRa24": "TRAV10", "TCR Va24-Ja18": "TRAV10|TRAJ18",
+    "TCR Vb13": "TRBV6-5", "TCR Vb13.1": "TRBV6-5", "TCR Vd2": "TRDV2", "TCRd2": "TRDV2",
+    "TCR Vg9": "TRGV9", "TCRg9": "TRGV9",
+}  # fmt: skip
+# No gene of the cell: haptens, tags and fluorochromes.
+NOT_PROTEINS = ("Biotin", "FITC", "Phycoerythrin", "PE", "Allophycocyanin", "APC", "His Tag", "HA.11")
+CD_NUMBER = re.compile(r"CDw?\d+[A-Za-z]{0,2}\d?")
+
+
+def build_antibody_table(data: Path, genes: pd.DataFrame, aliases: pd.DataFrame) -> dict[str, str]:
+    """Map the lookup spelling of antibody names to approved symbols, joined by '|'."""
+    approved = set(genes.symbol)
+    current = dict(zip(aliases.alias, aliases.symbols, strict=True))
+    # every CD number that is, or once was, one gene's official name or alias
+    table = {name_key(name): name for name in sorted(approved) if CD_NUMBER.fullmatch(name)}
+    for alias, symbols in sorted(current.items()):
+        if CD_NUMBER.fullmatch(alias) and "|" not in symbols:
+            table.setdefault(name_key(alias), symbols)
+    listed = pd.read_csv(data / "adt_reference" / "adt_name_to_gene.tsv", sep="\t", keep_default_na=False)
+    for examples, symbol, everything in zip(
+        listed.example_names, listed.hgnc_symbol, listed.all_symbols, strict=True
+    ):
+        symbols = everything.split(", ") if ";" not in everything else [symbol]
+        now = [current.get(name, name) for name in symbols]
+        if not all(name in approved for name in now):
+            now = [current.get(symbol, symbol)]
+        for name in examples.split(" | "):
+            if (
+                find_kind(name) is AntibodyKind.PROTEIN
+                and now[0] in approved
+                and not re.search(r"\.\d$", name)
+            ):
+                table[name_key(name)] = "|".join(now)
+                table.setdefault(name_key(name.partition("(")[0]), "|".join(now))
+    table.update({name_key(name): symbols for name, symbols in ANTIBODY_GENES.items()})
+    table.update({name_key(name): "" for name in NOT_PROTEINS})
+    unknown = {s for symbols in table.values() for s in symbols.split("|") if s} - approved
+    if unknown:
+        raise ValueError(f"not approved: {sorted(unknown)}")
+    return table
 
 
 def write_parquet(table: pd.DataFrame, path: Path) -> None:
