@@ -41,17 +41,27 @@ def as_storable(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If a column's name is empty, repeated or holds a slash, or its values are of mixed types.
+        If a column's name is empty, repeated, reserved or holds a slash, or its values are of mixed types.
     """
     names = [str(name) for name in frame.columns]
     counts = Counter(names)
     for name in names:
-        if not name or "/" in name or counts[name] > 1:
-            fault = "is empty" if not name else "holds a slash" if "/" in name else "occurs twice"
+        fault = _name_fault(name, counts[name])
+        if fault:
             raise InputError(f"the column name {name!r} {fault}", where=where, mend="rename the column")
     columns = {name: _storable_column(frame.iloc[:, i], name, where) for i, name in enumerate(names)}
     index = pd.Index(frame.index.astype(str).to_numpy(dtype=object), dtype=object)
     return pd.DataFrame({name: column.set_axis(index) for name, column in columns.items()}, index=index)
+
+
+def _name_fault(name: str, count: int) -> str:
+    if not name:
+        return "is empty"
+    if "/" in name:
+        return "holds a slash"
+    if name == "_index":
+        return "is reserved for the row names"
+    return "occurs twice" if count > 1 else ""
 
 
 def _storable_column(values: pd.Series[Any], name: str, where: object) -> pd.Series[Any]:

@@ -71,7 +71,13 @@ def test_mixed_types_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("names", "said"), [(["a/b"], "holds a slash"), ([""], "is empty"), (["a", "a"], "occurs twice")]
+    ("names", "said"),
+    [
+        (["a/b"], "holds a slash"),
+        ([""], "is empty"),
+        (["a", "a"], "occurs twice"),
+        (["_index"], "is reserved"),
+    ],
 )
 def test_names_that_hdf5_cannot_hold_are_refused(names, said):
     """Empty, repeated and slashed column names are refused."""
