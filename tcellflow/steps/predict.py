@@ -272,7 +272,7 @@ def _check_coverage(panel: PanelAlignment, cells: CellsFile, bundle_name: str) -
     if cells.n_obs == 0 or panel.coverage >= LOW_COVERAGE:
         return []
     found = (
-        f"The sample measures {int(panel.present.sum()):,} of the {panel.present.size:,} genes of the bundle "
+        f"the sample measures {int(panel.present.sum()):,} of the {panel.present.size:,} genes of the bundle "
         f"{bundle_name} ({panel.coverage:.0%} of their weight)"
     )
     if panel.coverage < LEAST_COVERAGE:
@@ -295,7 +295,7 @@ def _check_library_size(cells: CellsFile) -> list[str]:
     if filled.size == 0 or abs(float(np.median(filled)) / COUNTS_PER_CELL - 1) > 0.01:
         return []
     warning = (
-        f"The sample has {cells.n_vars:,} genes and was normalised by their sum. If they are a selection, "
+        f"the sample has {cells.n_vars:,} genes and was normalised by their sum; if they are a selection, "
         "expression is inflated and states drift: give preprocess the true counts of each cell "
         "(--library-size-column)."
     )
