@@ -42,6 +42,7 @@ _MIN_MT_GENES: Final = 10
 class RemovalReason(StrEnum):
     """Why a cell was removed, in the order the reasons are tried."""
 
+    NO_LIBRARY_SIZE = "no_library_size"
     FEW_COUNTS = "too_few_counts"
     FEW_GENES = "too_few_genes"
     HIGH_MT = "too_much_mitochondrial"
@@ -291,6 +292,7 @@ def check_cells_left(tally: QcTally, *, where: object) -> None:
         return
     asked = tally.thresholds
     words = {
+        RemovalReason.NO_LIBRARY_SIZE: "no value in --library-size-column",
         RemovalReason.FEW_COUNTS: f"fewer than {asked.min_counts} counts (--min-counts)",
         RemovalReason.FEW_GENES: f"fewer than {asked.min_genes} genes (--min-genes)",
         RemovalReason.HIGH_MT: f"more than {asked.max_pct_mt} % mitochondrial counts (--max-pct-mt)",

@@ -127,7 +127,7 @@ class Screen:
         self,
         counts: sparse.csr_matrix,
         receptors: pd.DataFrame | None,
-        totals: NDArray[np.number] | None = None,
+        totals: NDArray[np.float64] | None = None,
     ) -> ScreenedBlock:
         """Judge one block of cells.
 
@@ -138,7 +138,7 @@ class Screen:
         receptors
             Classes of the same cells by their chains, from `summarise_cells`; None without receptors.
         totals
-            Library size of each cell where the genes are a selection, shape (cells,).
+            Library size of each cell where the genes are a selection, shape (cells,); NaN = unknown.
 
         Returns
         -------
@@ -150,11 +150,13 @@ class Screen:
         verdict = gate_cells(
             markers.gate,
             self._markers.present,
-            metrics.total_counts if totals is None else totals,
+            metrics.total_counts if totals is None else np.nan_to_num(totals),
             np.zeros(counts.shape[0], dtype=bool) if receptors is None else _has_t_receptor(receptors),
             None if receptors is None else receptors["chain_pairing"].to_numpy(dtype=object),
         )
         reasons = find_removals(metrics, self.tally.thresholds)
+        if totals is not None:
+            reasons[np.isnan(totals)] = RemovalReason.NO_LIBRARY_SIZE
         if self._t_cells_only:
             reasons[(reasons == "") & ~verdict.is_t_cell] = RemovalReason.NOT_T_CELL
         self._metrics.append(metrics)

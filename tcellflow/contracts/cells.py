@@ -100,6 +100,7 @@ CELLS: Final = AnnDataContract(
         Entry("obs", "receptor_subtype", "string", "scirpy's values"),
         Entry("obs", "clone_id", "string", "clone within the donor; missing without a usable chain"),
         Entry("obs", "clone_size", "int32", "cells of the clone in this sample; 0 without a usable chain"),
+        Entry("obs", "has_adt", "bool", "the cell is in the antibody library; only with one", required=False),
         Entry("var", "gene_ids", "string", "Ensembl gene id without version; empty if unknown"),
         Entry("var", "gene_name_raw", "string", "gene name as the input file spelt it"),
         Entry(
@@ -113,9 +114,10 @@ CELLS: Final = AnnDataContract(
             "obsm",
             "adt_clr",
             "float32 data frame",
-            "centred log-ratio per cell over the antibodies",
+            "centred log-ratio per cell over the antibodies; NaN rows where has_adt is false",
             required=False,
         ),
+        Entry("obsm", "hto_counts", "int32 data frame", "counts of sample hashtags", required=False),
         Entry("uns", "tcellflow", "mapping", "contract and one note per step"),
     ),
 )

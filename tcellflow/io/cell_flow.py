@@ -19,9 +19,9 @@ from tcellflow.cells.normalise import recover_counts
 from tcellflow.cells.quality import check_cells_left
 from tcellflow.cells.screen import Screen
 from tcellflow.errors import InputError
+from tcellflow.io.protein_flow import ProteinFlow
 from tcellflow.receptors.clonotypes import assign_clones
 from tcellflow.receptors.pairing import summarise_cells
-from tcellflow.vocabulary import OBSM_ADT_COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,8 @@ class CellFlow:
     Raises
     ------
     InputError
-        If the library size column is absent or holds anything but positive numbers.
+        If the library size column is absent or holds anything but positive numbers; cells without a
+        library size are removed and counted.
     """
 
     def __init__(self, inputs: SampleInputs, screening: Screening) -> None:
@@ -98,14 +99,17 @@ class CellFlow:
         self._kind: MatrixContent = "counts"
         self._is_kept: list[NDArray[np.bool_]] = []
         self._obs: list[pd.DataFrame] = []
-        self._antibodies: list[sparse.csr_matrix] = []
-        self._proteins: dict[str, JsonValue] = {}
+        self._proteins = None
+        if inputs.proteins is not None:
+            self._proteins = ProteinFlow(inputs.proteins, self._expression)
         self.warnings: list[str] = list(screening.thresholds.notes)
         if self._totals is None and len(self._expression.genes.symbols) < _SELECTION_GENES:
             self.warnings.append(
                 f"the matrix has {len(self._expression.genes.symbols):,} genes: if they are a selection, X "
                 "is inflated, because cells are scaled to the sum of these genes (--library-size-column)"
             )
+        if self._proteins is not None:
+            self.warnings += self._proteins.warnings
 
     def run(self, writer: CellsWriter, progress: Callable[[int, int], None]) -> None:
         """Stream the matrix through screening into the file.
@@ -139,7 +143,10 @@ class CellFlow:
             check_counts_block(
                 values, first, self._source.barcodes, self._expression.genes.symbols, where=place
             )
-            counts = values.astype(np.int32)
+            # astype of the matrix would copy the indices too
+            counts = sparse.csr_matrix(
+                (values.data.astype(np.int32, copy=False), values.indices, values.indptr), shape=values.shape
+            )
         else:
             _check_log_block(values, first, place)
             counts = recover_counts(values)
@@ -147,20 +154,13 @@ class CellFlow:
         judged = self._screen.judge(counts, self._classes.iloc[rows], totals)
         self._is_kept.append(judged.is_kept)
         self._obs.append(judged.obs)
-        self._keep_antibodies(block, first, judged.is_kept)
+        if self._proteins is not None:
+            self._proteins.keep(block, first, judged.is_kept)
         if self._kind == "counts":
             kept = _rows(counts, judged.is_kept)
             writer.append_counts(kept, None if totals is None else totals[judged.is_kept])
         else:
             writer.append_log(_rows(values, judged.is_kept))
-
-    def _keep_antibodies(self, block: sparse.csr_matrix, first: int, is_kept: NDArray[np.bool_]) -> None:
-        proteins = self._inputs.proteins
-        if proteins is None or proteins.counts is not None:
-            return
-        part = block[:, np.flatnonzero(self._expression.features.antibodies)]
-        check_counts_block(part, first, self._source.barcodes, proteins.names, where=self._source.path)
-        self._antibodies.append(_rows(part.astype(np.int32), is_kept))
 
     def kept_cells(self) -> NDArray[np.object_]:
         """Give the names of the cells that stayed.
@@ -213,11 +213,14 @@ class CellFlow:
         ours.insert(0, "sample_id", sample_id)
         ours.insert(1, "donor", donor or sample_id if donors is None else donors[mask])
         ours = _with_clones(ours, chains, self._screening.orphans)
-        obs, obsm = self._with_users_columns(ours, mask), self._protein_tables(mask)
-        if self._proteins:
-            has_adt = self._inputs.proteins.has_adt if self._inputs.proteins is not None else mask
-            obs["has_adt"] = has_adt[mask]
-        writer.finish(obs, note=note, obsm=obsm, entries={"counts_kind": self._kind})
+        obsm: dict[str, pd.DataFrame] = {}
+        entries: dict[str, object] = {"counts_kind": self._kind}
+        if self._proteins is not None:
+            ours["has_adt"] = self._proteins.has_adt(mask)
+            obsm = self._proteins.tables(mask)
+            entries["antibodies"] = self._proteins.antibodies
+        obs = self._with_users_columns(ours, mask)
+        writer.finish(obs, note=note, obsm=obsm, entries=entries)
 
     def _with_users_columns(self, ours: pd.DataFrame, mask: NDArray[np.bool_]) -> pd.DataFrame:
         theirs = self._source.obs
@@ -228,18 +231,6 @@ class CellFlow:
             logger.info("columns of the input that tcellflow writes anew: %s", ", ".join(taken))
         rest = theirs.loc[mask, [name for name in theirs.columns if name not in taken]]
         return pd.concat([ours, rest.set_axis(ours.index)], axis=1)
-
-    def _protein_tables(self, mask: NDArray[np.bool_]) -> dict[str, pd.DataFrame]:
-        proteins = self._inputs.proteins
-        if proteins is None:
-            return {}
-        empty = sparse.csr_matrix(np.zeros((0, len(proteins.names)), dtype=np.int32))
-        counts = (
-            _rows(proteins.counts, mask)
-            if proteins.counts is not None
-            else sparse.csr_matrix(sparse.vstack([empty, *self._antibodies], format="csr"))
-        )
-        return {OBSM_ADT_COUNTS: pd.DataFrame(counts.toarray(), columns=list(proteins.names))}
 
     def account(self) -> dict[str, JsonValue]:
         """Give the account of cells, genes, gate and proteins.
@@ -271,7 +262,9 @@ class CellFlow:
             "gate": self._screen.gate_account(),
             "distributions": self._screen.distributions(),
         }
-        return account | ({"proteins": self._proteins} if self._proteins else {})
+        if self._proteins is not None:
+            account["proteins"] = self._proteins.account(self._mask())
+        return account
 
 
 def _check_log_block(values: sparse.csr_matrix, first: int, place: str) -> None:
@@ -313,7 +306,7 @@ def _read_library_sizes(expression: Expression, column: str | None) -> NDArray[n
             mend="name an obs column of an .h5ad or .h5mu file with --library-size-column",
         )
     sizes = pd.to_numeric(obs[column], errors="coerce").to_numpy(dtype=np.float64)
-    bad = ~(np.isfinite(sizes) & (sizes > 0))
+    bad = ~(np.isfinite(sizes) & (sizes > 0)) & obs[column].notna().to_numpy()
     if bad.any():
         row = int(np.argmax(bad))
         raise InputError(
