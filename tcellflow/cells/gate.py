@@ -37,7 +37,7 @@ _T: Final = _LINEAGES.index(Lineage.T)
 _WEIGHTS: Final = np.array(
     [[PROGRAMMES[lineage].get(gene, 0.0) for lineage in _LINEAGES] for gene in GATE_GENES]
 )  # (M, lineages)
-_MEMBERS: Final = (_WEIGHTS > 0).astype(np.float64)
+_MEMBERS: Final = tuple(np.flatnonzero(column) for column in _WEIGHTS.T)  # genes of each lineage
 _IS_CORE: Final = np.array([gene in CORE_T_GENES for gene in GATE_GENES])
 _PLACE: Final = {gene: place for place, gene in enumerate(GATE_GENES)}
 _MYELOID: Final = (Lineage.MONOCYTE, Lineage.NONCLASSICAL, Lineage.DENDRITIC, Lineage.PLASMACYTOID)
@@ -109,7 +109,7 @@ class _Programmes:
 
     shares: NDArray[np.float64]
     counts: NDArray[np.float64]
-    genes: NDArray[np.float64]
+    genes: NDArray[np.int64]
     core_counts: NDArray[np.float64]
     core_genes: NDArray[np.int64]
     expected_t: NDArray[np.float64]
@@ -177,17 +177,18 @@ def gate_cells(
 def _measure_programmes(
     markers: NDArray[np.float32], present: NDArray[np.bool_], total_counts: NDArray[np.number]
 ) -> _Programmes:
-    # Double precision: sums of counts are exact, hence the same on every machine.
-    counts = markers.astype(np.float64)
-    is_seen = counts > 0
+    # Double precision: sums of counts are exact, hence the same on every machine. One sum per
+    # lineage, because a matrix product this small wakes all threads of the BLAS for nothing.
+    by_gene = np.ascontiguousarray(markers.T, dtype=np.float64)  # (M, cells)
+    is_seen = by_gene > 0
     expected = _WEIGHTS[present].sum(axis=0)  # (lineages,)
-    per_programme = counts @ _MEMBERS
+    per_programme = np.stack([by_gene[members].sum(axis=0) for members in _MEMBERS], axis=1)
     return _Programmes(
         shares=per_programme / (expected + _SPARE_EXPECTATION),
         counts=per_programme,
-        genes=is_seen.astype(np.float64) @ _MEMBERS,
-        core_counts=counts[:, _IS_CORE].sum(axis=1),
-        core_genes=is_seen[:, _IS_CORE].sum(axis=1),
+        genes=np.stack([is_seen[members].sum(axis=0) for members in _MEMBERS], axis=1),
+        core_counts=by_gene[_IS_CORE].sum(axis=0),
+        core_genes=is_seen[_IS_CORE].sum(axis=0),
         expected_t=expected[_T] * total_counts.astype(np.float64) / COUNTS_PER_CELL,
     )
 

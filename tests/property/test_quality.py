@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from tcellflow.cells.counts import check_counts_block, detect_matrix_kind
+from tcellflow.cells.gate import gate_cells
+from tcellflow.cells.markers import GATE_GENES
 from tcellflow.cells.quality import QcTally, QcThresholds, find_removals, measure_cells
 from tcellflow.errors import InputError
 
@@ -71,3 +73,30 @@ def test_scaled_counts_are_never_taken_for_counts(
     except InputError:
         kind = "refused"
     assert (kind == "counts") == is_whole
+
+
+@given(seeds, st.integers(0, 8), st.data())
+def test_the_gate_judges_cells_alone(seed: int, n_cells: int, data: st.DataObject) -> None:
+    """Splitting the cells into blocks anywhere changes no verdict and no sign of a doublet."""
+    rng = np.random.default_rng(seed)
+    markers = rng.poisson(rng.gamma(0.4, 3, len(GATE_GENES)), (n_cells, len(GATE_GENES))).astype(np.float32)
+    present = rng.random(len(GATE_GENES)) < 0.8
+    markers[:, ~present] = 0
+    totals, receptor = markers.sum(axis=1) * 5, rng.random(n_cells) < 0.5
+    cut = data.draw(st.integers(0, n_cells))
+    whole = gate_cells(markers, present, totals, receptor)
+    parts = [gate_cells(markers[s], present, totals[s], receptor[s]) for s in (slice(cut), slice(cut, None))]
+    for field in ("is_t_cell", "t_cell_evidence", "other_lineage", "doublet_evidence"):
+        together = getattr(whole, field).tolist()
+        assert together == [value for part in parts for value in getattr(part, field)]
+
+
+@given(seeds, st.integers(1, 8))
+def test_a_receptor_never_speaks_against_a_t_cell(seed: int, n_cells: int) -> None:
+    """A cell called T without a receptor is called T with one."""
+    rng = np.random.default_rng(seed)
+    markers = rng.poisson(rng.gamma(0.4, 3, len(GATE_GENES)), (n_cells, len(GATE_GENES))).astype(np.float32)
+    present, totals = np.ones(len(GATE_GENES), dtype=bool), markers.sum(axis=1) * 5
+    without = gate_cells(markers, present, totals, np.zeros(n_cells, dtype=bool)).is_t_cell
+    with_one = gate_cells(markers, present, totals, np.ones(n_cells, dtype=bool)).is_t_cell
+    assert not (without & ~with_one).any()
