@@ -1,8 +1,9 @@
 """Time product and peer as alternating pairs of fresh processes.
 
 CPU seconds come from the operating system (`os.wait4`) for the whole process tree; each child
-prints one JSON line with the CPU seconds it spent on imports, which are taken off, and
-whatever else it wants to report.
+prints one JSON line with the CPU seconds it spent on imports, which are taken off, its peak
+resident memory, and whatever else it wants to report. (The peak that `os.wait4` gives is no use:
+it starts from the size of the parent at the fork.)
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def run_child(command: list[str]) -> Run:
     if status != 0:
         sys.exit(f"{' '.join(command)} ended with status {status}")
     report = json.loads(output.strip().splitlines()[-1])
-    imports = float(report.pop("import_seconds"))
-    return Run(usage.ru_utime + usage.ru_stime - imports, imports, wall, usage.ru_maxrss / 1024, report)
+    imports, peak = float(report.pop("import_seconds")), float(report.pop("peak_mib"))
+    return Run(usage.ru_utime + usage.ru_stime - imports, imports, wall, peak, report)
 
 
 def run_pairs(ours: list[str], peer: list[str], pairs: int) -> tuple[list[Run], list[Run]]:

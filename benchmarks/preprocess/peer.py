@@ -3,12 +3,14 @@
 Read, quality metrics, cell filter, counts layer, log1p(counts per 10,000), write.
 """
 
-import json
 import sys
 import time
 from pathlib import Path
 
 import scanpy as sc
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from report_child import report_child
 
 imports = time.process_time()
 source, target = Path(sys.argv[1]), Path(sys.argv[2])
@@ -20,4 +22,4 @@ cells.layers["counts"] = cells.X.copy()
 sc.pp.normalize_total(cells, target_sum=1e4)
 sc.pp.log1p(cells)
 cells.write_h5ad(target)
-print(json.dumps({"import_seconds": imports, "cells": cells.n_obs}))
+report_child(imports, cells=cells.n_obs)

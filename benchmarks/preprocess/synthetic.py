@@ -29,7 +29,9 @@ def read_gene_names(n_genes: int) -> tuple[list[str], list[str]]:
     with h5py.File(str(sample)) as handle:
         names = handle["matrix/features/name"].asstr()[:]
         ids = handle["matrix/features/id"].asstr()[:]
-    _, first = np.unique(names, return_index=True)
+    # "TBCE-1" is a second TBCE that anndata made distinct: preprocess sums the two, scanpy does not
+    stems = np.array([name.removesuffix("-1") for name in names])
+    _, first = np.unique(stems, return_index=True)
     first.sort()
     wanted = {
         "CD3D",
@@ -129,7 +131,10 @@ def write_both(folder: Path, n_cells: int, n_genes: int, seed: int) -> None:
                 dataset.resize((dataset.shape[0] + len(values),))
                 dataset[-len(values) :] = values
             indptr.append(indptr[-1][-1] + block.indptr[1:].astype(np.int64))
-        matrix["indptr"] = x["indptr"] = np.concatenate(indptr)
+        starts = np.concatenate(indptr)
+        matrix["indptr"] = starts
+        # as anndata writes it: offsets and indices share one width, or scipy refuses some operations
+        x["indptr"] = starts.astype(np.int32) if starts[-1] < np.iinfo(np.int32).max else starts
 
 
 if __name__ == "__main__":
