@@ -55,6 +55,7 @@ class StepFrames:
     predictions: pd.DataFrame
     clonotypes: pd.DataFrame
     qc: dict[str, Any]
+    metrics: dict[str, Any]
     notes: dict[str, StepNote] = field(default_factory=dict)
 
 
@@ -74,7 +75,8 @@ def make_step_frames(n_cells: int = 60, *, sample: str = "donor1", seed: int = 0
         "predict": StepNote("predict", {"target_risk": 0.1}, {"cells": "22" * 32}, _BUNDLE),
     }
     qc = _make_qc(n_cells, receptors, sample, notes["preprocess"])
-    return StepFrames(chains, receptors, predictions, clonotypes, qc, notes)
+    metrics = _make_metrics(notes["predict"])
+    return StepFrames(chains, receptors, predictions, clonotypes, qc, metrics, notes)
 
 
 def write_step_files(folder: Path, frames: StepFrames, prefix: str = "donor1") -> list[Path]:
@@ -97,9 +99,11 @@ def write_step_files(folder: Path, frames: StepFrames, prefix: str = "donor1") -
             path, pa.Table.from_pandas(frame, contract.schema(), preserve_index=False), contract, note
         )
         paths.append(path)
-    qc = folder / f"{prefix}.qc.json"
-    qc.write_text(json.dumps(frames.qc, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return [*paths, qc]
+    for name, content in (("qc", frames.qc), ("metrics", frames.metrics)):
+        path = folder / f"{prefix}.{name}.json"
+        path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        paths.append(path)
+    return paths
 
 
 def _make_chains(barcodes: list[str], clones: np.ndarray, sample: str) -> pd.DataFrame:
@@ -221,42 +225,80 @@ def _make_qc(n_cells: int, receptors: pd.DataFrame, sample: str, note: StepNote)
     return {
         "sample_id": sample,
         "donor": f"{sample}-donor",
-        "counts_kind": "molecules (UMI)",
-        "matrix": {"kind": "10x HDF5", "n_cells": n_cells + 20, "n_features": 36601},
-        "genes": {"n_renamed": 212, "n_summed": 10, "summed": ["TBCE", "MATR3"]},
+        "counts_kind": "counts",
+        "matrix": {"format": "10x HDF5", "n_cells": n_cells + 20, "n_features": 36601, "other_features": {}},
+        "genes": {
+            "n_input": 36601,
+            "n_output": 36592,
+            "kept": {"count": 34742, "examples": ["CD3E"]},
+            "renamed": {"count": 1850, "examples": ["MARCH1 -> MARCHF1"]},
+            "merged": {"count": 9, "examples": ["TBCE (ENSG00000285053, ENSG00000284770)"]},
+            "unknown": {"count": 0, "examples": []},
+        },
         "cells": {
             "input": n_cells + 20,
             "kept": n_cells,
-            "removed": {"too_few_genes": 14, "too_much_mitochondrial": 6, "too_few_counts": 0},
+            "removed": {
+                "too_few_genes": 14,
+                "too_much_mitochondrial": 6,
+                "too_few_counts": 0,
+                "not_a_t_cell": 0,
+            },
+            "thresholds": {"min_genes": 200, "min_counts": 500, "max_pct_mt": 20.0, "notes": []},
         },
         "receptors": {
-            "format": "10x filtered_contig_annotations",
+            "layout": "10x contig table",
             "contigs": {
                 "read": n_contigs,
                 "kept": 2 * n_cells,
-                "dropped": {"not_productive": n_cells, "low_confidence": n_cells},
+                "dropped": {"not_productive": n_cells, "low_confidence": n_cells, "no_junction": 0},
             },
-            "pairing": {k: int(v) for k, v in receptors["chain_pairing"].value_counts().items()},
-            "gene_names": {"v": {"gene": 2 * n_cells, "unknown": 1}, "j": {"gene": 2 * n_cells}},
-            "barcodes": {"rule": "identity", "overlap": 0.97},
+            "cells": {
+                "chain_pairing": {k: int(v) for k, v in receptors["chain_pairing"].value_counts().items()},
+            },
+            "genes": {
+                "v": {"gene": 2 * n_cells - 1, "family": 1, "renamed": 5, "not_functional": 0},
+                "j": {"gene": 2 * n_cells, "family": 0, "renamed": 0, "not_functional": 2},
+            },
+            "junctions": {"anchors_added": 3, "not_embeddable": {"anchors_missing": 1}},
+            "barcodes": {"rule": "identity,identity", "n_shared": n_cells, "overlap": 0.97},
         },
-        "gate": {"t_cells": n_cells - n_cells // 15, "doublet_suspects": 3},
+        "gate": {
+            "t_cells": n_cells - n_cells // 15,
+            "evidence": {"both": n_cells - n_cells // 15, "against": n_cells // 15, "none": 0},
+            "other_lineages": {"B": n_cells // 15},
+            "doublet_signs": {"two_full_chains": 3, "t_with_b": 0},
+            "doublet_suspects": 3,
+        },
         "distributions": {
-            "total_counts": {
-                "edges": [float(e) for e in range(0, 20001, 1000)],
-                "counts": _bell(20, n_cells),
-            },
-            "n_genes_by_counts": {
-                "edges": [float(e) for e in range(0, 5001, 250)],
-                "counts": _bell(20, n_cells),
-            },
-            "pct_counts_mt": {"edges": [float(e) for e in range(0, 101, 5)], "counts": _bell(20, n_cells)},
+            "total_counts": _make_distribution(20_000, n_cells),
+            "n_genes_by_counts": _make_distribution(5_000, n_cells),
+            "pct_counts_mt": _make_distribution(100, n_cells),
         },
         "warnings": ["No donor column: the sample stands for the donor."],
         "tcellflow": note.as_dict(),
     }
 
 
-def _bell(bins: int, total: int) -> list[int]:
-    weights = np.exp(-(((np.arange(bins) - bins / 4) / 3) ** 2))
-    return [int(c) for c in np.floor(total * weights / weights.sum())]
+def _make_distribution(highest: int, total: int) -> dict[str, list[float]]:
+    weights = np.exp(-(((np.arange(20) - 5) / 3) ** 2))
+    counts = np.floor(total * weights / weights.sum())
+    return {"edges": [highest * i / 20 for i in range(21)], "counts": [int(c) for c in counts]}
+
+
+def _make_metrics(note: StepNote) -> dict[str, Any]:
+    return {
+        "abstention": {"threshold": 0.5, "target_risk": 0.1, "dataset": "pbmc"},
+        "bundle": {
+            **_BUNDLE,
+            "limits": ["Not for solid tissue."],
+            "licence": "CC BY 4.0",
+            "evidence": {str(state): kind for state, kind in _EVIDENCE.items()},
+            "training": [
+                {"name": "atlas", "licence": "MIT", "paper": "10.1/x", "source": "https://example.org/a"}
+            ],
+        },
+        "latent_classes": {"CD4 Tn": 20, "MAIT": 4},
+        "warnings": [],
+        "tcellflow": note.as_dict(),
+    }

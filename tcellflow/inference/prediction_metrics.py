@@ -107,6 +107,14 @@ def summarise_predictions(
             **settings.bundle.note(),
             "summary": description.summary,
             "limits": list(description.document["limits"]),
+            "intended_use": description.document["intended_use"],
+            "licence": description.document["licence"],
+            "evidence": {str(state): str(kind) for state, kind in description.evidence.items()},
+            "training": [
+                {key: source[key] for key in ("name", "licence", "paper", "source") if key in source}
+                for source in description.document["training"]
+                if isinstance(source, dict)
+            ],
         },
         "unused_inputs": list(settings.unused_inputs),
         "warnings": list(settings.warnings),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tcellflow.report.confidence import ConfidenceSection, summarise_confidence
+from tcellflow.report.lookup import read_counts, read_number, read_text, read_texts
 from tcellflow.report.wording import (
     ABSTAIN_MEANINGS,
     ABSTAIN_WORDS,
@@ -19,6 +20,7 @@ from tcellflow.report.wording import (
     FUNCTION_WORDS,
     LINEAGE_WORDS,
     STRONG_EVIDENCE,
+    write_inputs,
 )
 from tcellflow.vocabulary import (
     STATE_NOT_T,
@@ -34,6 +36,8 @@ from tcellflow.vocabulary import (
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from tcellflow.provenance import JsonValue
 
 _LINEAGES: Final[dict[str, str]] = {value.value: words for value, words in LINEAGE_WORDS.items()}
 _FUNCTIONS: Final[dict[str, str]] = {value.value: words for value, words in FUNCTION_WORDS.items()}
@@ -65,7 +69,7 @@ class StateRow:
     n_cells
         Cells reported as this state.
     evidence
-        Kind of truth the class was learnt from; None where no cell shows it.
+        Kind of truth the class was learnt from; None where neither cells nor bundle say.
     meaning
         What that kind means.
     is_strong
@@ -123,6 +127,25 @@ class AxisTable:
 
 
 @dataclass(frozen=True)
+class Abstention:
+    """When a call abstains for low confidence.
+
+    Parameters
+    ----------
+    threshold
+        Confidence below which no state is reported, 0-1; None if unknown.
+    target_risk
+        Share of wrong calls it aims at, 0-1; None if unknown.
+    dataset
+        Data set on which it was set; empty if unknown.
+    """
+
+    threshold: float | None
+    target_risk: float | None
+    dataset: str
+
+
+@dataclass(frozen=True)
 class CallSection:
     """Everything the states section shows.
 
@@ -142,8 +165,12 @@ class CallSection:
         Lineage by function.
     confidence
         How sure the calls are.
+    abstention
+        When calls abstain.
+    classes
+        Finest classes of the bundle with their T cells, largest first; empty where it has none.
     inputs
-        Which data the calls used, with cells.
+        Which data the calls used, in words, with cells.
     coverage
         Weighted share of the bundle's genes that the sample measured; None if unknown.
     """
@@ -157,17 +184,21 @@ class CallSection:
     reasons: tuple[ReasonRow, ...]
     axes: AxisTable
     confidence: ConfidenceSection
+    abstention: Abstention
+    classes: tuple[tuple[str, int], ...]
     inputs: tuple[tuple[str, int], ...]
     coverage: float | None
 
 
-def summarise_calls(predictions: pa.Table) -> CallSection:
+def summarise_calls(predictions: pa.Table, metrics: JsonValue = None) -> CallSection:
     """Summarise the predictions of one sample.
 
     Parameters
     ----------
     predictions
         Table of the contract ``predictions/1``.
+    metrics
+        Content of metrics.json; None without it.
 
     Returns
     -------
@@ -176,6 +207,11 @@ def summarise_calls(predictions: pa.Table) -> CallSection:
     """
     cells = predictions.select(list(_COLUMNS)).to_pandas()
     passed = cells["state"] != STATE_NOT_T
+    abstention = Abstention(
+        threshold=read_number(metrics, "abstention", "threshold"),
+        target_risk=read_number(metrics, "abstention", "target_risk"),
+        dataset=read_text(metrics, "abstention", "dataset"),
+    )
     reported = cells.loc[cells["state"].isin(list(State))]
     return CallSection(
         n_cells=len(cells),
@@ -183,11 +219,13 @@ def summarise_calls(predictions: pa.Table) -> CallSection:
         n_reported=len(reported),
         n_unresolved=int((cells["state"] == STATE_UNRESOLVED).sum()),
         n_cycling=int((reported["cycle"] == Cycle.CYCLING).sum()),
-        states=_tell_states(cells),
+        states=_tell_states(cells, metrics),
         reasons=_tell_reasons(cells),
         axes=_cross_axes(reported),
-        confidence=summarise_confidence(predictions, cells, passed),
-        inputs=count_values(cells["inputs"]),
+        confidence=summarise_confidence(predictions, cells, passed, abstention.threshold),
+        abstention=abstention,
+        classes=read_counts(metrics, "latent_classes"),
+        inputs=tuple((write_inputs(used), n) for used, n in count_values(cells["inputs"])),
         coverage=_read_coverage(cells),
     )
 
@@ -215,11 +253,13 @@ def _read_coverage(cells: pd.DataFrame) -> float | None:
     return float(values[0]) if len(values) and (values == values[0]).all() else None
 
 
-def _tell_states(cells: pd.DataFrame) -> tuple[StateRow, ...]:
+def _tell_states(cells: pd.DataFrame, metrics: JsonValue) -> tuple[StateRow, ...]:
     rows = []
     for state in State:
-        kinds = cells.loc[cells["predicted_state"] == state, "state_evidence"].dropna().unique()
-        evidence = Evidence(kinds[0]) if len(kinds) else None
+        # The cells' own column speaks first; the bundle's list fills in for classes without a cell.
+        kinds = [*cells.loc[cells["predicted_state"] == state, "state_evidence"].dropna().unique()]
+        kinds += [kind for kind in read_texts(metrics, "bundle", "evidence", state) if kind in set(Evidence)]
+        evidence = Evidence(kinds[0]) if kinds else None
         rows.append(
             StateRow(
                 state=state,

@@ -105,7 +105,7 @@ class CloneSection:
     sizes
         Size classes, smallest first.
     largest
-        The largest clones.
+        The largest clones of two or more cells, at most 20.
     """
 
     n_clones: int
@@ -139,7 +139,8 @@ def summarise_clones(inputs: ReportInputs) -> CloneSection | None:
         return None
     # Ties by id, so that the page does not depend on row order.
     clones = clones.sort_values(["n_cells", "clone_id"], ascending=[False, True], kind="stable")
-    top = clones.head(_CLONES_SHOWN)
+    # Among clones of one cell none is larger than another: a list of them would be arbitrary.
+    top = clones.loc[clones["n_cells"] > 1].head(_CLONES_SHOWN)
     chains = _name_chains(inputs, list(top["clone_id"]))
     sizes = clones["n_cells"]
     return CloneSection(

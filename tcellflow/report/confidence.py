@@ -6,12 +6,12 @@ included, so that abstaining cannot make a sample look surer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.report.figures import Histogram
+from tcellflow.report.figures import Histogram, Threshold
 from tcellflow.report.wording import ABSTAIN_WORDS, NOTHING
 from tcellflow.vocabulary import STATE_UNRESOLVED, AbstainReason, State
 
@@ -107,7 +107,9 @@ class ConfidenceSection:
     agreement: Histogram | None
 
 
-def summarise_confidence(predictions: pa.Table, cells: pd.DataFrame, passed: pd.Series) -> ConfidenceSection:
+def summarise_confidence(
+    predictions: pa.Table, cells: pd.DataFrame, passed: pd.Series, threshold: float | None = None
+) -> ConfidenceSection:
     """Summarise the confidence of the calls.
 
     Parameters
@@ -118,6 +120,8 @@ def summarise_confidence(predictions: pa.Table, cells: pd.DataFrame, passed: pd.
         Its columns predicted_state, confidence, model_agreement, state, abstain_reason and barcode.
     passed
         Bool per row: the cell passed the T-cell gate.
+    threshold
+        Confidence below which no state is reported; None if unknown.
 
     Returns
     -------
@@ -133,7 +137,12 @@ def summarise_confidence(predictions: pa.Table, cells: pd.DataFrame, passed: pd.
         mean=float(values.mean()) if len(values) else None,
         rows=_tell_confidences(scored),
         least_sure=_find_least_sure(predictions, scored),
-        histogram=_count_shares(values, "confidence", "Confidence of the most probable state"),
+        histogram=replace(
+            _count_shares(values, "confidence", "Confidence of the most probable state"),
+            thresholds=()
+            if threshold is None
+            else (Threshold(threshold, f"unresolved below {threshold:g}"),),
+        ),
         agreement=_count_agreement(scored),
     )
 

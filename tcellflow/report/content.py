@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from tcellflow.report.calls import summarise_calls
 from tcellflow.report.clones import summarise_clones
 from tcellflow.report.lookup import flatten, look_up
-from tcellflow.report.overview import collect_warnings, make_cards, tell_header, tell_limits, tell_steps
+from tcellflow.report.making import tell_limits, tell_steps
+from tcellflow.report.overview import collect_warnings, make_cards, tell_header
 from tcellflow.report.quality import summarise_quality
 from tcellflow.report.repertoire import summarise_receptors
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from tcellflow.report.calls import CallSection
     from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs, SourceFile
-    from tcellflow.report.overview import Card, Header, Step
+    from tcellflow.report.making import Step
+    from tcellflow.report.overview import Card, Header
     from tcellflow.report.quality import QualitySection
     from tcellflow.report.repertoire import ReceptorSection
     from tcellflow.report.truth import TruthSection
@@ -78,7 +80,7 @@ def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None
     quality = summarise_quality(inputs.qc)
     receptors = summarise_receptors(inputs)
     clones = summarise_clones(inputs)
-    calls = None if inputs.predictions is None else summarise_calls(inputs.predictions)
+    calls = None if inputs.predictions is None else summarise_calls(inputs.predictions, inputs.metrics)
     return Report(
         prefix=prefix,
         header=tell_header(inputs, prefix),

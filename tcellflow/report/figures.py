@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 # lettering is never scaled below its nominal size.
 _WIDTH: Final = 360
 _LEFT: Final = 44
-_RIGHT: Final = 12
+_RIGHT: Final = 18
 _PLOT_TOP: Final = 26
 _PLOT_HEIGHT: Final = 96
-_AXIS_TICKS: Final = 5
+_MAX_TICKS: Final = 5  # gaps between ticks
 
 
 @dataclass(frozen=True)
@@ -237,19 +237,16 @@ def _draw_axis(histogram: Histogram) -> Markup:
         ),
         Markup('<text class="tick" x="{}" y="{}" text-anchor="end">0</text>').format(_LEFT - 6, base),
     ]
-    bins = len(histogram.counts)
-    steps = min(_AXIS_TICKS - 1, bins)
-    for index in sorted({round(bins * step / steps) for step in range(steps + 1)}):
-        x = _x(index, histogram)
+    for value in choose_ticks(histogram.edges):
+        x = _x(_position(value, histogram.edges), histogram)
         parts.append(
             Markup('<line class="axis" x1="{:.2f}" x2="{:.2f}" y1="{}" y2="{}"/>').format(
                 x, x, base, base + 4
             )
         )
-        anchor = "end" if index == bins else "middle"
         parts.append(
-            Markup('<text class="tick" x="{:.2f}" y="{}" text-anchor="{}">{}</text>').format(
-                x + (6 if index == bins else 0), base + 17, anchor, _tick(histogram.edges[index], histogram)
+            Markup('<text class="tick" x="{:.2f}" y="{}" text-anchor="middle">{}</text>').format(
+                x, base + 17, _tick(value, histogram)
             )
         )
     parts.append(
@@ -258,6 +255,37 @@ def _draw_axis(histogram: Histogram) -> Markup:
         )
     )
     return Markup("").join(parts)
+
+
+def choose_ticks(edges: Sequence[float]) -> tuple[float, ...]:
+    """Choose round numbers to write below the axis.
+
+    Parameters
+    ----------
+    edges
+        Rising bin edges; equal or growing widths.
+
+    Returns
+    -------
+    tuple of float
+        Two to six values inside the edges, far enough apart to be read.
+    """
+    low, high = edges[0], edges[-1]
+    widths = [b - a for a, b in itertools.pairwise(edges)]
+    if max(widths) <= 1.01 * min(widths):
+        power = 10.0 ** math.floor(math.log10(high - low))
+        step = next(
+            m * power for m in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if (high - low) / (m * power) <= _MAX_TICKS
+        )
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        return tuple(round(number * step, 10) for number in range(first, last + 1))
+    powers = range(math.floor(math.log10(max(low, 1.0))), math.ceil(math.log10(high)) + 1)
+    for digits in ((1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        ticks = tuple(float(d * 10**p) for p in powers for d in digits if low <= d * 10**p <= high)
+        if len(ticks) <= _MAX_TICKS + 1:
+            break
+    # Within one step of a decade no round number may lie: then the ends speak.
+    return ticks if len(ticks) > 1 else (low, high)
 
 
 def _visible(histogram: Histogram) -> list[Threshold]:

@@ -209,13 +209,11 @@ def describe_value(value: JsonValue) -> str:
         Text of bounded length: thousands separators, yes/no, "none", the head of long lists.
     """
     if value is None or value in ([], {}, ""):
-        return "none"
+        return "not set" if value is None else "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    if isinstance(value, int | float):
+        return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else f"{value:,.0f}"
     if isinstance(value, list):
         head = ", ".join(describe_value(entry) for entry in value[:_LIST_SHOWN])
         rest = len(value) - _LIST_SHOWN

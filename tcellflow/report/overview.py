@@ -1,4 +1,4 @@
-"""The frame around the sections: header, cards, warnings, provenance and limits.
+"""The top of the page: header, cards and warnings.
 
 Invariant: a card without its file says so; it never shows 0 for "not measured".
 """
@@ -10,24 +10,17 @@ from typing import TYPE_CHECKING, Final
 
 from tcellflow.report.confidence import HIGH_CONFIDENCE, LOW_CONFIDENCE
 from tcellflow.report.inputs import Role
-from tcellflow.report.lookup import flatten, look_up, read_text, read_texts
-from tcellflow.report.wording import NOTHING, write_count, write_decimal, write_part, write_share
-from tcellflow.vocabulary import Evidence
+from tcellflow.report.lookup import look_up, read_text, read_texts
+from tcellflow.report.making import find_note
+from tcellflow.report.wording import write_count, write_decimal, write_part, write_share
 
 if TYPE_CHECKING:
-    from tcellflow.provenance import JsonValue
     from tcellflow.report.calls import CallSection
     from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs, SourceFile
     from tcellflow.report.quality import QualitySection
     from tcellflow.report.repertoire import ReceptorSection
 
-# JSON and table of one step carry the same note; the first one present speaks for both.
-_STEP_ROLES: Final = (
-    ("preprocess", (Role.QC, Role.CHAINS)),
-    ("embed-tcr", (Role.EMBED, Role.RECEPTORS, Role.EMBEDDINGS)),
-    ("predict", (Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)),
-)
 _WARNINGS_SHOWN: Final = 40
 
 
@@ -48,25 +41,6 @@ class Card:
     label: str
     value: str
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Step:
-    """How one step was run.
-
-    Parameters
-    ----------
-    name, version
-        The command and the version of tcellflow.
-    options, inputs, bundle
-        Names and values.
-    """
-
-    name: str
-    version: str
-    options: tuple[tuple[str, str], ...]
-    inputs: tuple[tuple[str, str], ...]
-    bundle: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -105,7 +79,7 @@ def tell_header(inputs: ReportInputs, prefix: str) -> Header:
         For the top of the page.
     """
     samples, donors = _read_names(inputs)
-    note = _find_note(inputs, Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)
+    note = find_note(inputs, Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)
     bundle = look_up(note, "bundle")
     shown = [(key, read_text(bundle, key)) for key in ("name", "version", "sha256")]
     missing = []
@@ -138,11 +112,6 @@ def _read_names(inputs: ReportInputs) -> tuple[list[str], list[str]]:
                 found = sorted(table.column(key).unique().to_pylist())
         names[key] = found
     return names["sample_id"], names["donor"]
-
-
-def _find_note(inputs: ReportInputs, *roles: Role) -> JsonValue:
-    notes = {file.role: file.note for file in inputs.files if file.note}
-    return next((dict(notes[role]) for role in roles if role in notes), None)
 
 
 def make_cards(
@@ -264,73 +233,3 @@ def _noted_digests(file: SourceFile, role: Role) -> set[str]:
     inputs = file.note.get("inputs")
     names = inputs if isinstance(inputs, dict) else {}
     return {str(digest) for name, digest in names.items() if name == role or name.startswith(f"{role}_")}
-
-
-def tell_steps(inputs: ReportInputs) -> tuple[Step, ...]:
-    """Tell how each step was run.
-
-    Parameters
-    ----------
-    inputs
-        What is known.
-
-    Returns
-    -------
-    tuple of Step
-        In running order; steps without a file are left out.
-    """
-    steps = []
-    for name, roles in _STEP_ROLES:
-        note = _find_note(inputs, *roles)
-        if note is not None:
-            steps.append(
-                Step(
-                    name=name,
-                    version=read_text(note, "version") or NOTHING,
-                    options=tuple(flatten(look_up(note, "options"))),
-                    inputs=tuple(flatten(look_up(note, "inputs"))),
-                    bundle=tuple(flatten(look_up(note, "bundle"))),
-                )
-            )
-    return tuple(steps)
-
-
-def tell_limits(
-    calls: CallSection | None, clones: CloneSection | None, metrics: JsonValue
-) -> tuple[str, ...]:
-    """Say what must not be read into the page.
-
-    Parameters
-    ----------
-    calls, clones
-        The sections present.
-    metrics
-        Content of metrics.json, whose bundle may name its own limits.
-
-    Returns
-    -------
-    tuple of str
-        Sentences.
-    """
-    limits = []
-    if calls:
-        limits.append(
-            "A state is a statistical call from one measurement of one cell. Confidence was calibrated on "
-            "other donors or studies; on tissue, disease or technology unlike theirs it can be too high."
-        )
-        weak = [r.state for r in calls.states if r.evidence in {Evidence.TEACHER, Evidence.MARKER}]
-        if weak:
-            limits.append(
-                f"{', '.join(weak)}: no labelled cells taught these classes (see the evidence beside each "
-                "state). Confirm them with marker genes or proteins before building on them."
-            )
-        limits.append(
-            "Shares of states describe the cells that were captured and passed the filters; sorting, "
-            "enrichment and freezing change them."
-        )
-    if clones:
-        limits.append(
-            "Clones are defined within a donor. The same receptor in two donors is a public receptor, not "
-            "one clone. Clone sizes are cells in this sample, and small clones say little about states."
-        )
-    return (*limits, *read_texts(metrics, "bundle", "limits"))

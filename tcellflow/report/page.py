@@ -70,6 +70,7 @@ def _make_environment() -> Environment:
         "decimal": write_decimal,
         "name": write_name,
         "reason": write_reason,
+        "short": write_name,
     }
     environment.globals |= {
         "bar": draw_bar,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 import pyarrow.compute as pc
 
 from tcellflow.report.calls import count_values
-from tcellflow.report.lookup import flatten, look_up, read_count, read_counts, read_text
+from tcellflow.report.details import Facts, LevelRow, tell_barcodes, tell_levels, tell_receptor_names
+from tcellflow.report.lookup import look_up, read_count, read_counts, read_text
 from tcellflow.report.wording import PAIRING_MEANINGS
 from tcellflow.vocabulary import STATE_UNRESOLVED, ChainPairing, Locus, State
 
@@ -144,10 +145,10 @@ class ReceptorSection:
         Pairing classes, those that occur.
     usages
         Gene usage over all cells.
-    names
-        Gene-name fallbacks and other tallies as name and value.
-    barcodes
-        How barcodes were matched, as name and value.
+    levels
+        How precisely V and J genes were understood.
+    facts
+        Names, junctions and barcodes as names and values.
     by_state
         Genes per state; empty without predictions.
     n_distinct
@@ -160,8 +161,8 @@ class ReceptorSection:
     n_paired: int | None
     pairings: tuple[PairingRow, ...]
     usages: tuple[GeneUsage, ...]
-    names: tuple[tuple[str, str], ...]
-    barcodes: tuple[tuple[str, str], ...]
+    levels: tuple[LevelRow, ...]
+    facts: tuple[Facts, ...]
     by_state: tuple[StateGenes, ...]
     n_distinct: int | None
 
@@ -190,14 +191,14 @@ def summarise_receptors(inputs: ReportInputs) -> ReceptorSection | None:
     n_cells, n_paired, pairings = _tell_pairings(inputs, qc)
     chains = _strongest_chains(inputs.chains) if inputs.chains is not None else None
     return ReceptorSection(
-        file_format=read_text(qc, "format"),
+        file_format=read_text(qc, "layout"),
         contigs=_account(qc),
         n_cells=n_cells,
         n_paired=n_paired,
         pairings=pairings,
         usages=() if chains is None else _count_usages(chains),
-        names=tuple(flatten(look_up(qc, "gene_names"))),
-        barcodes=tuple(flatten(look_up(qc, "barcodes"))),
+        levels=tell_levels(qc),
+        facts=tuple(group for group in (tell_receptor_names(qc), tell_barcodes(qc)) if group.rows),
         by_state=() if chains is None else _count_by_state(chains, inputs.predictions),
         n_distinct=_count_distinct(inputs.chains),
     )
@@ -222,7 +223,7 @@ def _tell_pairings(
         both = pc.and_(table.column("has_tra"), table.column("has_trb"))
         n_cells, n_paired = table.num_rows, int(pc.sum(both).as_py() or 0)
     else:
-        counts = dict(read_counts(qc, "pairing"))
+        counts = dict(read_counts(qc, "cells", "chain_pairing"))
         if not counts:
             return None, None, ()
         n_cells = sum(counts.values())

@@ -176,6 +176,31 @@ def write_reason(key: str) -> str:
     return _DROP_WORDS.get(key) or write_name(key)
 
 
+_INPUT_WORDS: Final = {
+    "gex": "expression",
+    "tra": "alpha chain",
+    "trb": "beta chain",
+    "adt": "proteins",
+}
+
+
+def write_inputs(key: str) -> str:
+    """Say which data a call used.
+
+    Parameters
+    ----------
+    key
+        E.g. ``gex+trb``.
+
+    Returns
+    -------
+    str
+        E.g. "expression, beta chain"; "expression alone" for a single input.
+    """
+    parts = [_INPUT_WORDS.get(part, part) for part in key.split("+")]
+    return f"{parts[0]} alone" if len(parts) == 1 else ", ".join(parts)
+
+
 def write_plural(number: int, one: str, many: str) -> str:
     """Write a count with the fitting noun.
 

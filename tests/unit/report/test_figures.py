@@ -10,6 +10,7 @@ import pytest
 from tcellflow.report.figures import (
     Histogram,
     Threshold,
+    choose_ticks,
     describe_histogram,
     draw_bar,
     draw_histogram,
@@ -107,3 +108,18 @@ def test_bars_and_strips_stay_inside_their_column() -> None:
     box = strip.find("rect")
     assert box is not None
     assert (box.get("x"), box.get("width")) == ("20.00%", "60.00%")
+
+
+@pytest.mark.parametrize(
+    ("edges", "ticks"),
+    [
+        (tuple(i / 20 for i in range(21)), (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)),
+        (tuple(2.5 * i for i in range(13)), (0.0, 10.0, 20.0, 30.0)),
+        ((539.0, 1000.0, 2000.0, 4500.0, 15315.0), (1000.0, 2000.0, 5000.0, 10000.0)),
+        ((0.0, 1.0, 3.0, 9.0), (1.0, 2.0, 3.0, 5.0, 7.0)),
+        ((41.0, 43.0, 48.0), (41.0, 48.0)),
+    ],
+)
+def test_ticks_are_round_numbers(edges: tuple[float, ...], ticks: tuple[float, ...]) -> None:
+    """The axis is labelled with few round numbers, whether bins are equal or grow."""
+    assert choose_ticks(edges) == ticks

@@ -30,7 +30,7 @@ def test_names_do_not_matter(files: list[Path], tmp_path: Path) -> None:
         renamed = tmp_path / f"{number}.bin"
         shutil.copy(path, renamed)
         roles.add(recognise_file(renamed))
-    assert roles == {Role.CHAINS, Role.RECEPTORS, Role.PREDICTIONS, Role.CLONOTYPES, Role.QC}
+    assert roles == set(Role) - {Role.EMBED, Role.EMBEDDINGS}
 
 
 def test_order_does_not_matter(files: list[Path]) -> None:
@@ -41,12 +41,12 @@ def test_order_does_not_matter(files: list[Path]) -> None:
         Role.QC,
         Role.CHAINS,
         Role.RECEPTORS,
+        Role.METRICS,
         Role.PREDICTIONS,
         Role.CLONOTYPES,
     ]
     assert forth.files[1].note["step"] == "preprocess"
     assert forth.embed is None
-    assert forth.metrics is None
 
 
 def test_default_files_are_those_of_the_prefix(files: list[Path]) -> None:

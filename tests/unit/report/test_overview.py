@@ -104,13 +104,14 @@ def test_steps_tell_options_and_inputs(inputs: ReportInputs) -> None:
     assert ("max pct mt", "20") in steps[0].options
     assert steps[0].inputs == (("gex", "11" * 32),)
     assert ("name", "states-small") in steps[2].bundle
+    assert ("licence", "CC BY 4.0") in steps[2].bundle
+    assert ("learnt from", "atlas, MIT, 10.1/x, https://example.org/a") in steps[2].bundle
 
 
 def test_limits_name_weak_classes_and_the_bundles_own(tmp_path: Path) -> None:
     """Classes learnt from silver labels or markers are named, and the bundle's limits are repeated."""
     inputs = read_report_inputs(write_step_files(tmp_path, make_step_frames(300)))
-    known = replace(inputs, metrics={"bundle": {"limits": ["Not for solid tissue."]}})
-    limits = compose_report(known, "prefix").limits
+    limits = compose_report(inputs, "prefix").limits
     assert any(text.startswith("Exhausted, Proliferating, Th_effector:") for text in limits)
     assert limits[-1] == "Not for solid tissue."
     assert compose_report(ReportInputs(qc=inputs.qc), "prefix").limits == ()

@@ -13,6 +13,7 @@ from step_outputs import StepFrames, make_step_frames
 from tcellflow.contracts.tables import CHAINS, CLONOTYPES, PREDICTIONS, RECEPTORS
 from tcellflow.report.calls import summarise_calls
 from tcellflow.report.clones import summarise_clones
+from tcellflow.report.details import tell_gate, tell_genes
 from tcellflow.report.inputs import ReportInputs
 from tcellflow.report.quality import summarise_quality
 from tcellflow.report.repertoire import summarise_receptors
@@ -67,11 +68,24 @@ def test_evidence_stands_beside_each_state(cells: pd.DataFrame) -> None:
 
 
 def test_a_state_without_cells_claims_no_evidence(cells: pd.DataFrame) -> None:
-    """Where no cell shows a class, the section does not guess its evidence."""
-    only = cells.loc[cells["predicted_state"] == State.NAIVE]
-    rows = {row.state: row for row in summarise_calls(_table(only, PREDICTIONS)).states}
+    """Where no cell shows a class, its evidence comes from the bundle's list or stays open."""
+    only = _table(cells.loc[cells["predicted_state"] == State.NAIVE], PREDICTIONS)
+    rows = {row.state: row for row in summarise_calls(only).states}
     assert rows[State.TREG].evidence is None
     assert rows[State.TREG].n_cells == 0
+    metrics = {"bundle": {"evidence": {"Treg": "author", "Exhausted": "hearsay"}}}
+    rows = {row.state: row for row in summarise_calls(only, metrics).states}
+    assert rows[State.TREG].evidence == "author"
+    assert rows[State.EXHAUSTED].evidence is None
+
+
+def test_metrics_tell_threshold_and_finest_classes(frames: StepFrames) -> None:
+    """The threshold of the calls is drawn, and the bundle's finest classes are listed."""
+    calls = summarise_calls(_table(frames.predictions, PREDICTIONS), frames.metrics)
+    assert (calls.abstention.threshold, calls.abstention.dataset) == (0.5, "pbmc")
+    assert calls.confidence.histogram.thresholds[0].value == 0.5
+    assert calls.classes == (("CD4 Tn", 20), ("MAIT", 4))
+    assert calls.inputs[0][0] == "expression, alpha chain, beta chain"
 
 
 def test_reasons_count_every_abstained_cell(cells: pd.DataFrame) -> None:
@@ -189,7 +203,12 @@ def test_quality_reads_cells_and_thresholds(frames: StepFrames) -> None:
     section = summarise_quality(frames.qc)
     assert section is not None
     assert (section.n_input, section.n_kept, section.unexplained) == (420, 400, 0)
-    assert section.removed[0] == ("too_few_genes", 14)
+    assert section.counts_kind == "raw counts"
+    assert section.removed == (
+        ("fewer than 200 genes", 14),
+        ("more than 20 % mitochondrial counts", 6),
+        ("fewer than 500 counts", 0),
+    )
     genes, mito = section.histograms[1:]
     assert (genes.thresholds[0].value, mito.thresholds[0].value) == (200.0, 20.0)
 
@@ -218,7 +237,8 @@ def test_largest_clones_name_receptor_and_states(frames: StepFrames) -> None:
     section = summarise_clones(_inputs(frames))
     assert section is not None
     first, row = section.largest[0], frames.clonotypes.sort_values("n_cells").iloc[-1]
-    assert len(section.largest) == min(20, section.n_clones)
+    assert len(section.largest) == min(20, section.n_expanded)
+    assert min(clone.n_cells for clone in section.largest) > 1
     assert (first.clone_id, first.n_cells) == (row["clone_id"], row["n_cells"])
     assert first.purity == pytest.approx(row["purity"], abs=1e-6)
     assert (first.lineage, first.state_mode) == ("CD8", row["state_mode"])
@@ -247,6 +267,7 @@ def test_row_order_does_not_change_tables(frames: StepFrames) -> None:
         predictions=frames.predictions.sample(frac=1, random_state=3),
         clonotypes=frames.clonotypes.sample(frac=1, random_state=4),
         qc=frames.qc,
+        metrics=frames.metrics,
     )
     assert summarise_clones(_inputs(mixed)) == summarise_clones(_inputs(frames))
     assert summarise_receptors(_inputs(mixed)) == summarise_receptors(_inputs(frames))
@@ -264,3 +285,45 @@ def test_no_cells_make_empty_sections() -> None:
     assert receptors is not None
     assert (clones.n_clones, clones.sizes) == (0, ())
     assert receptors.n_chains == 0
+
+
+def test_empty_bins_at_the_ends_are_left_out(frames: StepFrames) -> None:
+    """A histogram starts and ends near its cells, but never hides a threshold."""
+    counts = [0, 0, 0, 5, 9, 0, 0, 0, 0, 0]
+    edges = [float(e) for e in range(0, 101, 10)]
+    qc = {
+        "cells": {"thresholds": {"max_pct_mt": 75.0}},
+        "distributions": {"pct_counts_mt": {"edges": edges, "counts": counts}},
+    }
+    section = summarise_quality(qc)
+    assert section is not None
+    (drawn,) = section.histograms
+    assert (drawn.edges[0], drawn.edges[-1]) == (20.0, 90.0)
+    assert drawn.total == 14
+
+
+def test_gene_levels_and_names_are_told(frames: StepFrames) -> None:
+    """Fallbacks of gene names, restored anchors and chains without a vector reach the page."""
+    section = summarise_receptors(_inputs(frames))
+    assert section is not None
+    assert [(row.level, row.n_v, row.n_j) for row in section.levels] == [
+        ("gene", 799, 800),
+        ("family only", 1, 0),
+    ]
+    rows = dict(section.facts[0].rows)
+    assert rows["V genes spelt differently, renamed"] == "5"
+    assert rows["CDR3 with anchors restored from the germline"] == "3"
+    assert rows["no vector: CDR3 without its anchors"] == "1"
+    assert dict(section.facts[1].rows)["cells with both"] == "400"
+
+
+def test_small_print_hides_no_unknown_entry(frames: StepFrames) -> None:
+    """Entries that have no words here are shown under their own key."""
+    qc = {"gate": {"evidence": {"both": 3, "hunch": 2}, "novel_sign": 7}, "genes": {"odd": {"count": 1}}}
+    assert ("hunch", "2") in tell_gate(qc).rows
+    assert ("novel sign", "7") in tell_gate(qc).rows
+    assert ("odd count", "1") in tell_genes(qc).rows
+    rows = dict(tell_genes(frames.qc).rows)
+    assert rows["genes"] == "36,601 in the file, 36,592 after summing"
+    assert rows["older names, renamed"] == "1,850 (such as MARCH1 -> MARCHF1)"
+    assert "names that no table knows, kept" not in rows

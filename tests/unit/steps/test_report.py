@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
 
 from step_outputs import make_step_frames, write_step_files
-from tcellflow.errors import ContractError, InputError, OptionsError, OutputError
+from tcellflow.errors import InputError, OptionsError, OutputError
+from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
+from tcellflow.steps.predict import PredictOptions, predict
+from tcellflow.steps.preprocess import PreprocessOptions, preprocess
 from tcellflow.steps.report import ReportOptions, report
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+SAMPLE = "tenx_healthy_T_1k"
 
 
 @pytest.fixture
@@ -57,9 +63,8 @@ def test_no_files_leave_nothing_behind(tmp_path: Path) -> None:
 def test_broken_tables_are_refused(run: Path) -> None:
     """A damaged table stops the report with its fault."""
     path = run / "donor1.predictions.parquet"
-    chains = (run / "donor1.chains.parquet").read_bytes()
-    path.write_bytes(chains.replace(b"chains/1", b"clonotypes/1"[:8]))
-    with pytest.raises((ContractError, InputError)):
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="damaged"):
         report(ReportOptions(run, "donor1"))
     assert not (run / "donor1.report.html").exists()
 
@@ -82,3 +87,43 @@ def test_labels_need_predictions(run: Path, tmp_path: Path) -> None:
     files = (run / "donor1.qc.json",)
     with pytest.raises(OptionsError, match="no predictions"):
         report(ReportOptions(tmp_path / "out", "donor1", files, true_labels=labels))
+
+
+@pytest.fixture(scope="module")
+def real_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packaged sample after preprocess, embed-tcr and predict."""
+    folder = tmp_path_factory.mktemp("real")
+    files = resources.files("tcellflow").joinpath("data", "samples", SAMPLE)
+    with resources.as_file(files) as sample:
+        gex, tcr = sample / "sample_filtered_feature_bc_matrix.h5", sample / "filtered_contig_annotations.csv"
+        preprocess(PreprocessOptions(output=folder, prefix=SAMPLE, gex=gex, tcr=(tcr,)))
+    cells, chains = folder / f"{SAMPLE}.cells.h5ad", folder / f"{SAMPLE}.chains.parquet"
+    embed_tcr(EmbedTcrOptions((chains,), folder, SAMPLE, gex=cells, h5ad=False))
+    predict(PredictOptions(cells, folder, SAMPLE, receptors=folder / f"{SAMPLE}.receptors.parquet"))
+    return folder
+
+
+def test_a_real_run_fills_every_section(real_run: Path) -> None:
+    """The files of the real steps are understood: all sections, no missing part, account adds up."""
+    page = report(ReportOptions(real_run, SAMPLE))[0].read_text(encoding="utf-8")
+    for section in ("quality", "receptors", "states", "clonotypes", "unsure", "made", "limits"):
+        assert f'<h2 id="{section}">' in page
+    assert "Not in this report" not in page
+    assert "not accounted for" not in page
+    assert "made from another" not in page
+    assert "states-linear" in page
+    assert page.count('class="histogram"') == 4
+    assert len(page.encode()) < 200_000
+
+
+def test_a_real_runs_numbers_reach_multiqc(real_run: Path) -> None:
+    """The MultiQC row carries the counts of qc.json and metrics.json."""
+    section = json.loads(report(ReportOptions(real_run, SAMPLE, force=True))[1].read_text())
+    row = section["data"][SAMPLE]
+    qc = json.loads((real_run / f"{SAMPLE}.qc.json").read_text())
+    metrics = json.loads((real_run / f"{SAMPLE}.metrics.json").read_text())
+    assert (row["cells_in"], row["cells"]) == (qc["cells"]["input"], qc["cells"]["kept"])
+    assert (row["t_cells"], row["clones"]) == (metrics["n_t_cells"], metrics["n_clones"])
+    assert row["mean_confidence"] == pytest.approx(metrics["mean_confidence"], abs=1e-4)
+    naive = 100 * metrics["states"]["Naive"] / metrics["n_t_cells"]
+    assert row["pct_Naive"] == pytest.approx(naive, abs=1e-3)

@@ -1,0 +1,149 @@
+"""The end of the page: how each step was run, and what must not be read into the results.
+
+Invariant: the options, digests and bundle shown are those the files carry, not those of this run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tcellflow.report.inputs import Role
+from tcellflow.report.lookup import flatten, look_up, read_text, read_texts
+from tcellflow.report.wording import NOTHING
+from tcellflow.vocabulary import Evidence
+
+if TYPE_CHECKING:
+    from tcellflow.provenance import JsonValue
+    from tcellflow.report.calls import CallSection
+    from tcellflow.report.clones import CloneSection
+    from tcellflow.report.inputs import ReportInputs
+
+# JSON and table of one step carry the same note; the first one present speaks for both.
+_STEP_ROLES: Final = (
+    ("preprocess", (Role.QC, Role.CHAINS)),
+    ("embed-tcr", (Role.EMBED, Role.RECEPTORS, Role.EMBEDDINGS)),
+    ("predict", (Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)),
+)
+_BUNDLE_TEXTS: Final = ("summary", "intended_use", "licence")
+
+
+@dataclass(frozen=True)
+class Step:
+    """How one step was run.
+
+    Parameters
+    ----------
+    name, version
+        The command and the version of tcellflow.
+    options, inputs, bundle
+        Names and values.
+    """
+
+    name: str
+    version: str
+    options: tuple[tuple[str, str], ...]
+    inputs: tuple[tuple[str, str], ...]
+    bundle: tuple[tuple[str, str], ...]
+
+
+def find_note(inputs: ReportInputs, *roles: Role) -> JsonValue:
+    """Find who made a file.
+
+    Parameters
+    ----------
+    inputs
+        What is known.
+    *roles
+        Files that carry the same note; the first one present speaks for all.
+
+    Returns
+    -------
+    JsonValue
+        The note; None where none of the files is there or says.
+    """
+    notes = {file.role: file.note for file in inputs.files if file.note}
+    return next((dict(notes[role]) for role in roles if role in notes), None)
+
+
+def tell_steps(inputs: ReportInputs) -> tuple[Step, ...]:
+    """Tell how each step was run.
+
+    Parameters
+    ----------
+    inputs
+        What is known.
+
+    Returns
+    -------
+    tuple of Step
+        In running order; steps without a file are left out.
+    """
+    steps = []
+    for name, roles in _STEP_ROLES:
+        note = find_note(inputs, *roles)
+        if note is not None:
+            metrics = inputs.metrics if name == "predict" else None
+            steps.append(
+                Step(
+                    name=name,
+                    version=read_text(note, "version") or NOTHING,
+                    options=tuple(flatten(look_up(note, "options"))),
+                    inputs=tuple(flatten(look_up(note, "inputs"))),
+                    bundle=tuple(_tell_bundle(look_up(note, "bundle"), metrics)),
+                )
+            )
+    return tuple(steps)
+
+
+def tell_limits(
+    calls: CallSection | None, clones: CloneSection | None, metrics: JsonValue
+) -> tuple[str, ...]:
+    """Say what must not be read into the page.
+
+    Parameters
+    ----------
+    calls, clones
+        The sections present.
+    metrics
+        Content of metrics.json, whose bundle may name its own limits.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+    """
+    limits = []
+    if calls:
+        limits.append(
+            "A state is a statistical call from one measurement of one cell. Confidence was calibrated on "
+            "other donors or studies; on tissue, disease or technology unlike theirs it can be too high."
+        )
+        weak = [r.state for r in calls.states if r.evidence in {Evidence.TEACHER, Evidence.MARKER}]
+        if weak:
+            limits.append(
+                f"{', '.join(weak)}: no labelled cells taught these classes (see the evidence beside each "
+                "state). Confirm them with marker genes or proteins before building on them."
+            )
+        limits.append(
+            "Shares of states describe the cells that were captured and passed the filters; sorting, "
+            "enrichment and freezing change them."
+        )
+    if clones:
+        limits.append(
+            "Clones are defined within a donor. The same receptor in two donors is a public receptor, not "
+            "one clone. Clone sizes are cells in this sample, and small clones say little about states."
+        )
+    return (*limits, *read_texts(metrics, "bundle", "limits"))
+
+
+def _tell_bundle(note: JsonValue, metrics: JsonValue) -> list[tuple[str, str]]:
+    """Name the bundle of the calls, with licence and sources where metrics.json tells them."""
+    bundle = look_up(metrics, "bundle")
+    rows = flatten(note)
+    rows += [(key.replace("_", " "), text) for key in _BUNDLE_TEXTS if (text := read_text(bundle, key))]
+    sources = look_up(bundle, "training")
+    for source in sources if isinstance(sources, list) else []:
+        parts = [read_text(source, key) for key in ("name", "licence", "paper", "source")]
+        rows.append(("learnt from", ", ".join(part for part in parts if part)))
+    return rows
