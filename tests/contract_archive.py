@@ -1,0 +1,64 @@
+"""Write the archived files of contract versions that are not archived yet.
+
+    python tests/contract_archive.py
+
+Run once when a contract gets a new version, and commit what it writes; archived files are never
+written again, for they prove that old versions stay readable. The content is an excerpt of the
+packaged sample trex_pt17_trimodal (24 cells, the genes of the states bundle; MIT, Trex).
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+import scanpy as sc
+
+from tcellflow.contracts.cells import ANNDATA_CONTRACTS
+from tcellflow.contracts.tables import TABLES
+from tcellflow.io.bundles import find_bundle, read_bundle
+from tcellflow.sample import RunOptions, run_sample
+from tcellflow.steps.preprocess import PreprocessOptions
+
+ARCHIVE = Path(__file__).parent / "contracts" / "archive"
+SAMPLE = files("tcellflow") / "data/samples/trex_pt17_trimodal"
+N_CELLS = 24
+
+
+def archived_path(name: str, version: int) -> Path:
+    """Give the place of one archived file."""
+    ending = "h5ad" if name in {contract.name for contract in ANNDATA_CONTRACTS} else "parquet"
+    return ARCHIVE / f"{name}-{version}.{ending}"
+
+
+def main() -> None:
+    """Run all steps on the excerpt and keep the files whose version is new."""
+    wanted = [c for c in (*TABLES, *ANNDATA_CONTRACTS) if not archived_path(c.name, c.version).exists()]
+    if not wanted:
+        return
+    ARCHIVE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        cells = sc.read_10x_h5(str(SAMPLE / "sample_filtered_feature_bc_matrix.h5"), gex_only=True)
+        cells.var_names_make_unique()
+        panel = set(read_bundle(find_bundle("states-linear")).panel.symbols)
+        cells = cells[:N_CELLS, [name in panel or name.startswith("MT-") for name in cells.var_names]].copy()
+        cells.write_h5ad(folder / "excerpt.h5ad")
+        contigs = Path(str(SAMPLE / "filtered_contig_annotations.csv"))
+        options = PreprocessOptions(
+            output=folder,
+            prefix="archive",
+            gex=folder / "excerpt.h5ad",
+            tcr=(contigs,),
+            allow_low_overlap=True,
+        )
+        run_sample(RunOptions(options))
+        for contract in wanted:
+            target = archived_path(contract.name, contract.version)
+            shutil.copyfile(folder / f"archive.{contract.name}{target.suffix}", target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Files of every contract version ever released stay readable."""
+
+import pytest
+
+from contract_archive import archived_path
+from tcellflow.contracts.cells import ANNDATA_CONTRACTS
+from tcellflow.contracts.tables import TABLES
+from tcellflow.io.cells import read_cells
+from tcellflow.io.store import read_table, read_table_note
+
+
+@pytest.mark.parametrize("contract", TABLES, ids=lambda c: c.stamp)
+def test_archived_tables_are_read(contract):
+    """Each table version has its archived file, which keeps its contract and tells who made it."""
+    for version in range(1, contract.version + 1):
+        path = archived_path(contract.name, version)
+        assert read_table(path, contract).num_rows > 0
+        assert read_table_note(path)["version"]
+
+
+@pytest.mark.parametrize("contract", ANNDATA_CONTRACTS, ids=lambda c: c.stamp)
+def test_archived_cells_are_read(contract):
+    """Each cells version has its archived file, whose counts and values can be streamed."""
+    for version in range(1, contract.version + 1):
+        cells = read_cells(archived_path(contract.name, version), contract)
+        for layer in ("X", "counts"):
+            assert sum(block.shape[0] for block in cells.blocks(5, layer)) == cells.n_obs > 0
