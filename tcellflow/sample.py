@@ -179,6 +179,8 @@ def run_sample(options: RunOptions, *, show: ShowProgress | None = None) -> list
         record.finish(step.name, fingerprint, written)
         _LOG.info("%s: done in %.1f s", step.name, time.perf_counter() - started)
         outputs += written
+    if options.path(OutputName.REPORT) in outputs:
+        _LOG.info("the report: %s", options.path(OutputName.REPORT))
     return outputs
 
 

@@ -9,7 +9,6 @@ import typer
 
 from tcellflow.cli import console
 from tcellflow.cli.analyse import Output, Threads  # noqa: TC001 - typer reads annotations at run time
-from tcellflow.vocabulary import OutputName
 
 
 def register(app: typer.Typer) -> None:
@@ -120,4 +119,3 @@ def run(
     if chosen is not None:
         options = sample.use_demo(options, chosen)
     sample.run_sample(options, show=console.show_progress)
-    console.print_line(f"report: {options.path(OutputName.REPORT)}")
