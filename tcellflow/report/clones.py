@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from tcellflow.report.wording import LINEAGE_WORDS, NOTHING
-from tcellflow.vocabulary import Lineage, Locus
+from tcellflow.vocabulary import Arm, Lineage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +69,8 @@ class CloneRow:
         Its id within the donor.
     n_cells
         Its cells.
-    alpha, beta
-        Its most frequent strongest chain of that locus; None without one.
+    vj, vdj
+        Its most frequent strongest alpha (or gamma) and beta (or delta) chain; None without one.
     lineage, state_mode
         Pooled lineage and most frequent state; a dash where not known.
     purity, entropy
@@ -81,8 +81,8 @@ class CloneRow:
 
     clone_id: str
     n_cells: int
-    alpha: CloneChain | None
-    beta: CloneChain | None
+    vj: CloneChain | None
+    vdj: CloneChain | None
     lineage: str = NOTHING
     state_mode: str = NOTHING
     purity: float | None = None
@@ -171,16 +171,16 @@ def _class_sizes(sizes: pd.Series) -> tuple[SizeClass, ...]:
 
 def _tell_clone(row: Mapping[str, object], chains: Mapping[tuple[str, str], CloneChain]) -> CloneRow:
     clone_id = str(row["clone_id"])
-    alpha, beta = (chains.get((clone_id, locus)) for locus in (Locus.TRA, Locus.TRB))
+    vj, vdj = (chains.get((clone_id, arm)) for arm in (Arm.VJ, Arm.VDJ))
     n_cells = int(str(row["n_cells"]))
     if "state_mode" not in row:
-        return CloneRow(clone_id, n_cells, alpha, beta)
+        return CloneRow(clone_id, n_cells, vj, vdj)
     lineage, state = row["lineage"], row["state_mode"]
     return CloneRow(
         clone_id=clone_id,
         n_cells=n_cells,
-        alpha=alpha,
-        beta=beta,
+        vj=vj,
+        vdj=vdj,
         lineage=LINEAGE_WORDS[Lineage(lineage)] if isinstance(lineage, str) else NOTHING,
         state_mode=state if isinstance(state, str) else NOTHING,
         purity=_as_number(row["purity"]),
@@ -194,22 +194,22 @@ def _as_number(value: object) -> float | None:
 
 
 def _name_chains(inputs: ReportInputs, clone_ids: list[str]) -> dict[tuple[str, str], CloneChain]:
-    """Give the most frequent strongest chain per clone and locus."""
+    """Give the most frequent strongest chain per clone and arm."""
     if inputs.chains is None or not clone_ids:
         return {}
     cells = _cells_of_clones(inputs, clone_ids)
     first = inputs.chains.filter(pc.equal(inputs.chains.column("rank"), 1))
-    first = first.select(["cell_id", "locus", "junction_aa", "v_call", "j_call"]).to_pandas()
+    first = first.select(["cell_id", "arm", "junction_aa", "v_call", "j_call"]).to_pandas()
     joined = cells.merge(first, on="cell_id", how="inner")
     if joined.empty:
         return {}
     joined = joined.fillna({"v_call": "V unknown", "j_call": "J unknown"})
     names = ["junction_aa", "v_call", "j_call"]
-    counts = joined.groupby(["clone_id", "locus", *names], observed=True).size().reset_index(name="n")
+    counts = joined.groupby(["clone_id", "arm", *names], observed=True).size().reset_index(name="n")
     counts = counts.sort_values(["n", *names], ascending=[False, True, True, True], kind="stable")
-    best = counts.drop_duplicates(["clone_id", "locus"])
+    best = counts.drop_duplicates(["clone_id", "arm"])
     return {
-        (str(row["clone_id"]), str(row["locus"])): CloneChain(*(str(row[name]) for name in names))
+        (str(row["clone_id"]), str(row["arm"])): CloneChain(*(str(row[name]) for name in names))
         for row in best.to_dict("records")
     }
 

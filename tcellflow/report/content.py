@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tcellflow.report.calls import summarise_calls
 from tcellflow.report.clones import summarise_clones
-from tcellflow.report.lookup import flatten, look_up
+from tcellflow.report.details import tell_proteins
 from tcellflow.report.making import tell_limits, tell_steps
 from tcellflow.report.overview import collect_warnings, make_cards, tell_header
 from tcellflow.report.quality import summarise_quality
@@ -91,7 +91,7 @@ def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None
         calls=calls,
         clones=clones,
         truth=truth,
-        proteins=tuple(flatten(look_up(inputs.qc, "proteins"))),
+        proteins=tell_proteins(inputs.qc).rows,
         steps=tell_steps(inputs),
         files=inputs.files,
         limits=tell_limits(calls, clones, inputs.metrics),

@@ -59,6 +59,17 @@ LEVELS: Final = {
     "contradicts_locus": "contradicts the locus, taken as unknown",
     "missing": "not given",
 }
+_PROTEINS: Final = {
+    "place": "read from",
+    "n_antibodies": "antibodies",
+    "n_proteins": "of these, proteins",
+    "n_with_gene": "proteins whose gene is known",
+    "n_isotypes": "isotype controls",
+    "n_hashtags": "sample hashtags",
+    "n_unknown": "names that no table knows",
+    "unknown": "these names",
+    "cells_without_antibodies": "cells without antibody counts",
+}
 _BARCODES: Final = {
     "rule": "rule (expression, receptors)",
     "n_left": "cells with expression",
@@ -224,6 +235,22 @@ def tell_receptor_names(receptors: JsonValue) -> Facts:
         rows.append(("CDR3 with anchors restored from the germline", write_count(added)))
     rows += _name_counts(look_up(receptors, "junctions", "not_embeddable"), _NOT_EMBEDDABLE)
     return Facts("Names and junctions (chains)", tuple(rows))
+
+
+def tell_proteins(qc: JsonValue) -> Facts:
+    """Tell what the antibody counts hold.
+
+    Parameters
+    ----------
+    qc
+        Content of qc.json.
+
+    Returns
+    -------
+    Facts
+        Empty rows without antibodies.
+    """
+    return Facts("Proteins", tuple(_name_rows(look_up(qc, "proteins"), _PROTEINS)))
 
 
 def tell_barcodes(receptors: JsonValue) -> Facts:

@@ -320,6 +320,7 @@ def _position(value: float, edges: Sequence[float]) -> float:
 def _tick(value: float, histogram: Histogram) -> str:
     if histogram.percent:
         return f"{100 * value:.0f} %"
-    if abs(value) >= 10_000:
-        return f"{value / 1000:,.0f}k" if value % 1000 == 0 or value > 100_000 else f"{value / 1000:,.1f}k"
+    for least, unit, mark in ((1_000_000, 1_000_000, "M"), (10_000, 1_000, "k")):
+        if abs(value) >= least:
+            return f"{value / unit:,.3g}{mark}"
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.3g}"

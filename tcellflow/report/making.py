@@ -122,8 +122,9 @@ def tell_limits(
         weak = [r.state for r in calls.states if r.evidence in {Evidence.TEACHER, Evidence.MARKER}]
         if weak:
             limits.append(
-                f"{', '.join(weak)}: no labelled cells taught these classes (see the evidence beside each "
-                "state). Confirm them with marker genes or proteins before building on them."
+                f"{'All seven states' if len(weak) == len(calls.states) else ', '.join(weak)}: no labelled "
+                "cells taught these classes (see the evidence beside each state). Confirm them with marker "
+                "genes or proteins before building on them."
             )
         limits.append(
             "Shares of states describe the cells that were captured and passed the filters; sorting, "

@@ -111,6 +111,7 @@ def _tell_removed(qc: JsonValue) -> tuple[tuple[str, int], ...]:
         key: read_number(qc, "cells", "thresholds", key) for key in ("min_genes", "min_counts", "max_pct_mt")
     }
     only_t = look_up(qc, UNS_KEY, "options", "t_cells_only")
+    size_column = look_up(qc, UNS_KEY, "options", "library_size_column")
     words: dict[str, str | None] = {
         "too_few_counts": f"fewer than {asked['min_counts']:,g} counts" if asked["min_counts"] else None,
         "too_few_genes": f"fewer than {asked['min_genes']:,g} genes" if asked["min_genes"] else None,
@@ -119,6 +120,7 @@ def _tell_removed(qc: JsonValue) -> tuple[tuple[str, int], ...]:
             if asked["max_pct_mt"] is None
             else f"more than {asked['max_pct_mt']:g} % mitochondrial counts"
         ),
+        "no_library_size": "no library size" if size_column else None,
         "not_a_t_cell": "not a T cell" if only_t else None,
     }
     return tuple(

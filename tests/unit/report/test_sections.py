@@ -244,9 +244,9 @@ def test_largest_clones_name_receptor_and_states(frames: StepFrames) -> None:
     assert (first.lineage, first.state_mode) == ("CD8", row["state_mode"])
     members = frames.receptors.loc[frames.receptors["clone_id"] == row["clone_id"], "cell_id"]
     own = frames.chains.loc[frames.chains["cell_id"].isin(members) & (frames.chains["locus"] == "TRB")]
-    assert first.beta is not None
-    assert first.beta.junction_aa == own["junction_aa"].mode()[0]
-    assert first.beta.j_call == own["j_call"].mode()[0]
+    assert first.vdj is not None
+    assert first.vdj.junction_aa == own["junction_aa"].mode()[0]
+    assert first.vdj.j_call == own["j_call"].mode()[0]
 
 
 def test_clones_without_predictions_have_sizes_only(frames: StepFrames) -> None:
