@@ -105,13 +105,7 @@ def main() -> None:
     """Run the command line and exit with a documented code."""
     _point_caches()
     signal.signal(signal.SIGTERM, _raise_terminated)
-    code = int(_run())
-    if code == ExitCode.OUTPUT:
-        # HDF5 crashes when it closes, at exit, a file that the full disk did not take whole
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    sys.exit(int(_run()))
 
 
 def _run() -> ExitCode | int:
@@ -123,7 +117,14 @@ def _run() -> ExitCode | int:
             return _explain(KeyboardInterrupt())
         return done.code if isinstance(done.code, int) else ExitCode.OK
     except BaseException as error:  # noqa: BLE001 - the one place where errors become exit codes
-        return _explain(error)
+        code = _explain(error)
+        if code == ExitCode.OUTPUT:
+            # HDF5 crashes when it frees a file that a full disk did not take whole, so the frames
+            # that hold it are never freed
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        return code
     return ExitCode.OK
 
 

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -129,6 +129,10 @@ class OutputSet:
     def discard(self) -> None:
         """Remove everything staged."""
         for part in self._staged.values():
+            # A library may still hold the file open and flush it later; HDF5 crashes where the disk
+            # is too full for that, so the room is given back at once.
+            with suppress(OSError):
+                os.truncate(part, 0)
             part.unlink(missing_ok=True)
         self._staged = {}
 

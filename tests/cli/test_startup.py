@@ -21,7 +21,7 @@ def quickest_seconds(arguments: list[str], *, repeats: int = 5) -> float:
     return min(times)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]], ids=" ".join)
 def test_help_comes_at_once(arguments):
     """Help and version need under half a second, or 2.5 times what Python and typer alone take."""
     floor = quickest_seconds(["import typer, rich.console"])
