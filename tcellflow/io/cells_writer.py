@@ -218,7 +218,7 @@ def write_cells(path: Path, var: pd.DataFrame) -> Iterator[CellsWriter]:
     Parameters
     ----------
     path
-        Staged path from `tcellflow.io.store.OutputSet.path`.
+        Staged path from `tcellflow.io.staging.OutputSet.path`.
     var
         The genes in column order, indexed by symbol.
 

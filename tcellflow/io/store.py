@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from tcellflow.contracts.columns import Table, find_table_faults, raise_faults
 from tcellflow.errors import ContractError, InputError
-from tcellflow.io.staging import OutputSet, stage_outputs
 from tcellflow.vocabulary import UNS_KEY
 
 if TYPE_CHECKING:
@@ -23,19 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tcellflow.provenance import JsonValue, StepNote
-
-__all__ = [
-    "OutputSet",
-    "TableWriter",
-    "check_is_file",
-    "open_table_writer",
-    "read_json",
-    "read_table",
-    "read_table_note",
-    "stage_outputs",
-    "write_json",
-    "write_table",
-]
 
 _CONTRACT_KEY = b"tcellflow.contract"
 _NOTE_KEY = b"tcellflow.note"

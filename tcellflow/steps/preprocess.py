@@ -20,7 +20,8 @@ from tcellflow.io.cell_flow import CellFlow, Screening
 from tcellflow.io.cells import write_cells
 from tcellflow.io.chain_table import build_chain_table
 from tcellflow.io.sample import Matching, open_sample
-from tcellflow.io.store import stage_outputs, write_json, write_table
+from tcellflow.io.staging import stage_outputs
+from tcellflow.io.store import write_json, write_table
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.pairing import summarise_cells
 from tcellflow.receptors.tally import tally_receptors

@@ -20,7 +20,7 @@ from tcellflow.contracts.cells import CELLS
 from tcellflow.errors import ContractError, ExitCode, InputError
 from tcellflow.io import cells_writer
 from tcellflow.io.cells import read_cells, write_cells, write_cells_copy
-from tcellflow.io.store import stage_outputs
+from tcellflow.io.staging import stage_outputs
 from tcellflow.provenance import StepNote
 
 NOTE = StepNote("preprocess", {"min_genes": 200}, {"gex": "0" * 64})
