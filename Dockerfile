@@ -1,12 +1,14 @@
 # The CPU image: tcellflow with ONNX Runtime, without torch. Any user id, a read-only root,
-# no HOME and no network are fine. Build: docker build -t tcellflow .
+# no HOME and no network are fine. Build: docker build -t localhost/tcellflow .
 # containers/smoke.sh builds it and checks all of this.
 ARG BASE_IMAGE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE_IMAGE} AS build
-# Inside the stage, or pip would not see it; empty = the package index alone.
+# Inside the stage, or pip would not see them. PIP_FIND_LINKS: a folder of wheels, if any.
+# PIP_CERT: the certificates to trust, where a network has an authority of its own.
 ARG PIP_FIND_LINKS=
-ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+ARG PIP_CERT=/etc/ssl/certs/ca-certificates.crt
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN command -v python3 >/dev/null && python3 -c 'import ensurepip' \
  || (apt-get update \
      && apt-get install -y --no-install-recommends ca-certificates python3 python3-venv \

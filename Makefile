@@ -31,6 +31,7 @@ golden: .venv/.ready  ## regenerate the expected tables under tests/golden
 lock: .venv/.ready  ## pin every environment with hashes
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu pyproject.toml -o requirements/cpu.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu --extra test --extra check pyproject.toml -o requirements/dev.lock
+	echo 'hatchling>=1.27' | .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 - -o requirements/build.lock
 
 .venv-demo/.ready: $(SOURCES)
 	$(PYTHON_FOUND) -m venv .venv-demo

@@ -5,8 +5,8 @@
 #   containers/base_image.sh [IMAGE]      default: localhost/tcellflow-base:bookworm
 #
 # DEBIAN_MIRROR  mirror; default: the first Debian line of the apt sources
-# EXTRA_CA       certificate bundle (PEM) put in place of the system's, for networks with a
-#                certificate authority of their own; `podman build -v` can do the same
+# EXTRA_CA       certificate bundle (PEM) put in place of the system's, for `docker build` in networks
+#                with a certificate authority of their own (with podman, smoke.sh mounts the bundle)
 set -euo pipefail
 
 image=${1:-localhost/tcellflow-base:bookworm}

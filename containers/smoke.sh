@@ -2,7 +2,7 @@
 # Build the image and prove that it works the way clusters use it: any user id, read-only root,
 # no HOME, no temporary folder, no network, and the form in which Nextflow starts a task.
 #
-#   containers/smoke.sh [IMAGE]     default: localhost/tcellflow:smoke (built from this folder)
+#   containers/smoke.sh [IMAGE]     IMAGE: check this one; default: build one from this folder
 #
 # ENGINE      podman or docker; default: whichever answers
 # BASE_IMAGE  base to build on; default: Debian from the registry, else the debootstrap stand-in
@@ -60,9 +60,10 @@ build() {
   local options=(--build-arg "BASE_IMAGE=$base" --build-arg "VERSION=$version" -t "$image")
   if [ "$engine" = podman ]; then
     options+=(--network host)
-    # Networks with a certificate authority of their own: trust what this machine trusts.
+    # Networks with a certificate authority of their own: trust what this machine trusts. Mounted
+    # elsewhere, since the package ca-certificates must be able to write its own file.
     [ ! -f /etc/ssl/certs/ca-certificates.crt ] ||
-      options+=(-v /etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro)
+      options+=(-v /etc/ssl/certs/ca-certificates.crt:/mnt/ca.crt:ro --build-arg PIP_CERT=/mnt/ca.crt)
     if [ -n "${PIP_FIND_LINKS:-}" ] && [ -d "$PIP_FIND_LINKS" ]; then
       options+=(-v "$PIP_FIND_LINKS:/wheels:ro" --build-arg PIP_FIND_LINKS=/wheels)
     fi
@@ -80,14 +81,17 @@ inside() {
 
 # The very form Nextflow uses.
 as_nextflow() {
-  "$engine" run -i --rm --network none --user 1234:1234 -e "NXF_TASK_WORKDIR" \
+  "$engine" run -i --rm --network none --user 1234:1234 \
     -v "$work:$work" -w "$work" "$image" /bin/bash -c "$1" </dev/null
 }
 
 engine=$(find_engine) || unavailable "neither podman nor docker answers"
 work=$(mktemp -d)
+built=
 clean_up() {
-  [ -n "${KEEP:-}" ] || { rm -rf "$work"; "$engine" rmi -f "$image" >/dev/null 2>&1 || true; }
+  [ -z "${KEEP:-}" ] || { say "kept: $image, $work"; return; }
+  rm -rf "$work"
+  [ -z "$built" ] || "$engine" rmi -f "$image" >/dev/null 2>&1 || true
 }
 trap clean_up EXIT
 chmod 0777 "$work"  # user 1234 writes here
@@ -96,7 +100,10 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/pyproject.toml" | head -n 1
 base=$(find_base) || unavailable "no registry answers, and no stand-in base can be made (root and debootstrap)"
 check_engine_runs || unavailable "$engine cannot start a container here"
 say "engine $engine, base $base"
-[ $# -gt 0 ] || build
+if [ $# -eq 0 ]; then
+  build
+  built=yes
+fi
 
 say "- version"
 [ "$(inside 'tcellflow --version')" = "tcellflow $version" ] || fail "tcellflow --version is not $version"
@@ -119,23 +126,14 @@ inside 'tcellflow run --demo -o first' || fail "the demonstration does not run"
 ls "$work"/first/*.report.html "$work"/first/*.annotated.h5ad "$work"/first/*.predictions.csv >/dev/null ||
   fail "an output is missing"
 
-say "- one step started the way Nextflow starts it, with the same bytes as before"
-as_nextflow 'python3 - <<EOF_SAMPLE
-import importlib.resources, pathlib, shutil
-folder = importlib.resources.files("tcellflow") / "data" / "samples" / "tenx_healthy_T_1k"
-for file in folder.iterdir():
-    shutil.copy(str(file), pathlib.Path.cwd())
-EOF_SAMPLE
-tcellflow preprocess --gex sample_filtered_feature_bc_matrix.h5 --tcr filtered_contig_annotations.csv \
-  -o second --prefix tenx_healthy_T_1k' || fail "preprocess does not run in Nextflow's form"
-for file in cells.h5ad chains.parquet; do
-  cmp "$work/first/tenx_healthy_T_1k.$file" "$work/second/tenx_healthy_T_1k.$file" ||
-    fail "$file differs between two runs"
-done
+say "- the same started the way Nextflow starts it, with the same bytes; then genes, antibodies and receptors"
+as_nextflow 'tcellflow run --demo -o second && tcellflow run --demo --demo-sample trex_pt17_trimodal -o third' ||
+  fail "the demonstration does not run in Nextflow's form"
+diff -r "$work/first" "$work/second" || fail "two runs of the same sample differ"
 
 say "- exit codes pass through"
 code=0
-inside 'tcellflow preprocess --gex absent.h5 -o third' 2>/dev/null || code=$?
+inside 'tcellflow preprocess --gex absent.h5 -o fourth' 2>/dev/null || code=$?
 [ "$code" = 66 ] || fail "an absent input gives exit code $code instead of 66"
 
 bytes=$("$engine" image inspect --format '{{.Size}}' "$image")
