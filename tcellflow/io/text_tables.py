@@ -253,7 +253,23 @@ def _find_header(handle: io.BufferedReader, path: Path) -> tuple[str, str, int]:
 
 @contextmanager
 def open_text(path: Path) -> Iterator[io.BufferedReader]:
-    """Open the decompressed bytes of a text file, as UTF-8."""
+    """Open the decompressed bytes of a text file, as UTF-8.
+
+    Parameters
+    ----------
+    path
+        The file, plain or gzip.
+
+    Yields
+    ------
+    io.BufferedReader
+        Its content.
+
+    Raises
+    ------
+    InputError
+        If a gzip file is damaged, or a file named like one is none.
+    """
     with path.open("rb") as plain:
         start = plain.read(4)
         plain.seek(0)
