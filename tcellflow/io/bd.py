@@ -217,7 +217,7 @@ def read_bd_cell_table(table: TextTable) -> RawChains:
     slots = _PIPELINE_SLOTS if _PIPELINE_SLOTS[0].residues in table.columns else _SHORT_SLOTS
     frame = table.read({"Cell_Index", *(name for slot in slots for name in slot.columns)})
     for slot in slots:
-        if slot.productive in frame:
+        if slot.productive and slot.productive in frame:
             # an absent chain says "Missing TCR" here
             frame[slot.productive] = frame[slot.productive].map(_PRODUCTIVITY)
     return read_slots(

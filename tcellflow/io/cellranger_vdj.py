@@ -6,6 +6,7 @@ confidence are handed on.
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,9 +15,9 @@ import pandas as pd
 
 from tcellflow.errors import InputError
 from tcellflow.io.loci import standard_loci
-from tcellflow.io.text_tables import check_columns
+from tcellflow.io.text_tables import check_columns, open_text
 from tcellflow.io.text_values import MISSING, parse_booleans, parse_counts
-from tcellflow.receptors.rows import MULTI_LOCUS, DropReason, RawChains, as_texts, make_rows
+from tcellflow.receptors.rows import MULTI_LOCUS, DropReason, RawChains, make_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,14 +145,20 @@ def read_contig_json(path: Path) -> RawChains:
     InputError
         If it is no such list, is cut off, or a contig lacks fields.
     """
-    with path.open(encoding="utf-8-sig") as handle:
+    with open_text(path) as content:
+        handle = io.TextIOWrapper(content, encoding="utf-8-sig")
         try:
             records = [_flatten(contig, number, path) for number, contig in enumerate(_contigs(handle, path))]
         except UnicodeDecodeError as error:
             raise InputError("the file is not UTF-8 text", where=path, mend="copy it again") from error
     names = [*_JSON_FIELDS.values(), "chain", "v_gene", "d_gene", "j_gene", "c_gene"]
-    frame = pd.DataFrame(records, columns=names, dtype=object)
-    frame = frame.mask(frame.isin(MISSING)).apply(as_texts)
+    columns = {name: [record.get(name) for record in records] for name in names}
+    frame = pd.DataFrame(
+        {
+            name: np.array([None if value in MISSING else value for value in values], dtype=object)
+            for name, values in columns.items()
+        }
+    )
     return _collect(frame, layout=JSON_LAYOUT, where=path)
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from tcellflow.errors import InputError
 from tcellflow.io.airr import collect_airr
+from tcellflow.io.anndata_elements import read_element, read_frame, read_index
 from tcellflow.io.hdf5 import open_hdf5
 from tcellflow.io.screpertoire import collect_screpertoire, is_screpertoire_table
 from tcellflow.io.slots import ChainSlot, read_slots
@@ -177,12 +178,11 @@ def _read_array(group: h5py.Group, path: Path) -> RawChains:
             mend="pip install 'tcellflow[scirpy]', or export an AIRR table (scirpy.io.write_airr)",
         )
     import awkward as ak  # noqa: PLC0415 (an optional dependency)
-    from anndata.io import read_elem  # noqa: PLC0415 (slow to import)
 
-    chains = read_elem(group["obsm"][_ARRAY])
+    chains = read_element(group["obsm"], _ARRAY, where=path)
     n_chains = ak.to_numpy(ak.fill_none(ak.num(chains, axis=1), 0))
     flat = ak.flatten(chains, axis=1)
-    columns: dict[str, Any] = {"cell_id": np.repeat(_obs_names(group), n_chains)}
+    columns: dict[str, Any] = {"cell_id": np.repeat(read_index(group["obs"], where=path), n_chains)}
     columns |= {name: _as_texts(ak.to_list(flat[name])) for name in _FIELDS if name in flat.fields}
     if "productive" not in columns:
         columns["productive"] = _as_texts([None] * int(n_chains.sum()))
@@ -195,11 +195,6 @@ def _as_texts(values: Iterable[Any]) -> pd.Series:
     )
 
 
-def _obs_names(group: h5py.Group) -> np.ndarray[Any, np.dtype[np.object_]]:
-    obs = group["obs"]
-    return np.asarray(obs[obs.attrs.get("_index", "_index")].asstr()[:], dtype=object)
-
-
 def _slot_columns(columns: Iterable[str]) -> set[str]:
     slots = (*(slot for slots in _GENERATIONS for slot in slots), *PAIR_SLOTS, *TRACER_SLOTS)
     return {name for slot in slots for name in slot.columns} & set(columns)
@@ -207,15 +202,13 @@ def _slot_columns(columns: Iterable[str]) -> set[str]:
 
 def _read_annotation(group: h5py.Group, path: Path) -> RawChains | None:
     """Read receptors from obs columns; None if there are none."""
-    from anndata.io import read_elem  # noqa: PLC0415 (slow to import)
-
     if not isinstance(group.get("obs"), h5py.Group):
         return None
     present = frozenset(group["obs"])
     recognised = (is_scirpy_table, is_pair_table, is_tracer_table, is_screpertoire_table)
     if not any(is_layout(present) for is_layout in recognised):
         return None
-    obs = read_elem(group["obs"])
+    obs = read_frame(group, "obs", where=path)
     wanted = [
         name
         for name in obs.columns

@@ -121,7 +121,7 @@ def _read_slot(
     frame: pd.DataFrame, slot: ChainSlot, number: int, cell_ids: pd.Series, where: Path
 ) -> pd.DataFrame:
     def column(name: str) -> pd.Series:
-        return frame[name] if name in frame else pd.Series([None] * len(frame), dtype=object)
+        return frame[name] if name and name in frame else pd.Series([None] * len(frame), dtype=object)
 
     texts = {name: column(getattr(slot, name)) for name in _GENES}
     texts |= {"junction_aa": column(slot.residues), "junction": column(slot.nucleotides)}
@@ -130,13 +130,13 @@ def _read_slot(
     columns["cell_id"] = cell_ids[filled].to_numpy()
     for name in COUNT_COLUMNS:
         columns[name] = parse_counts(column(getattr(slot, name))[filled], where=where)
-    if slot.productive in frame:
+    if slot.productive and slot.productive in frame:
         columns["productive"] = parse_booleans(frame[slot.productive][filled], where=where)[0]
     else:
         columns["productive"] = ~texts["junction_aa"][filled].astype(str).str.contains("*", regex=False)
     if slot.fixed_locus:
         columns["locus"] = np.full(int(filled.sum()), slot.fixed_locus, dtype=object)
-    elif slot.locus in frame:
+    elif slot.locus and slot.locus in frame:
         columns["locus"] = standard_loci(frame[slot.locus][filled])
     rows = make_rows(columns, int(filled.sum()))
     return rows.assign(cell=np.flatnonzero(filled), slot=number)

@@ -137,9 +137,7 @@ def test_a_doubtful_overlap_is_told() -> None:
 
 def test_nothing_shared_is_allowed_on_request() -> None:
     """Without any shared cell the map is empty, under the identity rule."""
-    found = reconcile_barcodes(
-        names("{}-1", cores(9, 1)), names("{}-1", cores(9, 2)), allow_low_overlap=True
-    )
+    found = reconcile_barcodes(names("{}-1", cores(9, 1)), names("{}-1", cores(9, 2)), allow_low_overlap=True)
     assert (found.rule, dict(found.names)) == ("identity,identity", {})
 
 

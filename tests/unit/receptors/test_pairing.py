@@ -76,7 +76,7 @@ def test_cells_without_chains_and_chains_of_other_cells() -> None:
 
 def scirpy_classes(adata: AnnData) -> pd.DataFrame:
     """Classes by scirpy on the same contigs."""
-    import scirpy as ir
+    import scirpy as ir  # noqa: PLC0415 (slow to import)
 
     ir.pp.index_chains(adata)
     ir.tl.chain_qc(adata)
@@ -108,7 +108,7 @@ def our_classes(path: Path, cells: pd.Index) -> pd.DataFrame:
 )
 def test_classes_equal_scirpy_on_real_files(shared_data: Path, name: str) -> None:
     """On real files of all makers every cell gets the class that scirpy 0.22 gives it."""
-    import scirpy as ir
+    import scirpy as ir  # noqa: PLC0415 (slow to import)
 
     path = shared_data / name
     if "airr" in path.name:
@@ -127,8 +127,8 @@ def test_classes_equal_scirpy_on_real_files(shared_data: Path, name: str) -> Non
 @pytest.mark.filterwarnings("ignore")
 def test_ranked_chains_equal_scirpy() -> None:
     """First and second chain of each arm are the ones scirpy chooses, on its own test file."""
-    import mudata
-    import scirpy as ir
+    import mudata  # noqa: PLC0415 (slow to import)
+    import scirpy as ir  # noqa: PLC0415 (slow to import)
 
     path = Path(ir.__file__).parent / "tests" / "data" / "wu2020_200.h5mu"
     adata = mudata.read_h5mu(path)["airr"]
