@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tcellflow.errors import OutputError
+from tcellflow.errors import OptionsError, OutputError
 from tcellflow.vocabulary import output_name
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import FrameType, TracebackType
 
+# The sample names of the pipeline's samplesheet.
+_SAMPLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -157,9 +160,12 @@ def stage_outputs(folder: Path, prefix: str, *, force: bool) -> Iterator[OutputS
 
     Raises
     ------
+    OptionsError
+        If the prefix cannot be the beginning of a file name.
     OutputError
         If the folder cannot be made or written, the disk is full, or an output exists.
     """
+    _check_prefix(prefix)
     made = _make_folder(folder)
     outputs = OutputSet(folder, prefix, force=force)
     try:
@@ -172,8 +178,25 @@ def stage_outputs(folder: Path, prefix: str, *, force: bool) -> Iterator[OutputS
         raise
 
 
+def _check_prefix(prefix: str) -> None:
+    # a slash would write elsewhere, a dot in front hides the files
+    if not prefix.strip() or prefix.startswith(".") or "/" in prefix or not prefix.isprintable():
+        raise OptionsError(
+            f"the prefix {prefix!r} cannot be the beginning of a file name",
+            where="--prefix",
+            mend="give the sample's name, without slashes and without a dot in front; folders go to -o",
+        )
+
+
 def _make_folder(folder: Path) -> list[Path]:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    taken = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
+    if taken is not None:
+        raise OutputError(
+            "a file stands where the output folder belongs",
+            where=taken,
+            mend="choose another folder with -o",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tcellflow.errors import OutputError
+from tcellflow.errors import OptionsError, OutputError
 from tcellflow.io.staging import stage_outputs
 from tcellflow.vocabulary import OutputName
 
@@ -166,7 +166,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, kind):
     import os, sys, resource
     import h5py, numpy as np, pyarrow as pa
     from pathlib import Path
-    from tcellflow.errors import OutputError
+    from tcellflow.errors import OptionsError, OutputError
     from tcellflow.io.staging import stage_outputs
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     x = np.random.default_rng(0).random(1_000_000)
@@ -193,7 +193,7 @@ def test_an_unwritable_folder_is_named(tmp_path):
     script = """
     import os
     from pathlib import Path
-    from tcellflow.errors import OutputError
+    from tcellflow.errors import OptionsError, OutputError
     from tcellflow.io.staging import stage_outputs
     if os.getuid() == 0:  # the superuser may write everywhere
         os.setegid(65534)
@@ -271,3 +271,14 @@ def test_a_signal_during_the_renames_waits_for_the_last_one(tmp_path, monkeypatc
     finally:
         signal.signal(signal.SIGINT, usual)
     assert names(tmp_path) == ["s.embed.json", "s.qc.json"]
+
+
+@pytest.mark.parametrize("prefix", ["", "a/b", "../a", ".hidden", "-x", "a b", "<b>"])
+def test_a_prefix_that_is_no_sample_name_is_refused(tmp_path, prefix):
+    """A name that could leave the folder or break a pipeline is refused before anything is made."""
+    with (
+        pytest.raises(OptionsError, match="no sample name"),
+        stage_outputs(tmp_path / "o", prefix, force=False),
+    ):
+        pass
+    assert not (tmp_path / "o").exists()
