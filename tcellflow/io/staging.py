@@ -161,7 +161,7 @@ def stage_outputs(folder: Path, prefix: str, *, force: bool) -> Iterator[OutputS
     Raises
     ------
     OptionsError
-        If the prefix cannot be the beginning of a file name.
+        If the prefix is no sample name.
     OutputError
         If the folder cannot be made or written, the disk is full, or an output exists.
     """
@@ -179,12 +179,13 @@ def stage_outputs(folder: Path, prefix: str, *, force: bool) -> Iterator[OutputS
 
 
 def _check_prefix(prefix: str) -> None:
-    # a slash would write elsewhere, a dot in front hides the files
-    if not prefix.strip() or prefix.startswith(".") or "/" in prefix or not prefix.isprintable():
+    # a slash would write elsewhere, a dot in front hides the files, and shells and workflow
+    # managers trip over spaces, brackets and a leading hyphen
+    if not _SAMPLE_NAME.fullmatch(prefix):
         raise OptionsError(
-            f"the prefix {prefix!r} cannot be the beginning of a file name",
+            f"the prefix {prefix!r} is no sample name",
             where="--prefix",
-            mend="give the sample's name, without slashes and without a dot in front; folders go to -o",
+            mend="use letters, digits, '_', '-' and '.', a letter or digit first; folders go to -o",
         )
 
 

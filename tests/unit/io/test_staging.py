@@ -120,10 +120,10 @@ def test_a_folder_in_the_way_is_refused_even_with_force(tmp_path, ending):
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     """An output folder that is a file is an output error, and no folder is left behind."""
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(OutputError, match="cannot be made"):
-        write_both(tmp_path / "out")
-    with pytest.raises(OutputError, match="cannot be made"):
-        write_both(tmp_path / "out" / "below")
+    for folder in (tmp_path / "out", tmp_path / "out" / "below"):
+        with pytest.raises(OutputError, match="a file stands where the output folder belongs") as caught:
+            write_both(folder)
+        assert caught.value.where == str(tmp_path / "out")
     assert (tmp_path / "out").read_text() == "a file"
 
 
