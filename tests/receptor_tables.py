@@ -98,6 +98,7 @@ def write_cells_of(
         pct_counts_mt=np.float32(1),
         is_t_cell=True,
         t_cell_evidence="genes",
+        other_lineage="",
         doublet_suspect=False,
         doublet_evidence="",
         clone_id=clones["clone_id"],

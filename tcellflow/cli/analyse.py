@@ -20,10 +20,10 @@ Threads = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the analysis commands in the order they run."""
-    app.command("preprocess")(preprocess)
-    app.command("embed-tcr")(embed_tcr)
-    app.command("predict")(predict)
-    app.command("report")(report)
+    app.command("preprocess", short_help="Read a sample; check, filter and match its cells.")(preprocess)
+    app.command("embed-tcr", short_help="Turn receptors into vectors, each distinct one once.")(embed_tcr)
+    app.command("predict", short_help="Predict the state of every cell and clone.")(predict)
+    app.command("report", short_help="Write one HTML page and one MultiQC section.")(report)
 
 
 def preprocess(

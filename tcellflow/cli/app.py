@@ -28,7 +28,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # plain help: importing what draws the boxes takes three times as long
 )
 analyse.register(app)
 run.register(app)

@@ -21,7 +21,7 @@ Name = Annotated[str, typer.Argument(help="Name of a bundle, or its folder.", sh
 _COLUMNS = ("name", "version", "task", "origin", "megabytes", "summary")
 
 
-@bundle_app.command("list")
+@bundle_app.command("list", short_help="List the bundles that --bundle can name.")
 def list_(*, as_json: AsJson = False) -> None:
     """List the bundles that --bundle can name: those in TCELLFLOW_BUNDLES, then the packaged ones."""
     from tcellflow.io.bundles import list_bundles
@@ -58,7 +58,7 @@ def _describe_place(place: BundlePlace) -> dict[str, Any]:
     }
 
 
-@bundle_app.command("show")
+@bundle_app.command("show", short_help="Print a bundle's card.")
 def show(name: Name, *, as_json: AsJson = False) -> None:
     """Print a bundle's card: what it does, its data, its figures and its limits."""
     from tcellflow.io.bundle_format import CARD_FILE
@@ -71,7 +71,7 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
     typer.echo((bundle.folder / CARD_FILE).read_text(encoding="utf-8"), nl=False)
 
 
-@bundle_app.command("verify")
+@bundle_app.command("verify", short_help="Check every file of bundles.")
 def verify(
     names: Annotated[
         list[str] | None,

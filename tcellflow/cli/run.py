@@ -13,7 +13,7 @@ from tcellflow.cli.analyse import Output, Threads  # noqa: TC001 - typer reads a
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("run")(run)
+    app.command("run", short_help="Run all steps for one sample; what is done is kept.")(run)
 
 
 def run(

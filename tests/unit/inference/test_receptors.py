@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
+import tomllib
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tcellflow.errors import InputError, OptionsError
@@ -242,3 +247,16 @@ def test_vector_layout_is_the_released_one(encoder: KmerEncoder) -> None:
     np.testing.assert_allclose(
         vector[[19, 56, 81, 633, 690]], [0.1142, -0.1142, 0.2284, 0.5477, 0.3162], atol=1e-4
     )
+
+
+def test_gene_slots_are_the_functional_and_orf_genes() -> None:
+    """Every slot is a functional or ORF gene of the packaged segments, and none of them is left out."""
+    data = Path(str(files("tcellflow"))) / "data"
+    slots = json.loads((data / "kmer_gene_slots.json").read_text())
+    segments = pd.read_csv(data / "human_tr_segments.tsv", sep="\t", dtype=str)
+    for name, genes in slots.items():
+        of_segment = segments["gene"].str.startswith(name) & segments["functionality"].isin(["F", "ORF"])
+        assert sorted(genes) == sorted(segments["gene"][of_segment])
+    notes = {note["file"]: note for note in tomllib.loads((data / "PROVENANCE.toml").read_text())["table"]}
+    digest = hashlib.sha256((data / "kmer_gene_slots.json").read_bytes()).hexdigest()
+    assert notes["kmer_gene_slots.json"]["sha256"] == digest
