@@ -122,6 +122,12 @@ def _write_dataset(group: h5py.Group, name: str, values: np.ndarray) -> None:
     )
 
 
+def _names_of_the_vendor(names: list[str]) -> list[str]:
+    """Undo what anndata's var_names_make_unique did to the ten genes that share a name with another."""
+    known = set(names)
+    return [stem if name.endswith("-1") and (stem := name[:-2]) in known else name for name in names]
+
+
 def build_healthy_t_cells(source: Path, folder: Path) -> None:
     """Write tenx_healthy_T_1k: all 1,137 cells, and the contig table as the vendor published it.
 
@@ -133,7 +139,7 @@ def build_healthy_t_cells(source: Path, folder: Path) -> None:
     cells = ad.read_h5ad(source / "counts.h5ad")
     features = Features(
         ids=cells.var["gene_ids"].tolist(),
-        names=cells.var_names.tolist(),
+        names=_names_of_the_vendor(cells.var_names.tolist()),
         types=cells.var["feature_types"].tolist(),
         genomes=cells.var["genome"].tolist(),
     )
