@@ -155,7 +155,7 @@ def read_contig_json(path: Path) -> RawChains:
     columns = {name: [record.get(name) for record in records] for name in names}
     frame = pd.DataFrame(
         {
-            name: np.array([None if value in MISSING else value for value in values], dtype=object)
+            name: np.array([None if text in MISSING else text for text in map(str, values)], dtype=object)
             for name, values in columns.items()
         }
     )
@@ -201,18 +201,23 @@ def _not_a_list(path: Path) -> InputError:
 def _flatten(contig: dict[str, Any], number: int, path: Path) -> dict[str, Any]:
     missing = sorted(name for name in (*_JSON_FIELDS, "annotations") if name not in contig)
     if missing:
-        raise InputError(
-            f"contig {number + 1} lacks the fields {', '.join(missing)}",
-            where=path,
-            mend="give the file as Cell Ranger wrote it",
-        )
+        raise _incomplete(f"contig {number + 1} lacks the fields {', '.join(missing)}", path)
     record = {ours: contig[name] for name, ours in _JSON_FIELDS.items()}
     loci = set()
-    for annotation in contig["annotations"]:
-        feature = annotation["feature"]
-        region = _REGIONS.get(feature["region_type"])
-        if region is not None:
-            record.setdefault(f"{region}_gene", feature["gene_name"])
-            loci.add(feature["chain"])
+    try:
+        for annotation in contig["annotations"]:
+            feature = annotation["feature"]
+            region = _REGIONS.get(feature["region_type"])
+            if region is not None:
+                record.setdefault(f"{region}_gene", feature["gene_name"])
+                loci.add(feature["chain"])
+    except (KeyError, TypeError) as error:
+        raise _incomplete(
+            f"the annotations of contig {number + 1} are not understood: {error}", path
+        ) from error
     record["chain"] = MULTI_LOCUS if len(loci) > 1 else next(iter(loci), None)
     return record
+
+
+def _incomplete(what: str, path: Path) -> InputError:
+    return InputError(what, where=path, mend="give the file as Cell Ranger wrote it")

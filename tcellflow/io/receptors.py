@@ -34,6 +34,7 @@ _PICKLE_STARTS: Final = (
     b"(lp",
     b"(i",
 )
+_ENCODED_TEXT: Final = (b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")  # gzip, and UTF-16 in two byte orders
 _KNOWN: Final = (
     "10x contig tables and all_contig_annotations.json, AIRR tables, BD Rhapsody tables, TraCeR tables, "
     "scRepertoire metadata, and scirpy's .h5ad and .h5mu files"
@@ -94,10 +95,9 @@ def read_receptors(path: Path, *, species: str = "human") -> RawChains:
     check_is_file(path)
     if is_hdf5(path):
         raw = scirpy_file.read_scirpy_file(path)
-    elif _starts_as_json(path):
-        raw = cellranger_vdj.read_contig_json(path)
     else:
-        raw = _read_table(path)
+        _refuse_binary(path)
+        raw = cellranger_vdj.read_contig_json(path) if _is_json(path) else _read_table(path)
     raw = drop_repeated(raw)
     if len(raw.rows) and raw.rows["umi_count"].isna().all():
         unranked = "the file holds no counts: the chains of a cell are ranked by their sequences"
@@ -105,18 +105,21 @@ def read_receptors(path: Path, *, species: str = "human") -> RawChains:
     return raw
 
 
-def _starts_as_json(path: Path) -> bool:
+def _refuse_binary(path: Path) -> None:
     with path.open("rb") as handle:
         start = handle.read(64)
     if start.startswith(_PICKLE_STARTS) or path.suffix in {".pkl", ".pickle"}:
         raise tracer.refuse_pickle(path)
     content = describe_content(path)
-    if start and not start.startswith((b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")) and content != "a text file":
+    if start and not start.startswith(_ENCODED_TEXT) and content != "a text file":
         raise InputError(
             f"the file is no table of text but {content or 'of an unknown binary format'}",
             where=path,
             mend=f"save it as CSV or TSV; {_EXPORT}",
         )
+
+
+def _is_json(path: Path) -> bool:
     with open_text(path) as text:
         return text.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{"))
 

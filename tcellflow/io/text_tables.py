@@ -91,7 +91,7 @@ class TextTable:
             if not handle.peek(1):
                 return pa.table({name: pa.array([], pa.string()) for name in wanted})
             try:
-                return arrow_csv.read_csv(
+                table = arrow_csv.read_csv(
                     pa.PythonFile(handle, mode="r"),
                     read_options=arrow_csv.ReadOptions(column_names=names, block_size=_BLOCK_BYTES),
                     parse_options=arrow_csv.ParseOptions(delimiter=self.delimiter),
@@ -104,7 +104,16 @@ class TextTable:
             except pa.ArrowInvalid as error:
                 if "UTF8" in str(error):
                     raise InputError("the file is not UTF-8 text", where=self.path, mend=_EXPORT) from error
+                table = None
+        # fewer rows than lines: a quote without an end has swallowed rows, the slow reader says where
+        if table is not None and table.num_rows == self._count_rows():
+            return table
         return self._parse_ragged(names, wanted)
+
+    def _count_rows(self) -> int:
+        with open_text(self.path) as handle:
+            self._skip_header(handle)
+            return sum(1 for line in handle if line.strip(b"\r\n"))
 
     def _skip_header(self, handle: io.BufferedReader) -> None:
         for _ in range(self.header_lines):
@@ -120,8 +129,12 @@ class TextTable:
             text = io.TextIOWrapper(handle, encoding="utf-8", newline="")
             try:
                 for number, row in enumerate(csv.reader(text, delimiter=self.delimiter), start=1):
+                    if any("\n" in field for field in row):
+                        raise self._refuse(f"in row {number} a quote is opened and not closed")
                     if len(row) > len(names):
                         raise self._refuse(f"row {number} has {len(row)} fields")
+                    if not row:
+                        continue
                     for column, place in zip(values, places, strict=True):
                         column.append(row[place] if place < len(row) else "")
             except UnicodeDecodeError as error:
@@ -202,7 +215,7 @@ def check_columns(table: TextTable, required: Sequence[str | tuple[str, ...]], *
     missing = [" or ".join(names) for names in groups if not set(names) & set(table.columns)]
     if missing:
         raise InputError(
-            f"the file looks like a {layout} but lacks {len(missing)} of its columns: {', '.join(missing)}; "
+            f"the file ({layout}) lacks {len(missing)} of its columns: {', '.join(missing)}; "
             f"it has {show_columns(table.columns)}",
             where=table.path,
             mend="give the file as the pipeline wrote it, or add the columns",

@@ -17,7 +17,7 @@ ANY_NAMES = st.lists(st.text("AC-_:#12", min_size=1, max_size=8), max_size=12, u
 
 
 @given(CORES, PREFIXES, PREFIXES, NUMBERS, NUMBERS, SUFFIXES, st.randoms())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_changed_prefixes_and_suffixes_are_recovered(
     cores: list[str],
     left_prefix: str,
@@ -38,7 +38,7 @@ def test_changed_prefixes_and_suffixes_are_recovered(
 
 
 @given(ANY_NAMES, ANY_NAMES)
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 def test_the_map_is_injective_or_refused(left: list[str], right: list[str]) -> None:
     """No cell of either side is used twice, and all names are of their sides."""
     try:
@@ -52,7 +52,7 @@ def test_the_map_is_injective_or_refused(left: list[str], right: list[str]) -> N
 
 
 @given(ANY_NAMES, ANY_NAMES, st.randoms())
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=80)
 def test_the_order_of_names_changes_nothing(left: list[str], right: list[str], random) -> None:
     """Shuffled libraries give the same map, or the same refusal."""
 
@@ -68,7 +68,7 @@ def test_the_order_of_names_changes_nothing(left: list[str], right: list[str], r
 
 
 @given(ANY_NAMES)
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=80)
 def test_equal_names_stay_as_they_are(names: list[str]) -> None:
     """A library agrees with itself under identity."""
     found = reconcile_barcodes(names, names)

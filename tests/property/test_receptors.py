@@ -67,7 +67,7 @@ def choose(table: pd.DataFrame) -> ChosenChains:
 
 
 @given(contigs())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_all_layouts_give_the_same_chains(table: pd.DataFrame) -> None:
     """10x of both generations, JSON and AIRR round-trip to one chains table."""
     expected = choose(table)
@@ -86,7 +86,7 @@ def test_all_layouts_give_the_same_chains(table: pd.DataFrame) -> None:
 
 
 @given(contigs(), st.randoms())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_rank_is_independent_of_row_order(table: pd.DataFrame, random) -> None:
     """Shuffled rows give every cell the same chains at the same ranks."""
     order = random.sample(range(len(table)), len(table))
@@ -99,7 +99,7 @@ def test_rank_is_independent_of_row_order(table: pd.DataFrame, random) -> None:
 
 
 @given(contigs())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_accounts_add_up_and_tables_are_valid(table: pd.DataFrame) -> None:
     """Contigs, genes, keys and cells add up; the table fulfils its contract."""
     chosen = choose(table)
@@ -115,7 +115,7 @@ def test_accounts_add_up_and_tables_are_valid(table: pd.DataFrame) -> None:
 
 
 @given(contigs(), st.sampled_from(["strict", "rescue"]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_clones_partition_the_cells_with_chains(table: pd.DataFrame, orphans: str) -> None:
     """Every cell with a chain has one clone, and sizes count its cells."""
     chains = choose(table).chains
@@ -140,7 +140,7 @@ def test_hashes_agree_only_for_equal_fields(one: list[str | None], other: list[s
         st.from_regex(r"TC?R[ABGD][VDJ]\d{1,2}(-\d)?(/DV\d)?(\*\d\d)?(,TR.*)?", fullmatch=True),
     )
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 def test_any_text_is_answered(raw: str) -> None:
     """No spelling makes the naming of genes fail, and answers are names of their segment."""
     for segment in ("V", "D", "J"):

@@ -186,6 +186,17 @@ def test_json_contigs_without_fields_are_named(tmp_path: Path) -> None:
         read_receptors(tmp_path / "c.json")
 
 
+@pytest.mark.parametrize("annotations", [[{"feature": {"chain": "TRB"}}], [None], 3])
+def test_json_annotations_of_another_shape_are_named(tmp_path: Path, annotations: Any) -> None:
+    """Annotations that are not Cell Ranger's are an error with the contig's number."""
+    path = write_json(tmp_path / "c.json", pd.DataFrame([make_contig()]))
+    records = json.loads(path.read_text())
+    records[0]["annotations"] = annotations
+    path.write_text(json.dumps(records))
+    with pytest.raises(InputError, match="annotations of contig 1 are not understood"):
+        read_receptors(path)
+
+
 @pytest.mark.data
 def test_one_fixture_has_637_missing_junctions(shared_data: Path) -> None:
     """Of 4,004 real contigs 637 have no cdr3, and none becomes N-o-n-e."""

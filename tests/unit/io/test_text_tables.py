@@ -125,6 +125,27 @@ def test_rows_that_are_too_long_are_named(tmp_path: Path) -> None:
         read(tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '1,2\n3,"4\n5,6\n',  # never closed
+        '1,2\n3,"4\n5,6"\n7,8\n',  # closed two rows on: as many fields as there should be
+        '1,2\n3,"4\n5,6\n7,8"\n',
+    ],
+)
+def test_open_quotes_never_swallow_rows(tmp_path: Path, body: str) -> None:
+    """A stray quote is an error with its row, even where the rows behind it still fit the header."""
+    (tmp_path / "t.csv").write_text("a,b\n" + body)
+    with pytest.raises(InputError, match="in row 2 a quote is opened and not closed"):
+        read(tmp_path / "t.csv")
+
+
+def test_quotes_and_empty_lines_that_do_no_harm(tmp_path: Path) -> None:
+    """Quotes inside a field, and empty lines, change nothing."""
+    (tmp_path / "t.csv").write_text('a,b\n1,5" x\n\n"2","say ""hi"""\n\n')
+    assert read(tmp_path / "t.csv") == {"a": ["1", "2"], "b": ['5" x', 'say "hi"']}
+
+
 def test_empty_last_fields_may_be_left_out(tmp_path: Path) -> None:
     """Short rows are filled as missing."""
     (tmp_path / "t.csv").write_text("a,b,c\n1,2,3\n4\n")

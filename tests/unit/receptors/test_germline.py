@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import sys
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 
@@ -97,3 +99,13 @@ def test_other_species_are_refused() -> None:
     check_species("human")
     with pytest.raises(OptionsError, match="'mouse'"):
         check_species("mouse")
+
+
+def test_the_table_has_a_provenance_entry() -> None:
+    """Source, licence and checksum of the packaged table are written beside it."""
+    folder = files("tcellflow").joinpath("data")
+    notes = tomllib.loads(folder.joinpath("PROVENANCE.toml").read_text())["table"]
+    (note,) = [note for note in notes if note["file"] == "human_tr_segments.tsv"]
+    digest = hashlib.sha256(folder.joinpath("human_tr_segments.tsv").read_bytes()).hexdigest()
+    assert note["sha256"] == digest
+    assert "CC BY 4.0" in note["licence"]
