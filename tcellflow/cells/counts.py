@@ -67,16 +67,93 @@ def check_counts_block(
     is_bad, what = _find_bad_counts(values)
     if is_bad is None:
         return
-    places = np.flatnonzero(is_bad)
-    first = int(places[0])
-    row = int(np.searchsorted(block.indptr, first, side="right")) - 1
-    value = values[first]
     raise InputError(
-        f"{places.size} values in rows {first_row + 1}-{first_row + block.shape[0]} are {what} "
-        f"(first: {value:g} in cell {barcodes[first_row + row]}, "
-        f"{feature_names[int(block.indices[first])]})",
+        _tell_values(block, is_bad, what, first_row, barcodes, feature_names),
         where=where,
         mend="give raw counts (UMIs or reads); round ambient-corrected or pseudo-aligned counts first",
+    )
+
+
+def check_log_block(
+    block: CsrBlock,
+    first_row: int,
+    barcodes: Sequence[str] | NDArray[np.object_],
+    feature_names: Sequence[str] | NDArray[np.object_],
+    where: object,
+) -> NDArray[np.bool_]:
+    """Refuse a block of log-normalised rows that holds impossible values.
+
+    Parameters
+    ----------
+    block, first_row, barcodes, feature_names, where
+        As in `check_counts_block`.
+
+    Returns
+    -------
+    ndarray
+        Whether exp(x)-1 sums to 10,000 within 2 % in each cell that has values, shape (cells with
+        values,).
+
+    Raises
+    ------
+    InputError
+        If a value is negative, not finite, or above log1p(10,000); names the first cell, gene and value.
+    """
+    values = block.data
+    is_bad = ~((values >= 0) & (values <= _MAX_LOG1P_CP10K))
+    if is_bad.any():
+        raise InputError(
+            _tell_values(block, is_bad, "no log1p(counts per 10,000)", first_row, barcodes, feature_names),
+            where=where,
+            mend=_mend(()),
+        )
+    return _is_near(_sum_rows(block, np.expm1(values.astype(np.float64))))
+
+
+def check_log_share(n_fitting: int, n_cells: int, *, where: object) -> None:
+    """Refuse log-normalised values of which too many cells do not sum to 10,000.
+
+    Parameters
+    ----------
+    n_fitting
+        Cells whose exp(x)-1 sums to 10,000.
+    n_cells
+        Cells with values.
+    where
+        File and slot concerned.
+
+    Raises
+    ------
+    InputError
+        If fewer than 95 % fit.
+    """
+    if n_fitting < _MIN_SHARE_OF_ROWS * n_cells:
+        raise InputError(
+            f"the first cells hold log1p(counts per {COUNTS_PER_CELL:,}), but {n_cells - n_fitting:,} of "
+            f"{n_cells:,} cells hold something else: their exp(x)-1 does not sum to {COUNTS_PER_CELL:,}",
+            where=where,
+            mend=_mend(()),
+        )
+
+
+def _tell_values(
+    block: CsrBlock,
+    is_bad: NDArray[np.bool_],
+    what: str,
+    first_row: int,
+    barcodes: Sequence[str] | NDArray[np.object_],
+    feature_names: Sequence[str] | NDArray[np.object_],
+) -> str:
+    """Tell how many values are bad, and the first with its cell and gene."""
+    first = int(np.argmax(is_bad))
+    row = int(np.searchsorted(block.indptr, first, side="right")) - 1
+    place = f"cell {barcodes[first_row + row]}, {feature_names[int(block.indices[first])]}"
+    count = int(is_bad.sum())
+    if count == 1:
+        return f"the value {block.data[first]:g} in {place}, is {what}"
+    return (
+        f"{count} values in rows {first_row + 1}-{first_row + block.shape[0]} are {what} "
+        f"(first: {block.data[first]:g} in {place})"
     )
 
 
@@ -156,7 +233,7 @@ def detect_matrix_kind(block: CsrBlock, *, where: object, other_slots: Sequence[
             where=where,
             mend=mend,
         )
-    is_near = np.abs(seen.logged_sums - COUNTS_PER_CELL) <= _SUM_TOLERANCE * COUNTS_PER_CELL
+    is_near = _is_near(seen.logged_sums)
     if seen.high <= _MAX_LOG1P_CP10K and is_near.size and is_near.mean() >= _MIN_SHARE_OF_ROWS:
         return "log1p_cp10k"
     raise InputError(
@@ -167,15 +244,19 @@ def detect_matrix_kind(block: CsrBlock, *, where: object, other_slots: Sequence[
 def _look_at(block: CsrBlock) -> _Seen:
     values = block.data.astype(np.float64)
     high = float(values.max())
+    logged = _sum_rows(block, np.expm1(values)) if high <= _MAX_PLAUSIBLE_LOG else np.zeros(0)
+    return _Seen(float(values.min()), high, _sum_rows(block, values), logged)
+
+
+def _sum_rows(block: CsrBlock, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum per cell what stands for its stored values; cells without any are left out."""
     rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-    is_filled = np.diff(block.indptr) > 0
+    sums = np.bincount(rows, weights=numbers, minlength=block.shape[0])
+    return sums[np.diff(block.indptr) > 0].astype(np.float64)
 
-    def sum_per_row(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums = np.bincount(rows, weights=numbers, minlength=block.shape[0])
-        return sums[is_filled].astype(np.float64)
 
-    logged = sum_per_row(np.expm1(values)) if high <= _MAX_PLAUSIBLE_LOG else np.zeros(0)
-    return _Seen(float(values.min()), high, sum_per_row(values), logged)
+def _is_near(sums: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.abs(sums - COUNTS_PER_CELL) <= _SUM_TOLERANCE * COUNTS_PER_CELL
 
 
 def _guess(seen: _Seen, block: CsrBlock) -> str:

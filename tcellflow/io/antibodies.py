@@ -11,6 +11,7 @@ import gzip
 import io
 import re
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,8 @@ def read_antibody_table(path: Path, barcodes: Sequence[str]) -> AntibodyCounts:
     Parameters
     ----------
     path
-        Table with one header line and names in the first column (in Parquet: the index).
+        Table with one header line and names in the first column (in Parquet: the index, or a first
+        column of text).
     barcodes
         Cells of the expression matrix; they decide whether rows or columns are cells.
 
@@ -102,8 +104,14 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         ) from error
     if "cell_id" in table.columns:
         table = table.set_index("cell_id")
+    elif isinstance(table.index, pd.RangeIndex) and len(table.columns) and _is_text(table.iloc[:, 0]):
+        table = table.set_index(table.columns[0])  # R and polars write names as a column
     table.index = table.index.map(str)
     return table
+
+
+def _is_text(values: pd.Series) -> bool:
+    return isinstance(values.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(values)
 
 
 def _read_text(path: Path, magic: bytes) -> pd.DataFrame:
@@ -121,14 +129,17 @@ def _read_text(path: Path, magic: bytes) -> pd.DataFrame:
         raise InputError(
             "the file is neither text nor Parquet", where=path, mend="give a CSV or TSV table of counts"
         ) from error
-    header = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=header.count)
-    if header.count(delimiter) == 0:
+    header, _, rest = text.partition("\n")
+    if not header.strip():
+        raise InputError("the file is empty", where=path, mend="copy or export it again")
+    delimiter = _find_delimiter(header, rest.partition("\n")[0])
+    if delimiter is None:
         raise InputError(
             f"the first line holds no comma, tab or semicolon: {header[:60]!r}",
             where=path,
             mend="give a table with a header line of names and one row per cell or antibody",
         )
+    _check_columns(_fields(header, delimiter), path)
     try:
         # Names stay text: a pandas guess would turn barcodes such as 1E10 into numbers.
         table = pd.read_csv(
@@ -146,17 +157,31 @@ def _read_text(path: Path, magic: bytes) -> pd.DataFrame:
             mend="give every row as many fields as the header",
         ) from error
     table.index = table.index.map(str)
-    names = header.rstrip("\r").split(delimiter)
-    repeated = (
-        sorted({name for name in names[1:] if names[1:].count(name) > 1}) if len(names) < 10_000 else []
-    )
+    return table
+
+
+def _find_delimiter(header: str, first_row: str) -> str | None:
+    """Find what separates the fields; names such as "CD3, human" may hold other delimiters."""
+    present = sorted((d for d in _DELIMITERS if d in header), key=header.count, reverse=True)
+    for delimiter in present:
+        # R writes no name over the row names
+        if len(_fields(first_row, delimiter)) - len(_fields(header, delimiter)) in {0, 1}:
+            return delimiter
+    return next(iter(present), None)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
+
+
+def _check_columns(names: list[str], path: Path) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InputError(
-            f"{len(repeated)} columns have the same name (first: {repeated[0].strip(chr(34))})",
+            f"{len(repeated)} columns have the same name (first: {repeated[0]})",
             where=path,
             mend="name each column once",
         )
-    return table
 
 
 def _has_cells_in_rows(table: pd.DataFrame, barcodes: Sequence[str], path: Path) -> bool:
@@ -189,9 +214,11 @@ def _as_counts(table: pd.DataFrame, path: Path) -> sparse.csr_matrix:
         )
         if bad.any():
             row = int(np.argmax(bad))
+            value = raw.iloc[row]
+            shown = repr(value) if isinstance(value, str) else f"{value:g}"
             raise InputError(
                 f"{int(bad.sum())} antibody counts of {table.columns[number]} are not whole numbers "
-                f"of at least zero (first: cell {table.index[row]}, value {raw.iloc[row]!r})",
+                f"of at least zero (first: cell {table.index[row]}, value {shown})",
                 where=path,
                 mend="give raw antibody counts, not normalised values",
             )

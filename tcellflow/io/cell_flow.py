@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from tcellflow.cells.counts import check_counts_block, detect_matrix_kind
-from tcellflow.cells.normalise import recover_counts
+from tcellflow.cells.normalise import sum_rows
 from tcellflow.cells.quality import check_cells_left
 from tcellflow.cells.screen import Screen
-from tcellflow.errors import InputError
+from tcellflow.errors import OptionsError
+from tcellflow.io.library_sizes import LibrarySizes
 from tcellflow.io.protein_flow import ProteinFlow
+from tcellflow.io.value_reader import ValueReader
 from tcellflow.receptors.clonotypes import assign_clones
 from tcellflow.receptors.pairing import summarise_cells
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.cells.counts import MatrixContent
     from tcellflow.cells.quality import QcThresholds
     from tcellflow.io.cells import CellsWriter
     from tcellflow.io.sample import Expression, SampleInputs
@@ -95,21 +95,31 @@ class CellFlow:
         if inputs.chains is not None:
             chains = inputs.chains.chains
         self._classes = summarise_cells(chains, self._source.barcodes)
-        self._totals = _read_library_sizes(self._expression, screening.library_size_column)
-        self._kind: MatrixContent = "counts"
+        column = screening.library_size_column
+        self._sizes = None if column is None else LibrarySizes(self._source, column)
+        self._reader = ValueReader(self._expression)
         self._is_kept: list[NDArray[np.bool_]] = []
         self._obs: list[pd.DataFrame] = []
         self._proteins = None
         if inputs.proteins is not None:
             self._proteins = ProteinFlow(inputs.proteins, self._expression)
-        self.warnings: list[str] = list(screening.thresholds.notes)
-        if self._totals is None and len(self._expression.genes.symbols) < _SELECTION_GENES:
-            self.warnings.append(
-                f"the matrix has {len(self._expression.genes.symbols):,} genes: if they are a selection, X "
-                "is inflated, because cells are scaled to the sum of these genes (--library-size-column)"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know once all cells have passed, as sentences."""
+        warnings = list(self._screening.thresholds.notes)
+        n_genes = len(self._expression.genes.symbols)
+        if self._sizes is None and n_genes < _SELECTION_GENES:
+            mend = (
+                "name the column of true library sizes with --library-size-column"
+                if self._reader.kind == "counts"
+                else "give the raw counts with --library-size-column"
             )
-        if self._proteins is not None:
-            self.warnings += self._proteins.warnings
+            warnings.append(
+                f"the matrix has {n_genes:,} genes: if they were selected from more, X is inflated, because "
+                f"each cell is scaled to the sum of these genes; {mend}"
+            )
+        return warnings + ([] if self._proteins is None else self._proteins.warnings)
 
     def run(self, writer: CellsWriter, progress: Callable[[int, int], None]) -> None:
         """Stream the matrix through screening into the file.
@@ -124,43 +134,47 @@ class CellFlow:
         Raises
         ------
         InputError
-            If the matrix holds anything but counts or log1p(counts per 10,000), or no cell passes.
+            If the matrix holds anything but counts or log1p(counts per 10,000), a library size is smaller
+            than the counts seen, or no cell passes.
+        OptionsError
+            If library sizes are given for log-normalised values.
         """
         done, n_cells = 0, len(self._source.barcodes)
         for block in self._source.blocks():
             self._pass_block(block, done, writer)
             done += block.shape[0]
             progress(done, n_cells)
+        if not self._obs:  # no cell at all: the tables have their columns all the same
+            nothing = sparse.csr_matrix(np.zeros((0, len(self._source.features)), dtype=np.int32))
+            self._pass_block(nothing, 0, writer)
+        self._reader.check_end()
         check_cells_left(self._screen.tally, where=self._source.path)
 
     def _pass_block(self, block: sparse.csr_matrix, first: int, writer: CellsWriter) -> None:
-        rows = slice(first, first + block.shape[0])
-        values = self._expression.take_genes(block)
-        place = f"{self._source.path} ({self._source.slot})"
-        if first == 0:
-            self._kind = detect_matrix_kind(values, where=place)
-        if self._kind == "counts":
-            check_counts_block(
-                values, first, self._source.barcodes, self._expression.genes.symbols, where=place
-            )
-            # astype of the matrix would copy the indices too
-            counts = sparse.csr_matrix(
-                (values.data.astype(np.int32, copy=False), values.indices, values.indptr), shape=values.shape
-            )
-        else:
-            _check_log_block(values, first, place)
-            counts = recover_counts(values)
-        totals = None if self._totals is None else self._totals[rows]
-        judged = self._screen.judge(counts, self._classes.iloc[rows], totals)
+        values = self._reader.read(block, first)
+        totals = None
+        if self._sizes is not None:
+            self._check_sizes_fit()
+            totals = self._sizes.of_rows(first, sum_rows(values.counts))
+        classes = self._classes.iloc[first : first + block.shape[0]]
+        judged = self._screen.judge(values.counts, classes, totals)
         self._is_kept.append(judged.is_kept)
         self._obs.append(judged.obs)
         if self._proteins is not None:
             self._proteins.keep(block, first, judged.is_kept)
-        if self._kind == "counts":
-            kept = _rows(counts, judged.is_kept)
+        if values.logs is None:
+            kept = _rows(values.counts, judged.is_kept)
             writer.append_counts(kept, None if totals is None else totals[judged.is_kept])
         else:
-            writer.append_log(_rows(values, judged.is_kept))
+            writer.append_log(_rows(values.logs, judged.is_kept))
+
+    def _check_sizes_fit(self) -> None:
+        if self._reader.kind != "counts":
+            raise OptionsError(
+                "the matrix holds log-normalised values, which cannot be scaled to a library size any more",
+                where="--library-size-column",
+                mend="give the raw counts, or leave the option out",
+            )
 
     def kept_cells(self) -> NDArray[np.object_]:
         """Give the names of the cells that stayed.
@@ -214,7 +228,7 @@ class CellFlow:
         ours.insert(1, "donor", donor or sample_id if donors is None else donors[mask])
         ours = _with_clones(ours, chains, self._screening.orphans)
         obsm: dict[str, pd.DataFrame] = {}
-        entries: dict[str, object] = {"counts_kind": self._kind}
+        entries: dict[str, object] = {"counts_kind": self._reader.kind}
         if self._proteins is not None:
             ours["has_adt"] = self._proteins.has_adt(mask)
             obsm = self._proteins.tables(mask)
@@ -227,8 +241,9 @@ class CellFlow:
         if theirs is None:
             return ours
         taken = [str(name) for name in theirs.columns if name in ours.columns]
-        if taken:
-            logger.info("columns of the input that tcellflow writes anew: %s", ", ".join(taken))
+        changed = [name for name in taken if not _is_same(theirs.loc[mask, name], ours[name])]
+        if changed:
+            logger.info("columns of the input that tcellflow writes anew: %s", ", ".join(changed))
         rest = theirs.loc[mask, [name for name in theirs.columns if name not in taken]]
         return pd.concat([ours, rest.set_axis(ours.index)], axis=1)
 
@@ -248,7 +263,7 @@ class CellFlow:
             "thresholds": tally["thresholds"],
         }
         account: dict[str, JsonValue] = {
-            "counts_kind": self._kind,
+            "counts_kind": self._reader.kind,
             "matrix": {
                 "format": str(self._source.kind),
                 "place": self._source.slot,
@@ -267,13 +282,9 @@ class CellFlow:
         return account
 
 
-def _check_log_block(values: sparse.csr_matrix, first: int, place: str) -> None:
-    if values.data.any() and detect_matrix_kind(values, where=place) == "counts":
-        raise InputError(
-            f"rows {first + 1}-{first + values.shape[0]} hold counts, but the rows before are log-normalised",
-            where=place,
-            mend="give one kind of values for all cells, best the raw counts",
-        )
+def _is_same(theirs: pd.Series, ours: pd.Series) -> bool:
+    left, right = ([None if pd.isna(x) else x for x in values.astype(object)] for values in (theirs, ours))
+    return left == right
 
 
 def _rows(block: sparse.csr_matrix, is_kept: NDArray[np.bool_]) -> sparse.csr_matrix:
@@ -292,27 +303,3 @@ def _with_clones(
         clone_id=clones["clone_id"].astype(object),
         clone_size=clones["clone_size"].fillna(0).astype(np.int32),
     )
-
-
-def _read_library_sizes(expression: Expression, column: str | None) -> NDArray[np.float64] | None:
-    if column is None:
-        return None
-    obs, path = expression.source.obs, expression.source.path
-    if obs is None or column not in obs:
-        names = "none" if obs is None else ", ".join(map(str, obs.columns[:12]))
-        raise InputError(
-            f"there is no column '{column}' about the cells; there are: {names}",
-            where=path,
-            mend="name an obs column of an .h5ad or .h5mu file with --library-size-column",
-        )
-    sizes = pd.to_numeric(obs[column], errors="coerce").to_numpy(dtype=np.float64)
-    bad = ~(np.isfinite(sizes) & (sizes > 0)) & obs[column].notna().to_numpy()
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise InputError(
-            f"{int(bad.sum())} library sizes in '{column}' are no positive numbers "
-            f"(first: cell {expression.source.barcodes[row]}, {obs[column].iloc[row]})",
-            where=path,
-            mend="give each cell the sum of its counts over all genes",
-        )
-    return sizes

@@ -19,7 +19,8 @@ from tcellflow.vocabulary import OBSM_ADT_CLR, OBSM_ADT_COUNTS, OBSM_HTO_COUNTS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tcellflow.io.sample import Expression, Proteins
+    from tcellflow.io.protein_input import Proteins
+    from tcellflow.io.sample import Expression
     from tcellflow.provenance import JsonValue
 
 _SHOWN: Final = 5
@@ -44,7 +45,7 @@ class ProteinFlow:
     def __init__(self, proteins: Proteins, expression: Expression) -> None:
         self._proteins, self._source = proteins, expression.source
         self._columns = np.flatnonzero(expression.features.antibodies)
-        self._panel = name_antibodies(proteins.names, where=proteins.place)
+        self._panel = name_antibodies(proteins.names, where=proteins.path)
         self._blocks: list[sparse.csr_matrix] = []
 
     @property

@@ -19,11 +19,13 @@ from tcellflow.errors import OptionsError
 from tcellflow.io.cell_flow import CellFlow, Screening
 from tcellflow.io.cells import write_cells
 from tcellflow.io.chain_table import build_chain_table
-from tcellflow.io.sample import Matching, open_sample
+from tcellflow.io.matching import Matching
+from tcellflow.io.sample import open_sample
 from tcellflow.io.staging import stage_outputs
 from tcellflow.io.store import write_json, write_table
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.pairing import summarise_cells
+from tcellflow.receptors.rows import REASON_MEANINGS
 from tcellflow.receptors.tally import tally_receptors
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OutputName
@@ -156,7 +158,7 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
             write_table(chains_path, build_chain_table(chains.chains, sample_id=options.prefix), CHAINS, note)
             account["receptors"] = _account_for_receptors(inputs, chains, kept_cells)
             if chains.chains.empty:
-                warnings.append("no usable receptor chain is left; see 'dropped' in the quality report")
+                warnings.append(_tell_why_empty(chains))
         for warning in warnings:
             logger.warning(warning)
         write_json(qc_path, {**account, "warnings": list(warnings)}, note)
@@ -164,6 +166,10 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
 
 
 def _check_options(options: PreprocessOptions) -> None:
+    if options.donor is not None and not options.donor.strip():
+        raise OptionsError(
+            "the donor's name is empty", where="--donor", mend="name the donor, or leave it out"
+        )
     if options.gex is None and not options.tcr:
         raise OptionsError(
             "neither expression nor receptors are given",
@@ -212,10 +218,18 @@ def _describe_genes(expression: Expression) -> pd.DataFrame:
     )
 
 
+def _tell_why_empty(chains: ChosenChains) -> str:
+    if chains.rows_read == 0:
+        return "the receptor files hold no contigs"
+    reasons = sorted(chains.dropped.items(), key=lambda item: -item[1])
+    shown = "; ".join(f"{count:,}: {REASON_MEANINGS[reason]}" for reason, count in reasons if count)
+    return f"no T-cell receptor chain is left of {chains.rows_read:,} contigs ({shown})"
+
+
 def _account_for_receptors(
     inputs: SampleInputs, chains: ChosenChains, cells: NDArray[np.object_]
 ) -> dict[str, JsonValue]:
     found = tally_receptors(chains, summarise_cells(chains.chains, cells)).as_dict()
-    if inputs.receptor_barcodes is not None:
-        found["barcodes"] = inputs.receptor_barcodes.as_dict()
+    if inputs.receptor_match is not None:
+        found["barcodes"] = inputs.receptor_match.as_dict()
     return found

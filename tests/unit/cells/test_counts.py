@@ -10,7 +10,12 @@ import pytest
 from scipy import sparse
 
 from factories import log_normalised, make_counts
-from tcellflow.cells.counts import check_counts_block, detect_matrix_kind
+from tcellflow.cells.counts import (
+    check_counts_block,
+    check_log_block,
+    check_log_share,
+    detect_matrix_kind,
+)
 from tcellflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,6 +59,38 @@ def test_the_error_names_cell_gene_value_and_number(value: float, word: str) -> 
     assert what.startswith(f"2 values in rows 1025-1027 are {word}")
     assert f"(first: {value:g} in cell cell1025, CD8A)" in what
     assert caught.value.where == "donor1.h5ad: X"
+
+
+def test_a_single_bad_value_is_told_without_a_number() -> None:
+    """One bad value is named alone, with its cell and gene."""
+    with pytest.raises(InputError) as caught:
+        check_counts_block(block_of([1, -2]), 0, ["cell0"], ["CD3E", "CD4"], "x")
+    assert caught.value.what == "the value -2 in cell cell0, CD4, is negative"
+
+
+def test_log_rows_are_judged_by_their_sums() -> None:
+    """Cells whose values undo to 10,000 fit, others do not, and cells without values are left out."""
+    counts = np.array([[3, 1, 0], [0, 0, 0], [5, 5, 10]])
+    logs = np.log1p(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) * 1e4)
+    logs[2] /= 2
+    fitting = check_log_block(block_of(*logs), 0, ["a", "b", "c"], ["x", "y", "z"], "X")
+    assert fitting.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("value", [-0.1, np.nan, np.inf, 9.3])
+def test_impossible_logarithms_are_named(value: float) -> None:
+    """A value that no logarithm of counts per 10,000 can have is refused with its cell and gene."""
+    with pytest.raises(InputError) as caught:
+        check_log_block(block_of([0, 1.5], [value, 0]), 7, list("0123456789"), ["CD4", "CD8A"], "X")
+    assert caught.value.what == f"the value {value:g} in cell 8, CD4, is no log1p(counts per 10,000)"
+
+
+def test_a_twentieth_of_the_cells_may_differ() -> None:
+    """Up to 5 % of the cells may sum to something else; more are refused with their number."""
+    check_log_share(95, 100, where="X")
+    check_log_share(0, 0, where="X")
+    with pytest.raises(InputError, match="6 of 100 cells hold something else"):
+        check_log_share(94, 100, where="X")
 
 
 def test_the_cell_is_found_behind_empty_rows() -> None:
