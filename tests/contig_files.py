@@ -174,3 +174,15 @@ def write_table(
     content = text.encode(encoding)
     path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
     return path
+
+
+def make_sample_contigs(barcodes: Any, *, seed: int = 0) -> pd.DataFrame:
+    """One productive alpha and beta chain for each of these cells, all different."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for cell in barcodes:
+        for number, (locus, last) in enumerate((("TRA", "W"), ("TRB", "F")), start=1):
+            middle = "".join(generator.choice(list("ADEGLNPQRSTVY"), 9))
+            name = f"{cell}_contig_{number}"
+            rows.append(make_contig(locus, cell, sequence_id=name, junction_aa=f"C{middle}{last}"))
+    return pd.DataFrame(rows, columns=list(make_contig()))

@@ -418,3 +418,17 @@ def write_cells_file(path: Path, sample: SyntheticSample, obs: pd.DataFrame | No
             tables["adt_counts"] = pd.DataFrame(sample.antibody_counts, index=table.index, columns=names)
         writer.finish(table, note=StepNote("preprocess"), obsm=tables)
     return path
+
+
+class InBlocks:
+    """A matrix source that streams in blocks of another height than the usual."""
+
+    def __init__(self, source: object, n_rows: int) -> None:
+        self._source, self._n_rows = source, n_rows
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._source, name)
+
+    def blocks(self) -> object:
+        """Stream the matrix in the chosen blocks."""
+        return self._source.blocks(self._n_rows)

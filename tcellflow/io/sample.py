@@ -168,6 +168,12 @@ def _open_expression(path: Path) -> Expression:
     source = open_matrix(path)
     features = split_features(source)
     names, ids = source.features.names[features.genes], source.features.ids[features.genes]
+    if len(source.features) == 0 and len(source.barcodes):
+        raise InputError(
+            f"the matrix has {len(source.barcodes):,} cells but no genes",
+            where=path,
+            mend="export it again with its genes",
+        )
     if len(names) == 0 and len(source.features):
         raise InputError(
             "the file holds no gene expression, only "

@@ -51,6 +51,47 @@ def test_cells_with_another_suffix_are_recognised_as_cells(tmp_path):
     assert_is_the_table(tmp_path / "adt.csv", bare)
 
 
+@pytest.mark.parametrize("sep", [",", "\t", ";"])
+def test_names_may_hold_delimiters(tmp_path, sep):
+    """Quoted names with commas, tabs or semicolons inside are names, not columns."""
+    names = ["CD3, human", "CD4, human", "CD8\thuman; rat", "x"]
+    TABLE.assign(a=0, b=0).set_axis(names, axis=1).to_csv(tmp_path / "adt.csv", sep=sep, quoting=1)
+    assert read_antibody_table(tmp_path / "adt.csv", CELLS).names == tuple(names)
+
+
+@pytest.mark.parametrize("sep", [",", "\t"])
+def test_r_writes_no_name_over_the_row_names(tmp_path, sep):
+    """A header that is one field shorter than the rows starts with the first column."""
+    TABLE.to_csv(tmp_path / "adt.txt", sep=sep, index_label=False)
+    assert_is_the_table(tmp_path / "adt.txt")
+
+
+@pytest.mark.parametrize("kind", [object, "category", "string"])
+def test_parquet_may_hold_the_names_in_its_first_column(tmp_path, kind):
+    """Names in a column, as R and polars write them, are the rows."""
+    table = TABLE.rename_axis("barcode").reset_index()
+    table.astype({"barcode": kind}).to_parquet(tmp_path / "adt.parquet")
+    assert_is_the_table(tmp_path / "adt.parquet")
+    table.rename(columns={"barcode": "cell_id"})[["CD3", "CD4", "cell_id"]].to_parquet(tmp_path / "b.parquet")
+    assert_is_the_table(tmp_path / "b.parquet")
+
+
+def test_repeated_cells_of_a_wide_table_are_found(tmp_path):
+    """A cell that occurs twice among ten thousand columns is refused."""
+    cells = [f"ACGTACGTACGT{i:05d}" for i in range(12_000)]
+    lines = [",".join(["", *cells, cells[7]]), ",".join(["CD3", *["1"] * 12_001])]
+    (tmp_path / "adt.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=f"first: {cells[7]}"):
+        read_antibody_table(tmp_path / "adt.csv", cells)
+
+
+def test_values_are_shown_as_written(tmp_path):
+    """A fraction is shown as a plain number."""
+    TABLE.assign(CD4=[1.0, 0.5, 2.0]).to_csv(tmp_path / "adt.csv")
+    with pytest.raises(InputError, match=rf"first: cell {CELLS[1]}, value 0\.5\)"):
+        read_antibody_table(tmp_path / "adt.csv", CELLS)
+
+
 def test_header_only_is_an_empty_table(tmp_path):
     """A table without rows is valid and empty."""
     (tmp_path / "adt.csv").write_text("cell,CD3,CD4\n")
@@ -69,6 +110,8 @@ def test_header_only_is_an_empty_table(tmp_path):
         ("cell,CD3\nTTTTTTTTTTTTTTTT-1,1\n", "neither the rows"),
         ("cell,CD3\nACGTACGTACGTAAAA-1,1,2,3\n", "cannot be read"),
         ("just words\n", "no comma"),
+        ("", "empty"),
+        ("\n\n", "empty"),
     ],
 )
 def test_bad_tables_are_refused_with_the_place(tmp_path, text, words):
