@@ -136,6 +136,13 @@ def _read_table(path: Path) -> RawChains:
             where=path,
             mend="give filtered_contig_annotations.csv of the same folder",
         )
+    if len(table.columns) == 1:
+        raise InputError(
+            f"the file is no table: its first line holds no comma, tab, semicolon or bar "
+            f"({table.columns[0][:60]!r})",
+            where=path,
+            mend=f"export it with commas or tabs between the fields; {_EXPORT}",
+        )
     raise InputError(
         f"the layout of the receptor file is unknown; its columns are {show_columns(table.columns)}",
         where=path,
