@@ -4,6 +4,8 @@ DEMO   ?= demo
 SLOW   ?=
 
 PYTHON_FOUND := $(shell command -v $(PYTHON) || command -v python3)
+CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 SOURCES := pyproject.toml $(wildcard requirements/*.lock)
 
 .PHONY: demo test check lock docs golden clean
@@ -34,6 +36,7 @@ lock: .venv/.ready  ## pin every environment with hashes
 	echo 'hatchling>=1.27' | .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 - -o requirements/build.lock
 
 .venv-demo/.ready: $(SOURCES)
+	$(CHECK_PYTHON)
 	$(PYTHON_FOUND) -m venv .venv-demo
 	.venv-demo/bin/python -m pip install -q --disable-pip-version-check uv
 	.venv-demo/bin/uv pip install -q --python .venv-demo/bin/python --require-hashes -r requirements/cpu.lock
@@ -41,6 +44,7 @@ lock: .venv/.ready  ## pin every environment with hashes
 	@touch $@
 
 .venv/.ready: $(SOURCES)
+	$(CHECK_PYTHON)
 	$(PYTHON_FOUND) -m venv .venv
 	.venv/bin/python -m pip install -q --disable-pip-version-check uv
 	.venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements/dev.lock
