@@ -17,6 +17,7 @@ from tcellflow.errors import InputError
 from tcellflow.io.anndata_elements import read_element, read_features, read_index
 from tcellflow.io.anndata_slots import choose_slot, read_slot_blocks
 from tcellflow.io.antibodies import AntibodyCounts
+from tcellflow.proteins.names import AntibodyKind, find_kind
 
 if TYPE_CHECKING:
     import h5py
@@ -35,13 +36,14 @@ _OBSM_KEYS: Final = (
     "antibody_capture",
     "protein_expression",
 )
+_HASHTAG_KEYS: Final = ("hto_counts", "hto", "hashtags", "hashtag")
 _LARGEST_COUNT: Final = 2**31 - 1
 
 
 def read_obsm_antibodies(
     root: h5py.Group, cell_ids: NDArray[np.object_], *, where: object
 ) -> AntibodyCounts | None:
-    """Read antibody counts from obsm.
+    """Read the counts of antibodies and sample hashtags from obsm.
 
     Parameters
     ----------
@@ -62,9 +64,26 @@ def read_obsm_antibodies(
     InputError
         If a table cannot be read.
     """
+    antibodies = _read_first(root, _OBSM_KEYS, where=where)
+    hashtags = _read_first(root, _HASHTAG_KEYS, where=where)
+    if hashtags is not None and any(find_kind(name) is not AntibodyKind.HASHTAG for name in hashtags[0]):
+        _LOG.warning("%s: obsm holds hashtags under unknown names, which are left out", where)
+        hashtags = None
+    found = [table for table in (antibodies, hashtags) if table is not None]
+    if not found:
+        return None
+    names = tuple(name for table_names, _ in found for name in table_names)
+    counts = sparse.csr_matrix(sparse.hstack([counts for _, counts in found], format="csr"))
+    return AntibodyCounts(names, cell_ids, counts)
+
+
+def _read_first(
+    root: h5py.Group, keys: tuple[str, ...], *, where: object
+) -> tuple[tuple[str, ...], sparse.csr_matrix] | None:
+    """Read the first table under one of these keys that holds counts under names."""
     obsm = root.get("obsm", {})
     by_name = {key.lower(): key for key in obsm}
-    for key in [by_name[name] for name in _OBSM_KEYS if name in by_name]:
+    for key in [by_name[name] for name in keys if name in by_name]:
         place = f"obsm/{key}"
         table = read_element(obsm, key, where=where)
         names = _names_of(table, root, key, where=where)
@@ -75,7 +94,7 @@ def read_obsm_antibodies(
         if counts is None:
             _LOG.warning("%s: %s holds values that are no counts and is left out", where, place)
             continue
-        return AntibodyCounts(names, cell_ids, counts)
+        return names, counts
     return None
 
 

@@ -198,6 +198,26 @@ def test_antibody_table_in_obsm_is_read(tmp_path, sample, key):
     assert np.array_equal(antibodies.counts.toarray(), sample.antibody_counts)
 
 
+@pytest.mark.parametrize("key", ["hto", "hto_counts", "Hashtags"])
+def test_hashtags_beside_the_antibodies_are_read_too(tmp_path, sample, key, caplog):
+    """A table of sample hashtags follows the antibodies, and is left out aloud under other names."""
+    adata = make_anndata(sample)
+    tags = pd.DataFrame({"HTO_1": range(40), "HTO_2": 1}, index=adata.obs_names)
+    adata.obsm[key] = tags
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    found = open_anndata(tmp_path / "a.h5ad").read_antibodies()
+    assert found.names == (*ANTIBODIES, "HTO_1", "HTO_2")
+    assert np.array_equal(found.counts[:, -2:].toarray(), tags.to_numpy())
+    adata.obsm[key] = tags.set_axis(["CD3", "x"], axis=1)
+    adata.write_h5ad(tmp_path / "b.h5ad")
+    assert open_anndata(tmp_path / "b.h5ad").read_antibodies().names == ANTIBODIES
+    assert "hashtags under unknown names" in caplog.text
+    del adata.obsm["protein"]
+    adata.obsm[key] = tags
+    adata.write_h5ad(tmp_path / "c.h5ad")
+    assert open_anndata(tmp_path / "c.h5ad").read_antibodies().names == ("HTO_1", "HTO_2")
+
+
 def test_antibody_array_takes_names_from_uns(tmp_path, sample):
     """An array in obsm is read if uns names its columns, and left out with a warning otherwise."""
     adata = make_anndata(sample)
