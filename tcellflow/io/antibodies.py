@@ -88,7 +88,7 @@ def read_antibody_table(path: Path, barcodes: Sequence[str]) -> AntibodyCounts:
     repeated = table.index[table.index.duplicated()].unique()
     if len(repeated):
         raise InputError(
-            f"{len(repeated)} cell barcodes occur more than once (first: {repeated[0]})",
+            f"cell barcodes occur more than once ({len(repeated)}; first: {repeated[0]})",
             where=path,
             mend="give each cell one row",
         )
@@ -178,7 +178,7 @@ def _check_columns(names: list[str], path: Path) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InputError(
-            f"{len(repeated)} columns have the same name (first: {repeated[0]})",
+            f"columns have the same name ({len(repeated)}; first: {repeated[0]})",
             where=path,
             mend="name each column once",
         )
@@ -217,8 +217,8 @@ def _as_counts(table: pd.DataFrame, path: Path) -> sparse.csr_matrix:
             value = raw.iloc[row]
             shown = repr(value) if isinstance(value, str) else f"{value:g}"
             raise InputError(
-                f"{int(bad.sum())} antibody counts of {table.columns[number]} are not whole numbers "
-                f"of at least zero (first: cell {table.index[row]}, value {shown})",
+                f"antibody counts of {table.columns[number]} are not whole numbers of at least zero "
+                f"({int(bad.sum())}; first: cell {table.index[row]}, value {shown})",
                 where=path,
                 mend="give raw antibody counts, not normalised values",
             )

@@ -52,8 +52,8 @@ class LibrarySizes:
         if bad.any():
             row = int(np.argmax(bad))
             raise InputError(
-                f"{int(bad.sum())} library sizes in '{column}' are no positive numbers "
-                f"(first: cell {source.barcodes[row]}, {obs[column].iloc[row]})",
+                f"library sizes in '{column}' are no positive numbers "
+                f"({int(bad.sum())}; first: cell {source.barcodes[row]}, {obs[column].iloc[row]})",
                 where=source.path,
                 mend="give each cell the sum of its counts over all genes",
             )
@@ -83,8 +83,8 @@ class LibrarySizes:
         if too_small.any():
             row = int(np.argmax(too_small))
             raise InputError(
-                f"{int(too_small.sum())} library sizes in rows {first + 1}-{first + len(sums)} of "
-                f"'{self._column}' are smaller than the counts of the cell (first: cell "
+                f"library sizes in rows {first + 1}-{first + len(sums)} of '{self._column}' are smaller than "
+                f"the counts of the cell ({int(too_small.sum())}; first: cell "
                 f"{self._source.barcodes[first + row]}, {sizes[row]:,g} for {sums[row]:,} counts)",
                 where=self._source.path,
                 mend="give each cell the sum of its counts over all genes, before any normalisation",

@@ -55,7 +55,8 @@ class ProteinFlow:
         if not unknown:
             return []
         shown = ", ".join(unknown[:_SHOWN])
-        return [f"{len(unknown)} antibodies are unknown and kept without a gene: {shown}"]
+        more = "" if len(unknown) <= _SHOWN else f" and {len(unknown) - _SHOWN} more"
+        return [f"antibodies that are unknown are kept without a gene: {shown}{more}"]
 
     @property
     def antibodies(self) -> pd.DataFrame:

@@ -213,7 +213,7 @@ def _donors_of_chains(
     if len(torn):
         names = ", ".join(named.loc[named["cell_id"] == torn.iloc[0], "donor"])
         raise InputError(
-            f"{len(torn)} cells have chains of several donors (first: cell {torn.iloc[0]}, donors {names})",
+            f"cells have chains of several donors ({len(torn)}; first: cell {torn.iloc[0]}, donors {names})",
             where=raw.where,
             mend="give each cell one donor, or all of them one with --donor",
         )

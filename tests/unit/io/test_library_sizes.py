@@ -46,9 +46,9 @@ def test_whole_numbers_and_texts_are_understood(source, column, first):
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        ("words", "1 library sizes in 'words' are no positive numbers (first: cell {0}, many)"),
-        ("zero", "2 library sizes in 'zero' are no positive numbers (first: cell {1}, 0)"),
-        ("endless", "1 library sizes in 'endless' are no positive numbers (first: cell {2}, inf)"),
+        ("words", "library sizes in 'words' are no positive numbers (1; first: cell {0}, many)"),
+        ("zero", "library sizes in 'zero' are no positive numbers (2; first: cell {1}, 0)"),
+        ("endless", "library sizes in 'endless' are no positive numbers (1; first: cell {2}, inf)"),
         ("nothing", "there is no column 'nothing' about the cells; there are: size, whole, words"),
     ],
 )
@@ -66,8 +66,8 @@ def test_a_size_below_the_counts_is_refused(source):
     with pytest.raises(InputError) as caught:
         sizes.of_rows(3, np.array([3000, 2001, 1500]))
     assert caught.value.what == (
-        "2 library sizes in rows 4-6 of 'size' are smaller than the counts of the cell "
-        f"(first: cell {SAMPLE.barcodes[4]}, 2,000 for 2,001 counts)"
+        "library sizes in rows 4-6 of 'size' are smaller than the counts of the cell "
+        f"(2; first: cell {SAMPLE.barcodes[4]}, 2,000 for 2,001 counts)"
     )
 
 

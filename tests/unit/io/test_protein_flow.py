@@ -93,7 +93,7 @@ def test_unknown_antibodies_stay_and_are_told(tmp_path):
     """An antibody nobody knows keeps its counts, has no gene, and is named in a warning."""
     flow, source, sample = open_inside(tmp_path, ("CD3", "Frobnicase"))
     stream(flow, source)
-    assert flow.warnings == ["1 antibodies are unknown and kept without a gene: Frobnicase"]
+    assert flow.warnings == ["antibodies that are unknown are kept without a gene: Frobnicase"]
     assert np.array_equal(flow.tables(MASK)["adt_counts"]["Frobnicase"], sample.antibody_counts[MASK][:, 1])
     assert flow.antibodies.loc["Frobnicase"].tolist() == ["Frobnicase", "", "protein"]
     assert flow.account(MASK)["unknown"] == ["Frobnicase"]

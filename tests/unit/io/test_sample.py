@@ -166,7 +166,7 @@ def test_a_cell_of_two_donors_is_refused(files, tmp_path):
     with pytest.raises(InputError) as caught:
         open_sample(files / "m.h5", [write_table(tmp_path / "c.csv", contigs)], None, sample_id="s1")
     assert caught.value.what == (
-        f"1 cells have chains of several donors (first: cell {SAMPLE.barcodes[0]}, donors d1, d2)"
+        f"cells have chains of several donors (1; first: cell {SAMPLE.barcodes[0]}, donors d1, d2)"
     )
 
 
