@@ -1,8 +1,9 @@
 """The states-linear model as an ONNX graph: 68 linear classifiers, then three axes, then seven states.
 
-The graph is linear algebra throughout. Sums are products with 0/1 matrices: onnxruntime's ReduceSum adds
-in another order for the last rows of a batch, so that a cell's result would depend on its place. What each of the teacher's classes says about lineage, function
-and cycle is the table `CLASSES`. A class without a function speaks about lineage only.
+The graph is linear algebra throughout. Sums are products with 0/1 matrices: onnxruntime's ReduceSum
+adds in another order for the last rows of a batch, so that a cell's result would depend on its
+place. What each of the teacher's classes says about lineage, function and cycle is the table
+`CLASSES`. A class without a function speaks about lineage only.
 """
 
 from __future__ import annotations
