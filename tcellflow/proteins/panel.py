@@ -193,5 +193,6 @@ def clr(counts: NDArray[np.number], is_isotype: NDArray[np.bool_] | None = None)
     is_central = np.ones(logged.shape[1], dtype=bool) if is_isotype is None else ~is_isotype
     if not is_central.any():
         return np.full(logged.shape, np.nan, dtype=np.float32)
-    centre = logged[:, is_central].mean(axis=1, keepdims=True)
+    # cumsum adds in column order; mean's order depends on how many cells there are
+    centre = np.cumsum(logged[:, is_central], axis=1)[:, -1:] / is_central.sum()
     return np.asarray(logged - centre, dtype=np.float32)
