@@ -234,6 +234,7 @@ def test_all_real_matrices_equal_anndata(shared_data):
         antibodies = source.read_antibodies()
         assert (antibodies is None) == ("protein" not in expected.obsm)
         if antibodies is not None:
-            table = expected.obsm["protein"]
+            tables = [expected.obsm[key] for key in ("protein", "hto") if key in expected.obsm]
+            table = pd.concat(tables, axis=1)
             assert list(antibodies.names) == list(table.columns)
             assert np.array_equal(antibodies.counts.toarray(), table.to_numpy())
