@@ -164,6 +164,9 @@ OBSM_PAIR: Final = "X_tcr"
 OBSM_STATE: Final = "X_state"
 OBSM_STATE_PROBABILITIES: Final = "state_probabilities"
 COUNTS_PER_CELL: Final = 10_000  # target sum of the log1p-normalised X
+# Selections of variable genes and targeted panels hold up to about 5,000 genes, whole transcriptomes
+# more than 8,000 even after rare genes were dropped.
+SELECTION_GENES: Final = 6_000
 
 # The analysis steps in the order they run; the command line, the docs and the
 # Nextflow modules are held to this list by a test.

@@ -30,3 +30,8 @@ def find_shared_data(environment: Mapping[str, str]) -> Path:
 def shared_data() -> Path:
     """Folder of the large real data sets."""
     return find_shared_data(os.environ)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name cases of bytes by their argument: content such as a gzip time differs between workers."""
+    return argname if isinstance(val, bytes) else None

@@ -46,7 +46,7 @@ def preprocess(
     output: Output = Path(),
     prefix: Prefix = "sample",
     donor: Annotated[
-        str | None, typer.Option("--donor", help="Donor; the sample's name if not given.")
+        str | None, typer.Option("--donor", help="Donor (default: as the files say, else the sample).")
     ] = None,
     min_genes: Annotated[
         int | None,

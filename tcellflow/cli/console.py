@@ -1,4 +1,4 @@
-"""What a person sees: stderr only, progress bars on a terminal and plain lines elsewhere."""
+"""What a person sees: stderr only, log lines, and a progress bar on a terminal."""
 
 from __future__ import annotations
 

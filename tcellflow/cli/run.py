@@ -34,7 +34,7 @@ def run(
         typer.Option("--prefix", help="Sample name: every file name starts with it (default: sample)."),
     ] = None,
     donor: Annotated[
-        str | None, typer.Option("--donor", help="Donor; the sample's name if not given.")
+        str | None, typer.Option("--donor", help="Donor (default: as the files say, else the sample).")
     ] = None,
     steps: Annotated[
         str | None,

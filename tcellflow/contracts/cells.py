@@ -83,7 +83,12 @@ CELLS: Final = AnnDataContract(
         ),
         Entry("obs", "sample_id", "string", "sample the cell belongs to"),
         Entry("obs", "donor", "string", "donor; the sample where none was given"),
-        Entry("obs", "total_counts", "int64", "counts of the cell over all genes"),
+        Entry(
+            "obs",
+            "total_counts",
+            "int64",
+            "counts over all genes; recovered where the input was log-normalised",
+        ),
         Entry("obs", "n_genes_by_counts", "int32", "genes with at least one count"),
         Entry("obs", "pct_counts_mt", "float32", "percent of counts in mitochondrial genes, 0-100"),
         Entry("obs", "is_t_cell", "bool", "verdict of the T-cell gate"),
@@ -119,6 +124,27 @@ CELLS: Final = AnnDataContract(
         ),
         Entry("obsm", "hto_counts", "int32 data frame", "counts of sample hashtags", required=False),
         Entry("uns", "tcellflow", "mapping", "contract and one note per step"),
+        Entry(
+            "uns",
+            "tcellflow/counts_kind",
+            "string",
+            "counts, or log1p_cp10k for log-normalised input",
+            required=False,
+        ),
+        Entry("uns", "tcellflow/antibodies", "data frame", "gene and kind of each antibody", required=False),
+        Entry(
+            "obsm",
+            "X_tra",
+            "float32 (cells, D)",
+            "alpha vectors, NaN = missing; by embed-tcr",
+            required=False,
+        ),
+        Entry(
+            "obsm", "X_trb", "float32 (cells, D)", "beta vectors, NaN = missing; by embed-tcr", required=False
+        ),
+        Entry(
+            "obsm", "X_tcr", "float32 (cells, D)", "pair vectors, NaN = missing; by embed-tcr", required=False
+        ),
     ),
 )
 
@@ -138,9 +164,14 @@ ANNOTATED: Final = AnnDataContract(
             "obsm",
             "state_probabilities",
             "float32 (cells, 7)",
-            "probabilities in the order of uns class order",
+            "probabilities in the order of uns/tcellflow/state_classes",
         ),
         Entry("obsm", "X_state", "float32 (cells, D)", "latent of the bundle"),
+        Entry("obs", "state_abstain_reason", "string", "why no state is reported; missing elsewhere"),
+        Entry("obs", "state_lineage", "string", "most probable lineage inside predicted_state"),
+        Entry("obs", "state_function", "string", "most probable function inside predicted_state"),
+        Entry("obs", "state_cycle", "string", "resting or cycling"),
+        Entry("uns", "tcellflow/state_classes", "string array", "the seven states in column order"),
     ),
 )
 

@@ -101,7 +101,7 @@ RECEPTORS: Final = Table(
         Column("chain_pairing", "string", "how the chains go together", choices=ChainPairing),
         Column("receptor_type", "string", "receptor class", choices=ReceptorType),
         Column("receptor_subtype", "string", "receptor loci", choices=ReceptorSubtype),
-        Column("doublet_suspect", "bool", "more chains than one cell should have"),
+        Column("doublet_suspect", "bool", "signs of two cells; without --gex from the chains alone"),
         Column("clone_id", "string", "clone within the donor; null without a usable chain", nullable=True),
         Column("clone_size", "int32", "cells of the clone in this sample", nullable=True, low=1),
         Column("emb_tra", "string", "key of the alpha vector", nullable=True, pattern=EMB_ID_PATTERN),
@@ -209,7 +209,13 @@ CLONOTYPES: Final = Table(
             _probability(f"p_{state}", f"mean probability of {state}, shrunk to the sample mean")
             for state in State
         ),
-        Column("state_mode", "string", "most frequent state of its cells", nullable=True, choices=State),
+        Column(
+            "state_mode",
+            "string",
+            "most frequent predicted state of its single T cells, abstained ones included",
+            nullable=True,
+            choices=State,
+        ),
         _probability("purity", "share of cells in state_mode"),
         Column(
             "entropy",

@@ -1,1 +1,1 @@
-"""Trained networks at run time: arrays in, arrays out, through ONNX Runtime."""
+"""Trained networks at run time through ONNX Runtime, and the tables their answers become."""

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from tcellflow.cells.normalise import sum_rows
-from tcellflow.cells.quality import check_cells_left
+from tcellflow.cells.quality import RemovalReason, check_cells_left
 from tcellflow.cells.screen import Screen
 from tcellflow.errors import OptionsError
 from tcellflow.io.library_sizes import LibrarySizes
@@ -23,6 +23,7 @@ from tcellflow.io.protein_flow import ProteinFlow
 from tcellflow.io.value_reader import ValueReader
 from tcellflow.receptors.clonotypes import assign_clones
 from tcellflow.receptors.pairing import summarise_cells
+from tcellflow.vocabulary import SELECTION_GENES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Below this many genes a matrix is a selection, and the sum of its counts no library size.
-_SELECTION_GENES: Final = 10_000
+_LEAST_USUAL_SHARE: Final = 0.8  # a sample of called cells rarely loses more to quality control
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class CellFlow:
         """What the user should know once all cells have passed, as sentences."""
         warnings = list(self._screening.thresholds.notes)
         n_genes = len(self._expression.genes.symbols)
-        if self._sizes is None and n_genes < _SELECTION_GENES:
+        if self._sizes is None and n_genes < SELECTION_GENES:
             mend = (
                 "name the column of true library sizes with --library-size-column"
                 if self._reader.kind == "counts"
@@ -118,6 +118,15 @@ class CellFlow:
             warnings.append(
                 f"the matrix has {n_genes:,} genes: if they were selected from more, X is inflated, because "
                 f"each cell is scaled to the sum of these genes; {mend}"
+            )
+        tally = self._screen.tally
+        n_sizeless = tally.removed[RemovalReason.NO_LIBRARY_SIZE]
+        if n_sizeless:
+            warnings.append(f"{n_sizeless:,} cells were removed, for they have no library size")
+        if tally.n_kept < _LEAST_USUAL_SHARE * tally.n_input:
+            warnings.append(
+                f"quality control removed {tally.n_input - tally.n_kept:,} of {tally.n_input:,} cells; "
+                "see 'removed' in the quality report, and the thresholds there"
             )
         return warnings + ([] if self._proteins is None else self._proteins.warnings)
 

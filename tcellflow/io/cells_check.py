@@ -47,6 +47,9 @@ def list_places(file: h5py.File) -> set[str]:
     for slot in (*_FRAMES, *_MAPPINGS):
         if isinstance(file.get(slot), h5py.Group):
             places |= {f"{slot}/{name}" for name in file[slot]}
+    own = file.get(f"uns/{UNS_KEY}")
+    if isinstance(own, h5py.Group):
+        places |= {f"uns/{UNS_KEY}/{name}" for name in own}
     return places
 
 

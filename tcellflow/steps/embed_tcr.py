@@ -155,6 +155,8 @@ def _describe_cells(files: ChainFiles, cells: CellsFile | None, uniques: UniqueR
         rows = cells.obs[["sample_id", "donor"]].astype(object).assign(cell_id=cells.cell_ids)[names]
         _check_covered(files.chains, rows, cells.path)
     receptors = describe_cells(rows, files.chains, orphans=files.orphans)
+    if cells is not None:
+        receptors["doublet_suspect"] |= cells.obs["doublet_suspect"].to_numpy(dtype=bool)
     if cells is not None and cells.obs["clone_id"].notna().any():
         # preprocess may have seen more than the chains table holds (nucleotides without anchors)
         sizes = cells.obs["clone_size"].to_numpy()

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from tcellflow.contracts.cells import CELLS
 from tcellflow.contracts.tables import CLONOTYPES, PREDICTIONS, RECEPTORS
 from tcellflow.errors import InputError
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.abstention import choose_threshold
 from tcellflow.inference.prediction_metrics import CallSettings, summarise_predictions
 from tcellflow.inference.prediction_tables import CellNames, tabulate_clonotypes, tabulate_predictions
+from tcellflow.inference.sample_checks import check_coverage, check_library_size, check_mapping
 from tcellflow.inference.states import StatePredictor, join_calls
 from tcellflow.inference.verdicts import CellEvidence, decide_verdicts
 from tcellflow.io.bundles import find_bundle, read_bundle
@@ -28,7 +30,13 @@ from tcellflow.io.staging import stage_outputs
 from tcellflow.io.store import check_is_file, read_table, write_json, write_table
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.progress import quiet
-from tcellflow.vocabulary import COUNTS_PER_CELL, OBSM_STATE, OBSM_STATE_PROBABILITIES, OutputName, State
+from tcellflow.vocabulary import (
+    OBSM_STATE,
+    OBSM_STATE_PROBABILITIES,
+    ChainPairing,
+    OutputName,
+    State,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,11 +55,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 DEFAULT_BUNDLE: Final = "states-linear"
-LEAST_COVERAGE: Final = 0.25  # below, too little of the bundle is left to speak of its figures
-LOW_COVERAGE: Final = 0.60
-# Selections of variable genes and targeted panels hold up to about 5,000 genes, whole transcriptomes
-# more than 8,000 even after rare genes were dropped.
-SELECTION_GENES: Final = 6_000
 _OBS_COLUMNS: Final = {
     "state": "state",
     "predicted_state": "predicted_state",
@@ -180,7 +183,11 @@ def _predict_sample(options: PredictOptions, progress: Progress) -> _Result:
     names = _name_cells(cells, options.receptors)
     panel = align_panel(cells.gene_names, bundle.panel.symbols, bundle.panel.weights)
     unused = _find_unused(options)
-    warnings = [*_check_coverage(panel, cells, bundle.description.name), *_check_library_size(cells)]
+    warnings = [
+        *check_coverage(panel, cells, bundle.description.name),
+        *check_library_size(cells),
+        *check_mapping(options.effector_memory_as),
+    ]
     for warning in warnings:
         _LOG.warning("%s", warning)
     predictor = StatePredictor(
@@ -243,6 +250,15 @@ def _name_cells(cells: CellsFile, receptors: Path | None) -> CellNames:
             where=receptors,
             mend="give the receptors table that embed-tcr wrote for this sample",
         )
+    has_receptor = (cells.obs["chain_pairing"] != ChainPairing.NO_IR).to_numpy()
+    lost = [key[1] for key, has in zip(keys, has_receptor, strict=True) if has and key not in clone_of]
+    if lost:
+        raise InputError(
+            f"{len(lost):,} cells that have a receptor in the cells file are not in the receptors table "
+            f"(first: {lost[0]})",
+            where=receptors,
+            mend="give the whole receptors table that embed-tcr wrote for this sample",
+        )
     clones = np.empty(len(keys), dtype=object)
     clones[:] = [clone_of.get(key) for key in keys]
     return CellNames(cells.cell_ids, donor, clones)
@@ -268,40 +284,6 @@ def _find_unused(options: PredictOptions) -> tuple[str, ...]:
     return ("embeddings",)
 
 
-def _check_coverage(panel: PanelAlignment, cells: CellsFile, bundle_name: str) -> list[str]:
-    if cells.n_obs == 0 or panel.coverage >= LOW_COVERAGE:
-        return []
-    found = (
-        f"the sample measures {int(panel.present.sum()):,} of the {panel.present.size:,} genes of the bundle "
-        f"{bundle_name} ({panel.coverage:.0%} of their weight)"
-    )
-    if panel.coverage < LEAST_COVERAGE:
-        raise InputError(
-            f"{found}; at least {LEAST_COVERAGE:.0%} are needed",
-            where=cells.path,
-            mend="use a bundle made for these genes, or the whole transcriptome",
-        )
-    return [f"{found}: calls are less certain than the bundle's figures say."]
-
-
-def _check_library_size(cells: CellsFile) -> list[str]:
-    """Recognise a selection of genes that was normalised by its own sum."""
-    if cells.n_vars >= SELECTION_GENES or cells.n_obs == 0:
-        return []
-    block = next(cells.blocks())
-    block.data = np.expm1(block.data)
-    totals = np.asarray(block.sum(axis=1)).ravel()
-    filled = totals[totals > 0]
-    if filled.size == 0 or abs(float(np.median(filled)) / COUNTS_PER_CELL - 1) > 0.01:
-        return []
-    warning = (
-        f"the sample has {cells.n_vars:,} genes and was normalised by their sum; if they are a selection, "
-        "expression is inflated and states drift: give preprocess the true counts of each cell "
-        "(--library-size-column)."
-    )
-    return [warning]
-
-
 def _target_risk(options: PredictOptions, bundle: Bundle) -> float:
     return bundle.description.abstention.target_risk if options.target_risk is None else options.target_risk
 
@@ -325,6 +307,10 @@ def _write_annotated(path: Path, result: _Result) -> None:
         {name: column[source].to_numpy() for name, source in _OBS_COLUMNS.items()},
         index=pd.Index(result.cells.cell_ids, dtype=object),
     )
+    if result.cells.stamp == CELLS.stamp:  # in an annotated file these columns are of an earlier predict
+        for name in (name for name in obs.columns if name in result.cells.obs):
+            _LOG.warning("the sample's own column '%s' is kept as '%s_input'", name, name)
+            obs[f"{name}_input"] = result.cells.obs[name].to_numpy()
     write_cells_copy(
         result.cells,
         path,

@@ -156,7 +156,7 @@ MATRICES: dict[str, Cells] = {
     "citeseq_pbmc10k/citeseq_pbmc10k.h5ad": Cells(6855, 6854, 4000, 3640, proteins=14, warning=_FEW),
     "citeseq_pbmc5k/citeseq_pbmc5k.h5ad": Cells(3994, 3990, 4000, 2041, proteins=29, warning=_FEW),
     "eccite_pbmc_500/eccite_pbmc_500.h5ad": Cells(500, 500, 19_521, 385, proteins=47, isotypes=2, hashtags=4),
-    "kang2018_ifnb_2k/kang2018_ifnb_2k.h5ad": Cells(2000, 1988, 9015, 946, warning=_FEW),
+    "kang2018_ifnb_2k/kang2018_ifnb_2k.h5ad": Cells(2000, 1988, 9015, 946),
     "malt_rna_1100/malt_rna_1100.h5ad": Cells(1100, 1074, 33_538, 409),
     "pbmc3k/pbmc3k.h5ad": Cells(2638, 2638, 13_714, 1443),
     "pbmc_frozen_donorA/pbmc_frozen_donorA.h5ad": Cells(2896, 2895, 13_939, 2082),
@@ -164,7 +164,7 @@ MATRICES: dict[str, Cells] = {
     "screp_ards/counts.h5ad": Cells(500, 500, 2000, 399, warning=_FEW),
     "tenx_healthy_T_1k/counts.h5ad": Cells(1137, 1126, 36_592, 1118),
     "trex_pt17_trimodal/counts.h5ad": Cells(320, 315, 33_538, 294),
-    "zheng_facs_mudan/zheng_facs_mudan.h5ad": Cells(2140, 2140, 8863, 861, warning=_FEW),
+    "zheng_facs_mudan/zheng_facs_mudan.h5ad": Cells(2140, 2140, 8863, 861),
 }
 
 

@@ -215,3 +215,12 @@ def test_a_flow_needs_expression():
     """Receptors alone have no flow of cells."""
     with pytest.raises(ValueError, match="expression"):
         CellFlow(SampleInputs(None, None, None), Screening(LENIENT))
+
+
+def test_a_heavy_loss_is_warned_of(tmp_path):
+    """When quality control removes more than a fifth of the cells, the user is told."""
+    path = write_10x_h5(tmp_path / "a.h5", SAMPLE)
+    strict, _ = run(path, tmp_path / "c.h5ad", thresholds=STRICT)
+    lenient, _ = run(path, tmp_path / "d.h5ad", thresholds=LENIENT)
+    assert any("quality control removed" in sentence for sentence in strict.warnings)
+    assert not any("quality control removed" in sentence for sentence in lenient.warnings)

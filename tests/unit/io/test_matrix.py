@@ -82,7 +82,7 @@ def test_truncated_hdf5_is_called_so(tmp_path, sample, write, share):
         (b"", "an empty file"),
         (b"barcode,gene\nA,1\n", "a text file"),
         (b"PAR1....", "a Parquet file"),
-        (gzip.compress(b"\x89HDF\r\n\x1a\n..."), "a gzip-compressed file"),
+        (gzip.compress(b"\x89HDF\r\n\x1a\n...", mtime=0), "a gzip-compressed file"),
         (b"PK\x03\x04abc", "a zip archive"),
         (b"\x00\x01\x02\x03", "neither HDF5 nor text"),
     ],

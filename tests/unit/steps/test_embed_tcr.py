@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -396,3 +397,13 @@ def test_real_contigs_give_the_known_numbers(tmp_path, shared_data):
     kept = receptors[receptors.index.isin(in_gex)]
     assert (kept["has_trb"].sum(), (kept["has_tra"] & kept["has_trb"]).sum()) == (1018, 928)
     assert kept["emb_pair"].notna().sum() == 928
+
+
+def test_doublet_signs_of_the_expression_reach_the_receptors_table(tmp_path):
+    """With --gex a cell suspected by its expression is suspected in the receptors table too."""
+    rows = make_chain_rows([("b", "TRA", ALPHA), ("b", "TRB", BETA)])
+    cells = write_cells_of(tmp_path / "cells.h5ad", ["b", "a"], rows)
+    with h5py.File(cells, "r+") as file:
+        file["obs/doublet_suspect"][:] = [True, False]
+    receptors = read_receptors(embed(tmp_path / "o", write_chain_rows(tmp_path / "c", rows), gex=cells))
+    assert receptors["doublet_suspect"].tolist() == [True, False]

@@ -396,3 +396,32 @@ def test_effector_memory_can_count_as_effector(cells_path, frame, tmp_path):
     assert (moved["prob_Effector"] > frame["prob_Effector"] + 1e-3).any()
     note = read_table_note(tmp_path / "s1.predictions.parquet")
     assert note["options"]["effector_memory_as"] == "effector"
+
+
+def test_the_threshold_of_another_mapping_is_warned_of(cells_path, outputs, tmp_path):
+    """The abstention threshold was measured for the bundle's own mapping; with another it says so."""
+    run(cells_path, tmp_path, effector_memory_as="effector", h5ad=False)
+    said = read_json(tmp_path / "s1.metrics.json")["warnings"]
+    assert any("share of wrong calls may differ" in sentence for sentence in said)
+    assert not any("share of wrong calls" in s for s in read_json(outputs / "s1.metrics.json")["warnings"])
+
+
+def test_a_column_of_the_users_is_kept_under_another_name(sample, obs, tmp_path, caplog):
+    """A column named like ours is not lost, and the user is told where it went."""
+    path = write_cells_file(tmp_path / "c.h5ad", sample, obs.assign(state="stimulated"))
+    run(path, tmp_path / "o")
+    cells = ad.read_h5ad(tmp_path / "o" / "s1.annotated.h5ad")
+    assert set(cells.obs["state_input"]) == {"stimulated"}
+    assert "stimulated" not in set(cells.obs["state"])
+    assert "'state' is kept as 'state_input'" in caplog.text
+
+
+def test_a_cut_receptors_table_is_refused(sample, obs, tmp_path):
+    """Cells that have a receptor in the cells file must be in the receptors table."""
+    paired = obs.assign(chain_pairing=["single pair"] * 3 + ["no IR"] * (N_CELLS - 3))
+    path = write_cells_file(tmp_path / "c.h5ad", sample, paired)
+    ids = read_cells(path).cell_ids
+    receptors = write_receptors(tmp_path / "r.parquet", ids[:2], ["c1", "c2"])
+    with pytest.raises(InputError, match=r"1 cells that have a receptor .*first: " + ids[2]):
+        run(path, tmp_path / "o", receptors=receptors)
+    assert not (tmp_path / "o").exists()

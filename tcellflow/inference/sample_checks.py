@@ -1,0 +1,111 @@
+"""Whether a sample suits a bundle: what is refused, and what the user should know.
+
+Invariant: a check either raises or gives sentences; none changes what is computed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tcellflow.errors import InputError
+from tcellflow.vocabulary import COUNTS_PER_CELL, SELECTION_GENES
+
+if TYPE_CHECKING:
+    from tcellflow.genes.panel import PanelAlignment
+    from tcellflow.inference.states import EffectorMemoryAs
+    from tcellflow.io.cells import CellsFile
+
+LEAST_COVERAGE: Final = 0.25  # below, too little of the bundle is left to speak of its figures
+LOW_COVERAGE: Final = 0.60
+
+
+def check_coverage(panel: PanelAlignment, cells: CellsFile, bundle_name: str) -> list[str]:
+    """Compare the genes of a sample with those of a bundle.
+
+    Parameters
+    ----------
+    panel
+        The bundle's genes among the sample's.
+    cells
+        The sample.
+    bundle_name
+        Name of the bundle.
+
+    Returns
+    -------
+    list of str
+        One sentence below 60 % of the panel's weight, else none.
+
+    Raises
+    ------
+    InputError
+        If less than 25 % of the panel's weight is measured.
+    """
+    if cells.n_obs == 0 or panel.coverage >= LOW_COVERAGE:
+        return []
+    found = (
+        f"the sample measures {int(panel.present.sum()):,} of the {panel.present.size:,} genes of the bundle "
+        f"{bundle_name} ({panel.coverage:.0%} of their weight)"
+    )
+    if panel.coverage < LEAST_COVERAGE:
+        raise InputError(
+            f"{found}; at least {LEAST_COVERAGE:.0%} are needed",
+            where=cells.path,
+            mend="use a bundle made for these genes, or the whole transcriptome; "
+            "'tcellflow run --steps preprocess,embed-tcr,report' reports on the sample without states",
+        )
+    return [f"{found}: calls are less certain than the bundle's figures say."]
+
+
+def check_library_size(cells: CellsFile) -> list[str]:
+    """Recognise a selection of genes that was normalised by its own sum.
+
+    Parameters
+    ----------
+    cells
+        The sample.
+
+    Returns
+    -------
+    list of str
+        One sentence for such a sample, else none.
+    """
+    if cells.n_vars >= SELECTION_GENES or cells.n_obs == 0:
+        return []
+    block = next(cells.blocks())
+    block.data = np.expm1(block.data)
+    totals = np.asarray(block.sum(axis=1)).ravel()
+    filled = totals[totals > 0]
+    if filled.size == 0 or abs(float(np.median(filled)) / COUNTS_PER_CELL - 1) > 0.01:
+        return []
+    warning = (
+        f"the sample has {cells.n_vars:,} genes and was normalised by their sum; if they are a selection, "
+        "expression is inflated and states drift: give preprocess the true counts of each cell "
+        "(--library-size-column)."
+    )
+    return [warning]
+
+
+def check_mapping(effector_memory_as: EffectorMemoryAs) -> list[str]:
+    """Tell that the threshold was not measured for the mapping in use.
+
+    Parameters
+    ----------
+    effector_memory_as
+        What effector memory counts as.
+
+    Returns
+    -------
+    list of str
+        One sentence for any mapping but the bundle's own, else none.
+    """
+    if effector_memory_as == "memory":
+        return []
+    return [
+        (
+            "the threshold for abstaining was measured with effector memory counted as Memory: with --em-as "
+            f"{effector_memory_as} the share of wrong calls may differ from the target risk"
+        )
+    ]
