@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from tcellflow.inference.session import Device
+    from tcellflow.inference.states import EffectorMemoryAs
     from tcellflow.provenance import JsonValue
     from tcellflow.steps.progress import Progress
 
@@ -67,7 +68,7 @@ class RunOptions:
         Inputs, output folder, prefix and all else that preprocess takes; its `force` is not used.
     backend
         Receptor encoder, as in `EmbedTcrOptions`.
-    bundle, target_risk, device
+    bundle, target_risk, effector_memory_as, device
         As in `PredictOptions`.
     steps
         Steps to run; None = all that there is input for. Their order is fixed.
@@ -81,6 +82,7 @@ class RunOptions:
     backend: str = "kmer"
     bundle: str = DEFAULT_BUNDLE
     target_risk: float | None = None
+    effector_memory_as: EffectorMemoryAs = "memory"
     device: Device = "auto"
     steps: tuple[str, ...] | None = None
     threads: int | None = None
@@ -267,6 +269,7 @@ def _plan_predict(options: RunOptions, made: set[str]) -> _Planned | None:
         device=options.device,
         threads=options.threads,
         target_risk=options.target_risk,
+        effector_memory_as=options.effector_memory_as,
         force=True,
     )
     outputs = (

@@ -51,6 +51,9 @@ def run(
     min_genes: Annotated[
         int | None, typer.Option("--min-genes", min=0, help="Fewest genes of a cell.")
     ] = None,
+    min_counts: Annotated[
+        int | None, typer.Option("--min-counts", min=0, help="Fewest counts of a cell.")
+    ] = None,
     max_pct_mt: Annotated[
         float | None,
         typer.Option("--max-pct-mt", min=0, max=100, help="Most mitochondrial counts of a cell, in percent."),
@@ -78,6 +81,9 @@ def run(
     target_risk: Annotated[
         float | None, typer.Option("--target-risk", help="Accepted share of wrong calls, 0-1.")
     ] = None,
+    em_as: Annotated[
+        Literal["memory", "effector"], typer.Option("--em-as", help="Which state effector memory counts as.")
+    ] = "memory",
     device: Annotated[
         Literal["cpu", "cuda", "auto"], typer.Option("--device", help="Where to predict.")
     ] = "auto",
@@ -100,6 +106,7 @@ def run(
             prefix=prefix or chosen or "sample",
             donor=donor,
             min_genes=min_genes,
+            min_counts=min_counts,
             max_pct_mt=max_pct_mt,
             t_cells_only=t_cells_only,
             barcode_rule=barcode_rule,
@@ -111,6 +118,7 @@ def run(
         backend=backend,
         bundle=bundle,
         target_risk=target_risk,
+        effector_memory_as=em_as,
         device=device,
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,

@@ -270,3 +270,11 @@ def test_the_demo_fills_in_a_packaged_sample(tmp_path):
     with pytest.raises(OptionsError, match="no packaged sample 'x'") as caught:
         use_demo(make_options(tmp_path), "x")
     assert sample.DEMO_SAMPLE in caught.value.mend
+
+
+def test_effector_memory_can_count_as_effector(done):
+    """A run hands the mapping to predict, and runs it again when the mapping changes."""
+    options = replace(make_options(done, gex=GEX, tcr=(TCR,)), effector_memory_as="effector")
+    run_sample(options)
+    note = json.loads((done / "s.metrics.json").read_text())["tcellflow"]
+    assert note["options"]["effector_memory_as"] == "effector"
