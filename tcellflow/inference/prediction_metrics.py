@@ -1,6 +1,6 @@
 """The figures of one sample's predictions, for the report and for scripts.
 
-Invariant: counts of states are over T cells and every class is listed, also where it has no cell.
+Invariant: every class is listed, also where it has no cell; what is counted over T cells alone says so.
 """
 
 from __future__ import annotations

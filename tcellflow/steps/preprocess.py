@@ -24,6 +24,7 @@ from tcellflow.io.sample import open_sample
 from tcellflow.io.staging import stage_outputs
 from tcellflow.io.store import write_json, write_table
 from tcellflow.provenance import StepNote, digest_file
+from tcellflow.receptors.clonotypes import CloneLevel, assign_clones
 from tcellflow.receptors.pairing import summarise_cells
 from tcellflow.receptors.rows import REASON_MEANINGS
 from tcellflow.receptors.tally import tally_receptors
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tcellflow.io.sample import Expression, SampleInputs
     from tcellflow.provenance import JsonValue
     from tcellflow.receptors.chains import ChosenChains
+    from tcellflow.receptors.clonotypes import Orphans
     from tcellflow.steps.progress import Progress
 
 logger = logging.getLogger(__name__)
@@ -156,7 +158,7 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
             warnings += flow.warnings
         if chains_path is not None and chains is not None:
             write_table(chains_path, build_chain_table(chains.chains, sample_id=options.prefix), CHAINS, note)
-            account["receptors"] = _account_for_receptors(inputs, chains, kept_cells)
+            account["receptors"] = _account_for_receptors(inputs, chains, kept_cells, options.orphans)
             if chains.chains.empty:
                 warnings.append(_tell_why_empty(chains))
         for warning in warnings:
@@ -227,9 +229,11 @@ def _tell_why_empty(chains: ChosenChains) -> str:
 
 
 def _account_for_receptors(
-    inputs: SampleInputs, chains: ChosenChains, cells: NDArray[np.object_]
+    inputs: SampleInputs, chains: ChosenChains, cells: NDArray[np.object_], orphans: Orphans
 ) -> dict[str, JsonValue]:
     found = tally_receptors(chains, summarise_cells(chains.chains, cells)).as_dict()
+    clones = assign_clones(chains.chains, orphans=orphans).drop_duplicates("clone_id")
+    found["clones"] = {str(level): int((clones["clone_level"] == level).sum()) for level in CloneLevel}
     if inputs.receptor_match is not None:
         found["barcodes"] = inputs.receptor_match.as_dict()
     return found

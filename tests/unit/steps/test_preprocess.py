@@ -186,6 +186,8 @@ def test_the_account_tells_what_was_done(done):
     qc = read_qc(done)
     assert qc["sample_id"] == "s1"
     assert qc["counts_kind"] == "counts"
+    assert qc["receptors"]["clones"]["nucleotides"] > 0
+    assert qc["receptors"]["clones"]["amino_acids"] == 0
     assert qc["receptors"]["barcodes"]["rule"] == "identity,identity"
     assert qc["proteins"]["n_antibodies"] == 5
     assert any("160 genes" in warning for warning in qc["warnings"])
