@@ -86,6 +86,19 @@ class EmbeddingKind(StrEnum):
     PAIR = "pair"
 
 
+class ReceptorBackend(StrEnum):
+    """What turns receptors into vectors."""
+
+    NATIVE = "native"
+    TCR_BERT = "tcr-bert"
+    KMER = "kmer"
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether it needs a trained bundle."""
+        return self is not ReceptorBackend.KMER
+
+
 class State(StrEnum):
     """The seven T-cell states of the multimodal T-cell classifier, in output order."""
 

@@ -28,7 +28,8 @@ from scipy.optimize import minimize_scalar
 
 from tcellflow.genes.symbols import harmonise_genes
 from tcellflow.inference.states import StatePredictor
-from tcellflow.io.bundles import MANIFEST_FILE, digest_symbols, read_bundle
+from tcellflow.io.bundle_states import digest_symbols
+from tcellflow.io.bundles import MANIFEST_FILE, read_bundle
 from tcellflow.vocabulary import State
 
 NAME, VERSION = "states-linear", "1"

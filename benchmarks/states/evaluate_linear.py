@@ -97,7 +97,7 @@ def _lineage(cells: LabelledSet, calls: StateCalls) -> dict[str, Any]:
 
 def evaluate(predictor: StatePredictor, data: Path) -> list[dict[str, Any]]:
     """Evaluate every set."""
-    threshold = choose_threshold(predictor.bundle.description.abstention)
+    threshold = choose_threshold(predictor.bundle.states.abstention)
     return [evaluate_set(predictor, read_set(data, description), threshold) for description in SETS]
 
 

@@ -104,8 +104,13 @@ def verify(
 def _try_model(bundle: Bundle) -> None:
     import numpy as np
 
+    from tcellflow.inference.session import open_session
     from tcellflow.inference.states import StatePredictor
+    from tcellflow.io.bundle_states import TASK_STATES
 
+    if bundle.description.task != TASK_STATES:
+        open_session(bundle.model_path, threads=1, device="cpu")
+        return
     predictor = StatePredictor(bundle, threads=1, device="cpu")
     predictor.predict(np.zeros((1, predictor.genes.size), dtype=np.float32))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tcellflow.errors import OptionsError
 
 if TYPE_CHECKING:
-    from tcellflow.io.bundle_format import Abstention
+    from tcellflow.io.bundle_states import Abstention
 
 
 def choose_threshold(abstention: Abstention, target_risk: float | None = None) -> float:

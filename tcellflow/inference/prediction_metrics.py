@@ -101,7 +101,7 @@ def summarise_predictions(
         "abstention": {
             "target_risk": settings.target_risk,
             "threshold": settings.threshold,
-            "dataset": description.abstention.dataset,
+            "dataset": settings.bundle.states.abstention.dataset,
         },
         "bundle": {
             **settings.bundle.note(),
@@ -109,7 +109,7 @@ def summarise_predictions(
             "limits": list(description.document["limits"]),
             "intended_use": description.document["intended_use"],
             "licence": description.document["licence"],
-            "evidence": {str(state): str(kind) for state, kind in description.evidence.items()},
+            "evidence": {str(state): str(kind) for state, kind in settings.bundle.states.evidence.items()},
             "training": [
                 {key: source[key] for key in ("name", "licence", "paper", "source") if key in source}
                 for source in description.document["training"]
@@ -120,7 +120,7 @@ def summarise_predictions(
         "warnings": list(settings.warnings),
     }
     # The finest classes show first when a sample is unlike the teacher's (stress classes, for example).
-    latent = description.labels.get("latent", ())
+    latent = settings.bundle.states.labels.get("latent", ())
     if len(latent) == calls.latent.shape[1]:
         best = calls.latent[t_cells].argmax(axis=1)
         result["latent_classes"] = dict(Counter(latent[i] for i in best).most_common())

@@ -80,7 +80,7 @@ def tabulate_predictions(
     """
     n = len(names.cell_id)
     nothing = np.full(n, np.nan, np.float32)
-    kind = {str(state): str(value) for state, value in settings.bundle.description.evidence.items()}
+    kind = {str(state): str(value) for state, value in settings.bundle.states.evidence.items()}
     columns: dict[str, Any] = {
         "barcode": names.cell_id,
         "predicted_state": calls.predicted_state,

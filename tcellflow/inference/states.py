@@ -13,7 +13,6 @@ import numpy as np
 
 from tcellflow.errors import BundleError, InputError
 from tcellflow.inference.session import Device, open_session
-from tcellflow.io.bundle_format import TASK_STATES
 from tcellflow.vocabulary import COUNTS_PER_CELL, Cycle, Function, Lineage, State
 
 if TYPE_CHECKING:
@@ -131,12 +130,7 @@ class StatePredictor:
         effector_memory_as: EffectorMemoryAs = "memory",
     ) -> None:
         self.bundle = bundle
-        if bundle.description.task != TASK_STATES:
-            raise BundleError(
-                f"the bundle's task is '{bundle.description.task}' instead of '{TASK_STATES}'",
-                where=bundle.folder,
-                mend="choose a bundle of this task; 'tcellflow bundle list' shows them",
-            )
+        labels = bundle.states.labels  # a bundle of another task is refused here
         self._session = open_session(bundle.model_path, threads=threads, device=device)
         if set(self._session.input_names) != _INPUTS or not set(_OUTPUTS) <= set(self._session.output_names):
             raise BundleError(
@@ -147,7 +141,7 @@ class StatePredictor:
             )
         self._effector_memory_as = effector_memory_as
         self._inside = _joint_cells_of_states(effector_memory_as)
-        reported = bundle.description.labels.get("function_reported", _FUNCTIONS)
+        reported = labels.get("function_reported", _FUNCTIONS)
         self._unreported = np.array([function not in reported for function in _FUNCTIONS])
 
     @property

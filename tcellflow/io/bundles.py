@@ -6,7 +6,6 @@ a matching sha256, nothing lies outside the folder, and nothing in it is executa
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tomllib
@@ -14,17 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
-
 from tcellflow.errors import BundleError
-from tcellflow.io.bundle_format import MODEL_FILE, BundleDescription, PanelEntry, parse_bundle
+from tcellflow.io.bundle_format import MODEL_FILE, BundleDescription, parse_bundle
+from tcellflow.io.bundle_receptors import TASK_RECEPTORS, ReceptorsDetails
+from tcellflow.io.bundle_states import TASK_STATES, GenePanel, StatesDetails, read_panel
 from tcellflow.io.onnx_structure import check_onnx_is_plain
 from tcellflow.provenance import digest_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
     from tcellflow.provenance import JsonValue
 
@@ -39,22 +36,6 @@ Origin = Literal["folder", "packaged"]
 
 
 @dataclass(frozen=True)
-class GenePanel:
-    """The genes a model expects.
-
-    Parameters
-    ----------
-    symbols
-        Gene symbols in the order of the model's gene axis, shape (G,), object.
-    weights
-        Importance of each gene for the coverage, shape (G,), float64, >= 0.
-    """
-
-    symbols: NDArray[np.object_]
-    weights: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
 class Bundle:
     """A verified bundle.
 
@@ -66,19 +47,49 @@ class Bundle:
         Digest of its ``bundle.json``, which lists the digests of all other files.
     description
         What ``bundle.json`` says.
-    panel
-        Its genes.
+    gene_panel
+        Genes of a states bundle, None for other tasks.
     """
 
     folder: Path
     sha256: str
     description: BundleDescription
-    panel: GenePanel
+    gene_panel: GenePanel | None = None
 
     @property
     def model_path(self) -> Path:
         """The ONNX file."""
         return self.folder / MODEL_FILE
+
+    @property
+    def states(self) -> StatesDetails:
+        """What only a states bundle says; a `BundleError` for other tasks."""
+        details = self.description.details
+        if not isinstance(details, StatesDetails):
+            raise self._is_of_other_task(TASK_STATES)
+        return details
+
+    @property
+    def panel(self) -> GenePanel:
+        """Genes of a states bundle; a `BundleError` for other tasks."""
+        if self.gene_panel is None:
+            raise self._is_of_other_task(TASK_STATES)
+        return self.gene_panel
+
+    @property
+    def receptors(self) -> ReceptorsDetails:
+        """What only a receptors bundle says; a `BundleError` for other tasks."""
+        details = self.description.details
+        if not isinstance(details, ReceptorsDetails):
+            raise self._is_of_other_task(TASK_RECEPTORS)
+        return details
+
+    def _is_of_other_task(self, task: str) -> BundleError:
+        return BundleError(
+            f"the bundle's task is '{self.description.task}' instead of '{task}'",
+            where=self.folder,
+            mend="choose a bundle of this task; 'tcellflow bundle list' shows them",
+        )
 
     def note(self) -> dict[str, JsonValue]:
         """Give what a step's provenance note says about the bundle.
@@ -197,7 +208,7 @@ def read_bundle(folder: Path) -> Bundle:
     ------
     BundleError
         If ``bundle.json`` is missing or incomplete, a file is missing, unlisted, linked or altered,
-        the ONNX model reaches outside its file or uses foreign operators, the gene panel is broken,
+        the ONNX model reaches outside its file or uses foreign operators, a gene panel is broken,
         or a packaged bundle differs from the manifest.
     """
     document = _read_description(folder / DESCRIPTION_FILE)
@@ -207,7 +218,9 @@ def read_bundle(folder: Path) -> Bundle:
     if folder.resolve().parent == PACKAGED_FOLDER:
         _check_manifest(folder.name, digest)
     check_onnx_is_plain(folder / MODEL_FILE)
-    return Bundle(folder, digest, description, _read_panel(folder, description.panel))
+    details = description.details
+    panel = read_panel(folder, details.panel) if isinstance(details, StatesDetails) else None
+    return Bundle(folder, digest, description, panel)
 
 
 def _read_description(path: Path) -> dict[str, JsonValue]:
@@ -283,43 +296,3 @@ def _check_manifest(name: str, digest: str) -> None:
         raise BundleError(
             f"the packaged bundle '{name}' {fault}", where=PACKAGED_FOLDER / name, mend="reinstall tcellflow"
         )
-
-
-def digest_symbols(symbols: NDArray[np.object_] | list[str]) -> str:
-    """Compute the digest of a gene panel.
-
-    Parameters
-    ----------
-    symbols
-        Gene symbols in the model's order.
-
-    Returns
-    -------
-    str
-        sha256 of the symbols joined by newlines.
-    """
-    return hashlib.sha256("\n".join(symbols).encode()).hexdigest()
-
-
-def _read_panel(folder: Path, entry: PanelEntry) -> GenePanel:
-    path = folder / entry.file
-    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
-    try:
-        if rows[0] != ["symbol", "weight"]:
-            raise ValueError  # noqa: TRY301 - one message for every way a panel can be broken
-        symbols = np.array([symbol for symbol, _ in rows[1:]], dtype=object)
-        weights = np.array([float(weight) for _, weight in rows[1:]], dtype=np.float64)
-    except (ValueError, IndexError) as error:
-        raise BundleError(
-            "the gene panel is not a table of 'symbol' and 'weight'",
-            where=path,
-            mend="fetch the bundle again",
-        ) from error
-    usable = np.isfinite(weights).all() and (weights >= 0).all() and len(set(symbols)) == len(symbols)
-    if not usable or len(symbols) != entry.n_genes or digest_symbols(symbols) != entry.sha256:
-        raise BundleError(
-            "the gene panel differs from what bundle.json says, or repeats a gene",
-            where=path,
-            mend="fetch the bundle again",
-        )
-    return GenePanel(symbols, weights)

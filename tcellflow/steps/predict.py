@@ -178,7 +178,7 @@ class _Result:
 
 def _predict_sample(options: PredictOptions, progress: Progress) -> _Result:
     bundle = read_bundle(find_bundle(options.bundle))
-    threshold = choose_threshold(bundle.description.abstention, options.target_risk)
+    threshold = choose_threshold(bundle.states.abstention, options.target_risk)
     cells = read_cells(options.cells)
     names = _name_cells(cells, options.receptors)
     panel = align_panel(cells.gene_names, bundle.panel.symbols, bundle.panel.weights)
@@ -285,7 +285,7 @@ def _find_unused(options: PredictOptions) -> tuple[str, ...]:
 
 
 def _target_risk(options: PredictOptions, bundle: Bundle) -> float:
-    return bundle.description.abstention.target_risk if options.target_risk is None else options.target_risk
+    return bundle.states.abstention.target_risk if options.target_risk is None else options.target_risk
 
 
 def _make_note(options: PredictOptions, bundle: Bundle) -> StepNote:

@@ -134,7 +134,7 @@ def test_extreme_cells_stay_within_the_tolerance(bundle, stored):
 def test_every_class_of_the_teacher_has_a_place(bundle):
     """The class table has the 68 classes in the model's order, with the counts of the specification."""
     entries = bundle.description.document["teacher_classes"]
-    assert tuple(entry["name"] for entry in entries) == bundle.description.labels["latent"]
+    assert tuple(entry["name"] for entry in entries) == bundle.states.labels["latent"]
     cycling = [e for e in entries if e["cycling"]]
     resting = [e for e in entries if not e["cycling"]]
     memory = [e for e in resting if e["function"] in MEMORY]
@@ -154,7 +154,7 @@ def test_the_latent_is_the_published_rule(bundle, shared_data):
     """On real cells the latent equals the teacher's rule applied to its published coefficients."""
     teacher = np.load(shared_data / "teachers" / "tcellatlas_linear.npz", allow_pickle=False)
     part = {k: teacher[f"T_cell__{k}"] for k in ("coef", "intercept", "mean", "scale", "genes", "classes")}
-    assert tuple(part["classes"].astype(str)) == bundle.description.labels["latent"]
+    assert tuple(part["classes"].astype(str)) == bundle.states.labels["latent"]
     genes = part["genes"].astype(str)
     symbols = harmonise_genes([""] * len(genes), list(genes)).symbols
     in_panel = np.isin(symbols, bundle.panel.symbols)

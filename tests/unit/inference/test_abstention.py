@@ -6,7 +6,7 @@ import pytest
 
 from tcellflow.errors import OptionsError
 from tcellflow.inference.abstention import choose_threshold
-from tcellflow.io.bundle_format import Abstention, CurvePoint
+from tcellflow.io.bundle_states import Abstention, CurvePoint
 
 CURVE = (
     CurvePoint(0.0, 1.0, 0.4),

@@ -10,6 +10,7 @@ import pytest
 from onnx import numpy_helper
 from scipy import sparse
 
+from receptor_bundles import describe_receptors_bundle, identity_model, write_bundle_folder
 from tcellflow.errors import BundleError, InputError
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.states import BATCH_CELLS, StatePredictor, entropy_of, join_calls
@@ -161,10 +162,11 @@ def test_another_gene_number_is_refused(predictor):
         predictor.predict(np.zeros((3, 5), np.float32))
 
 
-def test_a_bundle_of_another_task_is_refused(bundle):
+def test_a_bundle_of_another_task_is_refused(tmp_path):
     """A bundle made for something else cannot predict states."""
-    other = replace(bundle, description=replace(bundle.description, task="embed"))
-    with pytest.raises(BundleError, match="embed"):
+    files = {"model.onnx": identity_model(), "vocabulary.json": b"{}"}
+    other = read_bundle(write_bundle_folder(tmp_path / "b", describe_receptors_bundle(), files))
+    with pytest.raises(BundleError, match="'receptors' instead of 'states'"):
         StatePredictor(other, threads=1, device="cpu")
 
 

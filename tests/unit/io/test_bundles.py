@@ -8,8 +8,10 @@ import shutil
 
 import pytest
 
+from receptor_bundles import describe_receptors_bundle, identity_model, write_bundle_folder
 from tcellflow.errors import BundleError
 from tcellflow.io import bundles
+from tcellflow.io.bundle_receptors import ReceptorsDetails
 from tcellflow.io.bundles import PACKAGED_FOLDER, PACKAGED_LIMIT_BYTES, find_bundle, list_bundles, read_bundle
 
 
@@ -33,7 +35,7 @@ def test_the_packaged_bundle_is_found_by_name(monkeypatch):
     monkeypatch.delenv("TCELLFLOW_BUNDLES", raising=False)
     bundle = read_bundle(find_bundle("states-linear"))
     assert bundle.description.task == "states"
-    assert bundle.panel.symbols.size == bundle.description.panel.n_genes == bundle.panel.weights.size
+    assert bundle.panel.symbols.size == bundle.states.panel.n_genes == bundle.panel.weights.size
 
 
 def test_every_packaged_bundle_is_in_the_manifest_and_whole():
@@ -156,13 +158,14 @@ def test_all_faults_are_told_together(copied):
     def spoil(document):
         document["task"] = "cooking"
         document["labels"]["state"] = ["Naive"]
-        document["evidence"]["Treg"] = "hearsay"
+        document["evidence"]["Treg"] = ["hearsay"]
+        document["inputs"][0]["axes"] = 2
         document["abstention"]["curve"][0]["risk"] = 7
 
     edit(copied, spoil)
     with pytest.raises(BundleError) as caught:
         read_bundle(copied)
-    for word in ("cooking", "state labels", "Treg", "coverage-risk curve"):
+    for word in ("cooking", "state labels", "Treg", "axes", "coverage-risk curve"):
         assert word in caught.value.what
 
 
@@ -216,3 +219,50 @@ def test_a_packaged_bundle_must_fit_the_manifest(copied, monkeypatch):
     (folder / "MANIFEST.toml").unlink()
     with pytest.raises(BundleError, match="list of packaged bundles"):
         read_bundle(copied)
+
+
+def write_receptors(folder, **changes):
+    """A receptors bundle whose bundle.json has some entries changed; None leaves one out."""
+    document = describe_receptors_bundle(**changes)
+    kept = {key: value for key, value in document.items() if value is not None}
+    return write_bundle_folder(folder, kept, {"model.onnx": identity_model(), "vocabulary.json": b"{}"})
+
+
+def test_a_receptors_bundle_is_read(tmp_path):
+    """The entries of a receptors bundle come out as they were written."""
+    bundle = read_bundle(write_receptors(tmp_path / "b", loci=["TRB"], max_length=30))
+    assert bundle.receptors == ReceptorsDetails(
+        "native", "vocabulary.json", 4, "class token", 30, frozenset({"TRB"})
+    )
+
+
+def test_a_bundle_answers_for_its_own_task_alone(tmp_path, copied):
+    """Asking a bundle for what another task's bundles say is refused and names both tasks."""
+    receptors, states = read_bundle(write_receptors(tmp_path / "b")), read_bundle(copied)
+    for ask in (lambda: receptors.states, lambda: receptors.panel):
+        with pytest.raises(BundleError, match="'receptors' instead of 'states'"):
+            ask()
+    with pytest.raises(BundleError, match="'states' instead of 'receptors'"):
+        _ = states.receptors
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"backend": "kmer"}, "backend 'kmer'"),
+        ({"backend": None}, "'backend' is missing"),
+        ({"vocabulary": "words.json"}, "vocabulary file is not listed"),
+        ({"dimension": 0}, "'dimension' is not above 0"),
+        ({"dimension": True}, "'dimension' is a bool"),
+        ({"max_length": 5}, "'max_length' is below 6"),
+        ({"pooling": None}, "'pooling' is missing"),
+        ({"loci": []}, "not AIRR loci"),
+        ({"loci": ["TRA", "TRX"]}, "not AIRR loci"),
+        ({"loci": [["TRA"]]}, "not AIRR loci"),
+        ({"task": ["receptors"]}, "'task' is a list"),
+    ],
+)
+def test_a_faulty_receptors_bundle_is_refused(tmp_path, changes, fault):
+    """Each entry of a receptors bundle is needed and checked."""
+    with pytest.raises(BundleError, match=fault):
+        read_bundle(write_receptors(tmp_path / "b", **changes))
