@@ -8,7 +8,7 @@ CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version
   { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 SOURCES := pyproject.toml $(wildcard requirements/*.lock)
 
-.PHONY: demo test check lock docs golden clean
+.PHONY: demo test check lock docs golden bench clean
 
 demo: .venv-demo/.ready  ## set up (no torch), run the packaged sample, say where the report is
 	.venv-demo/bin/tcellflow run --demo -o $(DEMO) --force
@@ -32,7 +32,8 @@ golden: .venv/.ready  ## regenerate the expected tables under tests/golden
 
 lock: .venv/.ready  ## pin every environment with hashes
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu pyproject.toml -o requirements/cpu.lock
-	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu --extra test --extra check pyproject.toml -o requirements/dev.lock
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu --extra test --extra check --extra train pyproject.toml -o requirements/dev.lock
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu --extra test --extra check --extra train --extra bench pyproject.toml -c requirements/dev.lock -o requirements/bench.lock
 	echo 'hatchling>=1.27' | .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 - -o requirements/build.lock
 
 .venv-demo/.ready: $(SOURCES)
@@ -42,6 +43,9 @@ lock: .venv/.ready  ## pin every environment with hashes
 	.venv-demo/bin/uv pip install -q --python .venv-demo/bin/python --require-hashes -r requirements/cpu.lock
 	.venv-demo/bin/uv pip install -q --python .venv-demo/bin/python --no-deps -e .
 	@touch $@
+
+bench: .venv/.ready  ## add the peers that the benchmarks compare with
+	.venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements/bench.lock
 
 .venv/.ready: $(SOURCES)
 	$(CHECK_PYTHON)
