@@ -1,0 +1,1 @@
+"""Networks in torch, one kind per file; they know no files and no biology."""

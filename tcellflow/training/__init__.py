@@ -1,0 +1,1 @@
+"""Training: data in, bundles out; needs the extra ``[train]``."""
