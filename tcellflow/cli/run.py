@@ -94,16 +94,19 @@ def run(
 ) -> None:
     """Run all steps for one sample, from its files to the report; what is done already is kept."""
     from tcellflow import sample
+    from tcellflow.steps.embed_tcr import EmbedTcrOptions
+    from tcellflow.steps.predict import PredictOptions
     from tcellflow.steps.preprocess import PreprocessOptions
 
     chosen = demo_sample or (sample.DEMO_SAMPLE if demo else None)
+    prefix = prefix or chosen or "sample"
     options = sample.RunOptions(
         preprocess=PreprocessOptions(
             gex=gex,
             tcr=tuple(tcr or ()),
             adt=adt,
             output=output,
-            prefix=prefix or chosen or "sample",
+            prefix=prefix,
             donor=donor,
             min_genes=min_genes,
             min_counts=min_counts,
@@ -115,11 +118,16 @@ def run(
             library_size_column=library_size_column,
             species=species,
         ),
-        backend=backend,
-        bundle=bundle,
-        target_risk=target_risk,
-        effector_memory_as=em_as,
-        device=device,
+        embed_tcr=EmbedTcrOptions(chains=(), output=output, prefix=prefix, backend=backend),
+        predict=PredictOptions(
+            cells=output,  # the run puts in the file
+            output=output,
+            prefix=prefix,
+            bundle=bundle,
+            target_risk=target_risk,
+            effector_memory_as=em_as,
+            device=device,
+        ),
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,
         force=force,

@@ -15,6 +15,7 @@ from tcellflow import sample
 from tcellflow.errors import BundleError, InputError, OptionsError, OutputError
 from tcellflow.sample import RunOptions, run_sample, use_demo
 from tcellflow.steps.preprocess import PreprocessOptions
+from tcellflow.vocabulary import STEPS
 
 DEMO = Path(str(files("tcellflow"))) / "data" / "samples" / "trex_pt17_trimodal"
 GEX, TCR = DEMO / "sample_filtered_feature_bc_matrix.h5", DEMO / "filtered_contig_annotations.csv"
@@ -36,7 +37,7 @@ def ran(caplog):
     steps = {}
     for record in caplog.records:
         name, _, rest = record.getMessage().partition(": ")
-        if name in sample.STEPS:
+        if name in STEPS:
             steps[name] = rest.split(" in ")[0].split(",")[0]
     caplog.clear()
     return steps
@@ -85,7 +86,7 @@ def test_all_steps_write_their_files(whole_run):
 def test_the_record_names_every_output(whole_run):
     """Every file but the record itself stands in the record with its step."""
     record = json.loads((whole_run / "s.run.json").read_text())
-    assert list(record["steps"]) == sorted(sample.STEPS)
+    assert list(record["steps"]) == sorted(STEPS)
     named = {name for step in record["steps"].values() for name in step["outputs"]}
     assert named == set(contents(whole_run)) - {"s.run.json"}
 
@@ -94,7 +95,7 @@ def test_a_second_run_keeps_everything(done, caplog):
     """Without any change no step runs, and not a byte changes; threads and device are no change."""
     before = contents(done)
     outputs = run_sample(make_options(done, gex=GEX, tcr=(TCR,), threads=1))
-    assert ran(caplog) == dict.fromkeys(sample.STEPS, "kept")
+    assert ran(caplog) == dict.fromkeys(STEPS, "kept")
     assert contents(done) == before
     assert {path.name for path in outputs} == set(before) - {"s.run.json"}
 
@@ -110,7 +111,7 @@ def test_a_lost_output_is_made_again(done, caplog):
     before = contents(done)
     (done / "s.receptors.parquet").unlink()
     run_sample(make_options(done, gex=GEX, tcr=(TCR,)))
-    assert ran(caplog) == {**dict.fromkeys(sample.STEPS, "kept"), "embed-tcr": "done"}
+    assert ran(caplog) == {**dict.fromkeys(STEPS, "kept"), "embed-tcr": "done"}
     assert contents(done) == before
 
 
@@ -126,7 +127,7 @@ def test_an_edited_output_is_made_again(done, caplog):
 def test_a_changed_option_runs_its_step_and_what_follows(done, caplog):
     """Another target risk changes predict and report, not the steps before."""
     options = make_options(done, gex=GEX, tcr=(TCR,))
-    run_sample(replace(options, target_risk=0.3))
+    run_sample(replace(options, predict=replace(options.predict, target_risk=0.3)))
     assert ran(caplog) == {"preprocess": "kept", "embed-tcr": "kept", "predict": "done", "report": "done"}
 
 
@@ -136,14 +137,14 @@ def test_a_changed_input_runs_all_that_depends_on_it(done, caplog, tmp_path):
     fewer = tmp_path / "fewer.csv"
     fewer.write_text("".join(lines[: len(lines) // 2]))
     run_sample(make_options(done, gex=GEX, tcr=(fewer,)))
-    assert ran(caplog) == dict.fromkeys(sample.STEPS, "done")
+    assert ran(caplog) == dict.fromkeys(STEPS, "done")
 
 
 def test_force_runs_everything_again(done, caplog):
     """With --force nothing is kept, and the files are the same."""
     before = contents(done)
     run_sample(make_options(done, gex=GEX, tcr=(TCR,), force=True))
-    assert ran(caplog) == dict.fromkeys(sample.STEPS, "done")
+    assert ran(caplog) == dict.fromkeys(STEPS, "done")
     assert contents(done) == before
 
 
@@ -222,7 +223,7 @@ def test_a_failing_later_step_keeps_what_was_done(tmp_path, monkeypatch, caplog)
     def fail(_options, *, progress):
         raise InputError("no", where="here", mend="so")
 
-    monkeypatch.setattr(sample, "embed_tcr", fail)
+    monkeypatch.setattr("tcellflow.sample.plan.embed_tcr", fail)
     with pytest.raises(InputError):
         run_sample(make_options(tmp_path / "o", tcr=(TCR,)))
     monkeypatch.undo()
@@ -238,10 +239,11 @@ def test_wrong_options_are_told_before_any_work(tmp_path):
     given = make_options(tmp_path / "o", tcr=(TCR,))
     with pytest.raises(OptionsError, match="no step 'fuse'"):
         run_sample(replace(given, steps=("fuse",)))
-    with pytest.raises(OptionsError, match="'native'"):
-        run_sample(replace(given, backend="native"))
+    with pytest.raises(OptionsError, match="'word2vec'"):
+        run_sample(replace(given, embed_tcr=replace(given.embed_tcr, backend="word2vec")))
+    given = make_options(tmp_path / "o", gex=GEX)
     with pytest.raises(BundleError):
-        run_sample(replace(make_options(tmp_path / "o", gex=GEX), bundle="no-such-bundle"))
+        run_sample(replace(given, predict=replace(given.predict, bundle="no-such-bundle")))
     with pytest.raises(InputError, match="does not exist"):
         run_sample(make_options(tmp_path / "o", gex=tmp_path / "absent.h5"))
     with pytest.raises(OptionsError, match="nothing to preprocess"):
@@ -274,7 +276,8 @@ def test_the_demo_fills_in_a_packaged_sample(tmp_path):
 
 def test_effector_memory_can_count_as_effector(done):
     """A run hands the mapping to predict, and runs it again when the mapping changes."""
-    options = replace(make_options(done, gex=GEX, tcr=(TCR,)), effector_memory_as="effector")
+    options = make_options(done, gex=GEX, tcr=(TCR,))
+    options = replace(options, predict=replace(options.predict, effector_memory_as="effector"))
     run_sample(options)
     note = json.loads((done / "s.metrics.json").read_text())["tcellflow"]
     assert note["options"]["effector_memory_as"] == "effector"

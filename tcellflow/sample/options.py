@@ -1,0 +1,66 @@
+"""What a run of one sample does: the options of its steps beside its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tcellflow.steps.embed_tcr import EmbedTcrOptions
+from tcellflow.steps.predict import PredictOptions
+from tcellflow.steps.preprocess import PreprocessOptions  # noqa: TC001 - a field of a dataclass
+from tcellflow.vocabulary import output_name
+
+_EMBED_TCR: Final = EmbedTcrOptions(chains=(), output=Path(), prefix="")
+_PREDICT: Final = PredictOptions(cells=Path(), output=Path(), prefix="")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options of a run.
+
+    Parameters
+    ----------
+    preprocess
+        Inputs, output folder, prefix and all else that preprocess takes; its `force` is not used.
+    embed_tcr, predict
+        What those steps do; the run puts in their inputs, outputs and threads.
+    steps
+        Steps to run; None = all that there is input for. Their order is fixed.
+    threads
+        CPU threads of every step; None = those this process may use.
+    force
+        Whether every step runs again, and files that no earlier run recorded may be replaced.
+    """
+
+    preprocess: PreprocessOptions
+    embed_tcr: EmbedTcrOptions = _EMBED_TCR
+    predict: PredictOptions = _PREDICT
+    steps: tuple[str, ...] | None = None
+    threads: int | None = None
+    force: bool = False
+
+    @property
+    def output(self) -> Path:
+        """Output folder."""
+        return self.preprocess.output
+
+    @property
+    def prefix(self) -> str:
+        """Sample name in front of the file names."""
+        return self.preprocess.prefix
+
+    def path(self, suffix: str) -> Path:
+        """Give the path of an output.
+
+        Parameters
+        ----------
+        suffix
+            One of `OutputName`.
+
+        Returns
+        -------
+        pathlib.Path
+            Its place in the output folder.
+        """
+        return self.output / output_name(self.prefix, suffix)
