@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.genes.panel import PanelAlignment
-    from tcellflow.inference.states import StateCalls
+    from tcellflow.inference.state_calls import StateCalls
     from tcellflow.inference.verdicts import CellEvidence, Verdicts
     from tcellflow.io.bundles import Bundle
     from tcellflow.provenance import JsonValue

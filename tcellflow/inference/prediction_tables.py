@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from tcellflow.contracts.tables import CLONOTYPES, PREDICTIONS
-from tcellflow.inference.states import entropy_of
+from tcellflow.inference.state_calls import entropy_of
 from tcellflow.vocabulary import Function, Lineage, State
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.inference.prediction_metrics import CallSettings
-    from tcellflow.inference.states import StateCalls
+    from tcellflow.inference.state_calls import StateCalls
     from tcellflow.inference.verdicts import CellEvidence, Verdicts
 
 DECIMALS: Final = 6  # beyond float32's own precision for probabilities; keeps tables equal across machines

@@ -14,7 +14,7 @@ from tcellflow.vocabulary import COUNTS_PER_CELL, SELECTION_GENES
 
 if TYPE_CHECKING:
     from tcellflow.genes.panel import PanelAlignment
-    from tcellflow.inference.states import EffectorMemoryAs
+    from tcellflow.inference.collapse import EffectorMemoryAs
     from tcellflow.io.cells import CellsFile
 
 LEAST_COVERAGE: Final = 0.25  # below, too little of the bundle is left to speak of its figures

@@ -1,4 +1,4 @@
-"""T-cell states from expression: arrays in, arrays out.
+"""T-cell states from expression, and receptors where a bundle takes them: arrays in, arrays out.
 
 Invariant: a cell's result depends on nothing but the cell, whatever the chunk it came in and the
 number of threads; lineage, function and cycle are always those of the predicted state.
@@ -6,91 +6,39 @@ number of threads; lineage, function and cycle are always those of the predicted
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from tcellflow.errors import BundleError, InputError
+from tcellflow.errors import BundleError, InputError, OptionsError
+from tcellflow.inference.collapse import FUNCTIONS, LINEAGES, STATES, EffectorMemoryAs
+from tcellflow.inference.decoding import Decoder
+from tcellflow.inference.receptor_block import ReceptorBlock, no_receptors
 from tcellflow.inference.session import Device, open_session
-from tcellflow.vocabulary import COUNTS_PER_CELL, Cycle, Function, Lineage, State
+from tcellflow.inference.state_calls import StateCalls, join_calls
+from tcellflow.io.bundle_format import ENSEMBLE_FILE
+from tcellflow.vocabulary import COUNTS_PER_CELL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from tcellflow.io.bundle_reliability import ReceptorInput
     from tcellflow.io.bundles import Bundle
 
-EffectorMemoryAs = Literal["memory", "effector"]
+    Arrays = dict[str, NDArray[np.float32]]
 
 # Every batch has this many rows (the last is filled up), so that the same kernels add in the same
 # order for every cell. 256 was the quickest size in the benchmarks: it stays in the cache.
 BATCH_CELLS: Final = 256
 # The largest value that log1p(counts per 10,000) can take: all counts of the cell in one gene.
 MAX_EXPRESSION: Final = float(np.log1p(COUNTS_PER_CELL)) + 1e-3
-_STATES, _LINEAGES, _FUNCTIONS = tuple(State), tuple(Lineage), tuple(Function)
-_INPUTS = {"expression", "present"}
+_EXPRESSION_INPUTS = {"expression", "present"}
+_RECEPTOR_INPUTS = {"tra", "trb", "has_tra", "has_trb"}
 _OUTPUTS = ("state_probabilities", "p_lineage", "p_function", "p_cycling", "joint", "latent")
-_MEMORY = {Function.CENTRAL_MEMORY, Function.EFFECTOR_MEMORY, Function.RESIDENT_MEMORY}
-_EXHAUSTED = {Function.EXHAUSTED_PROGENITOR, Function.EXHAUSTED_TERMINAL}
-
-
-@dataclass(frozen=True)
-class StateCalls:
-    """Calls of B cells.
-
-    Parameters
-    ----------
-    predicted_state
-        Most probable of the seven states, shape (B,), object (`State`).
-    lineage, function, cycle
-        Most probable combination inside `predicted_state`, shape (B,), object.
-    state_probabilities
-        Shape (B, 7), float32, in the order of `State`; rows sum to 1.
-    p_lineage
-        Shape (B, 6), float32, in the order of `Lineage`.
-    p_function
-        Shape (B, 9), float32, in the order of `Function`; NaN where the bundle has no such class.
-    p_cycling
-        Shape (B,), float32.
-    entropy
-        Of `state_probabilities`, nats, shape (B,), float32.
-    latent
-        The bundle's latent, shape (B, D), float32.
-    """
-
-    predicted_state: NDArray[np.object_]
-    lineage: NDArray[np.object_]
-    function: NDArray[np.object_]
-    cycle: NDArray[np.object_]
-    state_probabilities: NDArray[np.float32]
-    p_lineage: NDArray[np.float32]
-    p_function: NDArray[np.float32]
-    p_cycling: NDArray[np.float32]
-    entropy: NDArray[np.float32]
-    latent: NDArray[np.float32]
-
-    @property
-    def confidence(self) -> NDArray[np.float32]:
-        """Calibrated probability of `predicted_state`, shape (B,)."""
-        return np.asarray(self.state_probabilities.max(axis=1, initial=0.0), dtype=np.float32)
-
-
-def join_calls(parts: Sequence[StateCalls]) -> StateCalls:
-    """Join the calls of consecutive cells.
-
-    Parameters
-    ----------
-    parts
-        At least one.
-
-    Returns
-    -------
-    StateCalls
-        All cells in order.
-    """
-    return StateCalls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(StateCalls)))
+_OPTIONAL_OUTPUTS = ("ood_score", "epistemic", "member_states")
 
 
 class StatePredictor:
@@ -106,13 +54,15 @@ class StatePredictor:
         As in `open_session`.
     effector_memory_as
         Whether effector memory counts as Memory or as Effector.
+    ensemble
+        Whether the bundle's ensemble runs instead of the single model distilled from it.
 
     Raises
     ------
     BundleError
         If the bundle has another task, or its model other inputs, outputs or sizes than it declares.
     OptionsError
-        As `open_session`.
+        If the bundle has no ensemble where one is asked for, or as `open_session`.
 
     Examples
     --------
@@ -128,21 +78,44 @@ class StatePredictor:
         threads: int | None = None,
         device: Device = "auto",
         effector_memory_as: EffectorMemoryAs = "memory",
+        ensemble: bool = False,
     ) -> None:
         self.bundle = bundle
         labels = bundle.states.labels  # a bundle of another task is refused here
-        self._session = open_session(bundle.model_path, threads=threads, device=device)
-        if set(self._session.input_names) != _INPUTS or not set(_OUTPUTS) <= set(self._session.output_names):
+        if ensemble and ENSEMBLE_FILE not in bundle.description.files:
+            raise OptionsError(
+                f"the bundle {bundle.description.name} keeps no ensemble, only the model distilled from it",
+                where="--ensemble",
+                mend="leave --ensemble out, or use a bundle that was exported with its members",
+            )
+        self._model_path = bundle.folder / ENSEMBLE_FILE if ensemble else bundle.model_path
+        self._session = open_session(self._model_path, threads=threads, device=device)
+        self._outputs = self._check_tensors()
+        reference = bundle.states.reliability.reference
+        self._decoder = Decoder(
+            effector_memory_as,
+            reported=labels.get("function_reported", FUNCTIONS),
+            ood_quantiles=() if reference is None else reference.ood_quantiles,
+        )
+
+    def _check_tensors(self) -> tuple[str, ...]:
+        inputs, outputs = set(self._session.input_names), set(self._session.output_names)
+        wanted = _EXPRESSION_INPUTS | (set() if self.receptor_input is None else _RECEPTOR_INPUTS)
+        if inputs != wanted or not set(_OUTPUTS) <= outputs:
             raise BundleError(
                 f"the model takes {', '.join(self._session.input_names)} and gives "
                 f"{', '.join(self._session.output_names)}, which this version cannot use",
-                where=bundle.model_path,
+                where=self._model_path,
                 mend="use a bundle made for this version of tcellflow",
             )
-        self._effector_memory_as = effector_memory_as
-        self._inside = _joint_cells_of_states(effector_memory_as)
-        reported = labels.get("function_reported", _FUNCTIONS)
-        self._unreported = np.array([function not in reported for function in _FUNCTIONS])
+        reference = self.bundle.states.reliability.reference
+        if "ood_score" in outputs and (reference is None or not reference.ood_quantiles):
+            raise BundleError(
+                "the model gives an ood_score, but bundle.json has no 'ood_quantiles' to compare it with",
+                where=self.bundle.folder,
+                mend="have its maker add the quantiles of the training cells under 'reference'",
+            )
+        return (*_OUTPUTS, *(name for name in _OPTIONAL_OUTPUTS if name in outputs))
 
     @property
     def genes(self) -> NDArray[np.object_]:
@@ -154,8 +127,45 @@ class StatePredictor:
         """Where the model runs."""
         return self._session.device
 
+    @property
+    def receptor_input(self) -> ReceptorInput | None:
+        """Which receptor vectors the bundle takes; None where it uses expression alone."""
+        return self.bundle.states.reliability.receptor_input
+
+    def weighted(self, weights: NDArray[np.float64]) -> StatePredictor:
+        """Give a predictor whose state probabilities are multiplied by weights and normalised again.
+
+        Parameters
+        ----------
+        weights
+            One per state, shape (7,), >= 0; e.g. a sample's shares over those of training.
+
+        Returns
+        -------
+        StatePredictor
+            Shares the loaded model.
+
+        Raises
+        ------
+        OptionsError
+            If effector memory counts as Effector, for the weights are those of the bundle's own states.
+        """
+        if self._decoder.effector_memory_as != "memory":
+            raise OptionsError(
+                "class shares are known only with effector memory counted as Memory",
+                where="--correct-priors, --em-as effector",
+                mend="leave one of both out",
+            )
+        other = object.__new__(StatePredictor)
+        other.__dict__.update(self.__dict__)
+        other._decoder = replace(self._decoder, weights=weights)
+        return other
+
     def predict(
-        self, expression: NDArray[np.float32], present: NDArray[np.bool_] | None = None
+        self,
+        expression: NDArray[np.float32],
+        present: NDArray[np.bool_] | None = None,
+        receptors: ReceptorBlock | None = None,
     ) -> StateCalls:
         """Predict the states of cells.
 
@@ -164,7 +174,11 @@ class StatePredictor:
         expression
             log1p(counts per 10,000) of the panel's genes, shape (B, G), 0 to 9.21; B may be 0.
         present
-            Which genes were measured, shape (G,); all if not given. The others count as average.
+            Which genes were measured, shape (G,) or, cell by cell, (B, G); all if not given. The others
+            count as not seen, never as zero.
+        receptors
+            Receptor vectors of the same cells; bundles of expression alone do not look at them. Without
+            them every chain counts as missing.
 
         Returns
         -------
@@ -174,7 +188,7 @@ class StatePredictor:
         Raises
         ------
         InputError
-            If the shape is wrong, or the numbers cannot be log1p(counts per 10,000).
+            If a shape is wrong, or the numbers cannot be log1p(counts per 10,000).
         BundleError
             If the model's results have other sizes than the bundle declares.
         """
@@ -185,59 +199,80 @@ class StatePredictor:
                 where="expression",
                 mend="take the panel's genes with align_panel(...).gather(...)",
             )
-        mask = np.ones((1, n_genes), np.float32) if present is None else present.astype(np.float32)[None, :]
-        starts = range(0, max(len(expression), 1), BATCH_CELLS)
-        return join_calls([self._predict_batch(expression[s : s + BATCH_CELLS], mask) for s in starts])
+        mask = np.ones((1, n_genes), np.float32)
+        if present is not None:
+            mask = np.atleast_2d(present).astype(np.float32)
+        if mask.shape not in {(1, n_genes), expression.shape}:
+            raise InputError(
+                f"the mask of measured genes has shape {mask.shape}",
+                where="present",
+                mend="give one value per gene, or one per cell and gene",
+            )
+        if self.receptor_input is not None and receptors is None:
+            receptors = no_receptors(len(expression), self.receptor_input.dimension)
+        parts = []
+        for start in range(0, max(len(expression), 1), BATCH_CELLS):
+            rows = slice(start, start + BATCH_CELLS)
+            of_rows = mask if len(mask) == 1 else mask[rows]
+            chains = None if receptors is None else receptors.take(rows)
+            parts.append(self._predict_batch(expression[rows], of_rows, chains))
+        return join_calls(parts)
 
-    def _predict_batch(self, expression: NDArray[np.float32], mask: NDArray[np.float32]) -> StateCalls:
+    def _predict_batch(
+        self, expression: NDArray[np.float32], mask: NDArray[np.float32], receptors: ReceptorBlock | None
+    ) -> StateCalls:
         n = len(expression)
         _check_expression(expression)
-        batch = np.zeros((BATCH_CELLS, mask.shape[1]), np.float32)
-        batch[:n] = expression
-        out = self._session.run({"expression": batch, "present": mask})
+        inputs: Arrays = {"expression": _fill(expression), "present": mask if len(mask) == 1 else _fill(mask)}
+        if self.receptor_input is not None and receptors is not None:
+            inputs |= self._lay_out(receptors, self.receptor_input.dimension)
+        out = self._session.run(inputs)
         self._check_shapes(out)
-        return self._decode({name: out[name][:n] for name in _OUTPUTS})
+        return self._decoder.decode({name: out[name][:n] for name in self._outputs})
 
-    def _check_shapes(self, out: dict[str, NDArray[np.float32]]) -> None:
-        n_states, n_lineages, n_functions = len(_STATES), len(_LINEAGES), len(_FUNCTIONS)
-        expected = {
+    def _lay_out(self, receptors: ReceptorBlock, dimension: int) -> Arrays:
+        if receptors.tra.shape[1] != dimension or receptors.trb.shape[1] != dimension:
+            raise InputError(
+                f"the receptor vectors have {receptors.tra.shape[1]} columns; the bundle expects {dimension}",
+                where="receptors",
+                mend="embed the receptors with the encoder that the bundle names",
+            )
+        axes = {tensor.name: len(tensor.axes) for tensor in self.bundle.description.inputs}
+        arrays: Arrays = {}
+        for name, vectors, has in (
+            ("tra", receptors.tra, receptors.has_tra),
+            ("trb", receptors.trb, receptors.has_trb),
+        ):
+            arrays[name] = _fill(np.where(has[:, None], vectors, np.float32(0)))
+            flags = _fill(has.astype(np.float32)[:, None])
+            arrays[f"has_{name}"] = flags[:, 0] if axes.get(f"has_{name}") == 1 else flags
+        return arrays
+
+    def _check_shapes(self, out: Mapping[str, NDArray[np.float32]]) -> None:
+        n_states, n_lineages, n_functions = len(STATES), len(LINEAGES), len(FUNCTIONS)
+        expected: dict[str, tuple[int, ...]] = {
             "state_probabilities": (BATCH_CELLS, n_states),
             "p_lineage": (BATCH_CELLS, n_lineages),
             "p_function": (BATCH_CELLS, n_functions),
             "p_cycling": (BATCH_CELLS, 1),
             "joint": (BATCH_CELLS, n_lineages, n_functions),
         }
+        if "member_states" in out:
+            expected["member_states"] = (BATCH_CELLS, *out["member_states"].shape[1:2], n_states)
         for name, shape in expected.items():
             if out[name].shape != shape:
                 raise BundleError(
                     f"the model's output '{name}' has shape {out[name].shape} instead of {shape}",
-                    where=self.bundle.model_path,
+                    where=self._model_path,
                     mend="use a bundle made for this version of tcellflow",
                 )
 
-    def _decode(self, out: dict[str, NDArray[np.float32]]) -> StateCalls:
-        probabilities, joint, cycling = out["state_probabilities"], out["joint"], out["p_cycling"]
-        if self._effector_memory_as == "effector":
-            probabilities = _move_effector_memory(probabilities, joint, cycling)
-        best = probabilities.argmax(axis=1)
-        # The most probable joint cell among those that make up the predicted state.
-        flat = joint.reshape(len(joint), self._inside.shape[1])
-        inside = np.where(self._inside[best], flat, -1.0).argmax(axis=1)
-        lineage, function = np.divmod(inside, len(_FUNCTIONS))
-        is_cycling = best == _STATES.index(State.PROLIFERATING)
-        p_function = np.where(self._unreported, np.float32(np.nan), out["p_function"])
-        return StateCalls(
-            predicted_state=_name(_STATES, best),
-            lineage=_name(_LINEAGES, lineage),
-            function=_name(_FUNCTIONS, function),
-            cycle=_name((Cycle.RESTING, Cycle.CYCLING), is_cycling.astype(np.int64)),
-            state_probabilities=probabilities,
-            p_lineage=out["p_lineage"],
-            p_function=p_function,
-            p_cycling=cycling[:, 0],
-            entropy=entropy_of(probabilities),
-            latent=out["latent"],
-        )
+
+def _fill(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fill a batch up to its fixed height with zeros."""
+    batch = np.zeros((BATCH_CELLS, rows.shape[1]), np.float32)
+    batch[: len(rows)] = rows
+    return batch
 
 
 def _check_expression(expression: NDArray[np.float32]) -> None:
@@ -250,65 +285,3 @@ def _check_expression(expression: NDArray[np.float32]) -> None:
             where="expression",
             mend="run tcellflow preprocess on the raw counts",
         )
-
-
-def _name(names: tuple[str, ...], index: NDArray[np.int64]) -> NDArray[np.object_]:
-    return np.asarray(np.array([str(name) for name in names], dtype=object)[index])
-
-
-def entropy_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the entropy of each row.
-
-    Parameters
-    ----------
-    probabilities
-        Shape (B, K), each row summing to 1.
-
-    Returns
-    -------
-    ndarray
-        Nats, shape (B,), float32, 0 to ln K.
-    """
-    p = probabilities.astype(np.float64)
-    terms = np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0)
-    entropy = np.clip(-terms.sum(axis=1), 0.0, np.log(p.shape[1]))
-    return np.asarray(entropy, dtype=np.float32)
-
-
-def _state_of(lineage: Lineage, function: Function, effector_memory_as: EffectorMemoryAs) -> State | None:
-    """Give the state of a resting joint cell; None for a structural zero."""
-    if lineage is Lineage.TREG or function is Function.REGULATORY:
-        return State.TREG if lineage is Lineage.TREG and function is Function.REGULATORY else None
-    if function is Function.TH_EFFECTOR:
-        return State.TH_EFFECTOR if lineage is Lineage.CD4 else None
-    if function is Function.EFFECTOR_MEMORY and effector_memory_as == "effector":
-        return State.EFFECTOR
-    if function in _MEMORY:
-        return State.MEMORY
-    if function in _EXHAUSTED:
-        return State.EXHAUSTED
-    return State.NAIVE if function is Function.NAIVE else State.EFFECTOR
-
-
-def _joint_cells_of_states(effector_memory_as: EffectorMemoryAs) -> NDArray[np.bool_]:
-    """Mark the joint cells (lineage-major) that make up each state, shape (7, 54)."""
-    inside = np.zeros((len(_STATES), len(_LINEAGES) * len(_FUNCTIONS)), dtype=bool)
-    for i, lineage in enumerate(_LINEAGES):
-        for j, function in enumerate(_FUNCTIONS):
-            state = _state_of(lineage, function, effector_memory_as)
-            if state is not None:
-                cell = i * len(_FUNCTIONS) + j
-                inside[_STATES.index(state), cell] = True
-                inside[_STATES.index(State.PROLIFERATING), cell] = True  # any kind of cell can cycle
-    return inside
-
-
-def _move_effector_memory(
-    probabilities: NDArray[np.float32], joint: NDArray[np.float32], cycling: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    share = joint[:, :, _FUNCTIONS.index(Function.EFFECTOR_MEMORY)].sum(axis=1) * (1 - cycling[:, 0])
-    moved = probabilities.copy()
-    memory, effector = _STATES.index(State.MEMORY), _STATES.index(State.EFFECTOR)
-    moved[:, memory] = np.maximum(moved[:, memory] - share, 0)
-    moved[:, effector] += share
-    return moved

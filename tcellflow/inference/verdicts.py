@@ -16,7 +16,7 @@ from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, AbstainReason
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tcellflow.inference.states import StateCalls
+    from tcellflow.inference.state_calls import StateCalls
 
 
 @dataclass(frozen=True)

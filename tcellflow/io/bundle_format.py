@@ -24,6 +24,7 @@ _PARSERS: Final[dict[str, Callable[[FieldReader, Mapping[str, str]], Details]]] 
     TASK_RECEPTORS: parse_receptors,
 }
 MODEL_FILE: Final = "model.onnx"
+ENSEMBLE_FILE: Final = "ensemble.onnx"  # the members behind a distilled model, as one graph
 CARD_FILE: Final = "CARD.md"
 # Names stay inside the folder by construction: no separators, no leading dot.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")

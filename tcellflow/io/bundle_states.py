@@ -15,6 +15,7 @@ import numpy as np
 
 from tcellflow.errors import BundleError
 from tcellflow.io.bundle_fields import FieldReader, is_sha256, is_share
+from tcellflow.io.bundle_reliability import Reliability, parse_reliability
 from tcellflow.vocabulary import Evidence, State
 
 if TYPE_CHECKING:
@@ -97,12 +98,15 @@ class StatesDetails:
         The kind of truth behind each state.
     abstention
         Coverage-risk curve and its default.
+    reliability
+        What else it states of the cells it learnt from.
     """
 
     panel: PanelEntry
     labels: Mapping[str, tuple[str, ...]]
     evidence: Mapping[State, Evidence]
     abstention: Abstention
+    reliability: Reliability
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,7 @@ def parse_states(reader: FieldReader, files: Mapping[str, str]) -> StatesDetails
         labels=_parse_labels(reader),
         evidence=_parse_evidence(reader),
         abstention=_parse_abstention(reader),
+        reliability=parse_reliability(reader),
     )
     reader.check(details.panel.file in files, "the panel file is not listed under 'files'")
     return details

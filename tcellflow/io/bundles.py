@@ -208,7 +208,7 @@ def read_bundle(folder: Path) -> Bundle:
     ------
     BundleError
         If ``bundle.json`` is missing or incomplete, a file is missing, unlisted, linked or altered,
-        the ONNX model reaches outside its file or uses foreign operators, a gene panel is broken,
+        an ONNX model reaches outside its file or uses foreign operators, a gene panel is broken,
         or a packaged bundle differs from the manifest.
     """
     document = _read_description(folder / DESCRIPTION_FILE)
@@ -217,7 +217,8 @@ def read_bundle(folder: Path) -> Bundle:
     digest = digest_file(folder / DESCRIPTION_FILE)
     if folder.resolve().parent == PACKAGED_FOLDER:
         _check_manifest(folder.name, digest)
-    check_onnx_is_plain(folder / MODEL_FILE)
+    for name in sorted(name for name in description.files if name.endswith(".onnx")):
+        check_onnx_is_plain(folder / name)
     details = description.details
     panel = read_panel(folder, details.panel) if isinstance(details, StatesDetails) else None
     return Bundle(folder, digest, description, panel)

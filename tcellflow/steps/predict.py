@@ -21,7 +21,8 @@ from tcellflow.inference.abstention import choose_threshold
 from tcellflow.inference.prediction_metrics import CallSettings, summarise_predictions
 from tcellflow.inference.prediction_tables import CellNames, tabulate_clonotypes, tabulate_predictions
 from tcellflow.inference.sample_checks import check_coverage, check_library_size, check_mapping
-from tcellflow.inference.states import StatePredictor, join_calls
+from tcellflow.inference.state_calls import join_calls
+from tcellflow.inference.states import StatePredictor
 from tcellflow.inference.verdicts import CellEvidence, decide_verdicts
 from tcellflow.io.bundles import find_bundle, read_bundle
 from tcellflow.io.cells import read_cells, write_cells_copy
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
 
     from tcellflow.genes.panel import PanelAlignment
     from tcellflow.inference.session import Device
-    from tcellflow.inference.states import EffectorMemoryAs, StateCalls
+    from tcellflow.inference.collapse import EffectorMemoryAs
+    from tcellflow.inference.state_calls import StateCalls
     from tcellflow.io.bundles import Bundle
     from tcellflow.io.cells import CellsFile
     from tcellflow.provenance import JsonValue

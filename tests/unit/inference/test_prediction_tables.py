@@ -8,14 +8,14 @@ import pytest
 from tcellflow.contracts.columns import find_table_faults
 from tcellflow.contracts.tables import CLONOTYPES
 from tcellflow.inference.prediction_tables import SHRINKAGE_CELLS, CellNames, tabulate_clonotypes
-from tcellflow.inference.states import StateCalls, entropy_of
+from tcellflow.inference.state_calls import StateCalls, entropy_of
 from tcellflow.inference.verdicts import CellEvidence, decide_verdicts
 from tcellflow.vocabulary import Lineage, State
 
 STATES, LINEAGES = [str(s) for s in State], [str(x) for x in Lineage]
 
 
-def make_calls(probabilities, lineages=None):
+def make_calls(probabilities, lineages=None, ood=None):
     p = np.asarray(probabilities, dtype=np.float32).reshape(-1, 7)
     n = len(p)
     lineage = np.zeros((n, 6), np.float32)
@@ -32,6 +32,9 @@ def make_calls(probabilities, lineages=None):
         p_cycling=np.zeros(n, np.float32),
         entropy=entropy_of(p),
         latent=np.zeros((n, 2), np.float32),
+        agreement=np.full(n, np.nan, np.float32),
+        epistemic=np.full(n, np.nan, np.float32),
+        ood_score=np.full(n, np.nan, np.float32) if ood is None else np.asarray(ood, np.float32),
     )
 
 

@@ -13,7 +13,8 @@ from scipy import sparse
 from receptor_bundles import describe_receptors_bundle, identity_model, write_bundle_folder
 from tcellflow.errors import BundleError, InputError
 from tcellflow.genes.panel import align_panel
-from tcellflow.inference.states import BATCH_CELLS, StatePredictor, entropy_of, join_calls
+from tcellflow.inference.state_calls import entropy_of, join_calls
+from tcellflow.inference.states import BATCH_CELLS, StatePredictor
 from tcellflow.io.bundles import PACKAGED_FOLDER, read_bundle
 from tcellflow.vocabulary import Function, Lineage, State
 

@@ -1,0 +1,148 @@
+"""The fixed rule from lineage, function and cycle to the seven states.
+
+Invariant: every joint cell of lineage and function belongs to exactly one resting state or is a
+structural zero; any cell can cycle.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from tcellflow.vocabulary import Function, Lineage, State
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EffectorMemoryAs = Literal["memory", "effector"]
+
+STATES: Final = tuple(State)
+LINEAGES: Final = tuple(Lineage)
+FUNCTIONS: Final = tuple(Function)
+_MEMORY = {Function.CENTRAL_MEMORY, Function.EFFECTOR_MEMORY, Function.RESIDENT_MEMORY}
+_EXHAUSTED = {Function.EXHAUSTED_PROGENITOR, Function.EXHAUSTED_TERMINAL}
+_PROLIFERATING: Final = STATES.index(State.PROLIFERATING)
+
+
+def find_resting_state(
+    lineage: Lineage, function: Function, effector_memory_as: EffectorMemoryAs
+) -> State | None:
+    """Give the state of a resting joint cell.
+
+    Parameters
+    ----------
+    lineage, function
+        The joint cell.
+    effector_memory_as
+        Which state effector memory counts as.
+
+    Returns
+    -------
+    State or None
+        None for a structural zero.
+    """
+    if lineage is Lineage.TREG or function is Function.REGULATORY:
+        return State.TREG if lineage is Lineage.TREG and function is Function.REGULATORY else None
+    if function is Function.TH_EFFECTOR:
+        return State.TH_EFFECTOR if lineage is Lineage.CD4 else None
+    if function is Function.EFFECTOR_MEMORY and effector_memory_as == "effector":
+        return State.EFFECTOR
+    if function in _MEMORY:
+        return State.MEMORY
+    if function in _EXHAUSTED:
+        return State.EXHAUSTED
+    return State.NAIVE if function is Function.NAIVE else State.EFFECTOR
+
+
+@lru_cache(maxsize=2)
+def mark_joint_cells(effector_memory_as: EffectorMemoryAs) -> NDArray[np.bool_]:
+    """Mark the joint cells that make up each state.
+
+    Parameters
+    ----------
+    effector_memory_as
+        Which state effector memory counts as.
+
+    Returns
+    -------
+    ndarray
+        Shape (7, 54), bool, read-only; joint cells are lineage-major. All that can be are Proliferating's.
+    """
+    inside = np.zeros((len(STATES), len(LINEAGES) * len(FUNCTIONS)), dtype=bool)
+    for i, lineage in enumerate(LINEAGES):
+        for j, function in enumerate(FUNCTIONS):
+            state = find_resting_state(lineage, function, effector_memory_as)
+            if state is not None:
+                cell = i * len(FUNCTIONS) + j
+                inside[[STATES.index(state), _PROLIFERATING], cell] = True
+    inside.setflags(write=False)
+    return inside
+
+
+def move_effector_memory(
+    probabilities: NDArray[np.float32], joint: NDArray[np.float32], cycling: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Move the resting effector memory from Memory to Effector.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (B, 7), with effector memory under Memory.
+    joint
+        Shape (B, 6, 9).
+    cycling
+        Shape (B, 1).
+
+    Returns
+    -------
+    ndarray
+        Shape (B, 7), float32.
+    """
+    share = joint[:, :, FUNCTIONS.index(Function.EFFECTOR_MEMORY)].sum(axis=1) * (1 - cycling[:, 0])
+    moved = probabilities.copy()
+    memory, effector = STATES.index(State.MEMORY), STATES.index(State.EFFECTOR)
+    moved[:, memory] = np.maximum(moved[:, memory] - share, 0)
+    moved[:, effector] += share
+    return moved
+
+
+def weigh_states(
+    outputs: dict[str, NDArray[np.float32]], weights: NDArray[np.float64]
+) -> dict[str, NDArray[np.float32]]:
+    """Multiply every state's probability by a weight, and keep all axes in agreement with it.
+
+    Parameters
+    ----------
+    outputs
+        Arrays of a model by name: ``state_probabilities`` (B, 7), ``joint`` (B, 6, 9), ``p_cycling``
+        (B, 1), ``p_lineage`` (B, 6), ``p_function`` (B, 9); others are kept.
+    weights
+        One per state, shape (7,), >= 0, with effector memory under Memory.
+
+    Returns
+    -------
+    dict
+        The same arrays, normalised again. A joint cell takes the weight of its resting state, cycling
+        that of Proliferating, so that the collapse of the new axes gives the new states.
+    """
+    states = _normalise(outputs["state_probabilities"] * weights)
+    resting = mark_joint_cells("memory").copy()
+    resting[_PROLIFERATING] = False
+    of_joint = weights @ resting  # (54,)
+    shape = outputs["joint"].shape
+    joint = _normalise(outputs["joint"].reshape(shape[0], of_joint.size) * of_joint).reshape(shape)
+    changed = {
+        "state_probabilities": states,
+        "joint": joint,
+        "p_cycling": states[:, _PROLIFERATING : _PROLIFERATING + 1],
+        "p_lineage": joint.sum(axis=2),
+        "p_function": joint.sum(axis=1),
+    }
+    return {**outputs, **{name: value.astype(np.float32) for name, value in changed.items()}}
+
+
+def _normalise(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    totals = values.sum(axis=1, keepdims=True)
+    return np.asarray(values / np.where(totals > 0, totals, 1.0))
