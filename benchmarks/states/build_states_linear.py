@@ -10,13 +10,10 @@ same input and package versions give the same bytes.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import re
-import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -29,8 +26,11 @@ from scipy.optimize import minimize_scalar
 from tcellflow.genes.symbols import harmonise_genes
 from tcellflow.inference.states import StatePredictor
 from tcellflow.io.bundle_states import digest_symbols
-from tcellflow.io.bundles import MANIFEST_FILE, read_bundle
+from tcellflow.io.bundle_writer import write_bundle, write_manifest
 from tcellflow.vocabulary import State
+
+if TYPE_CHECKING:
+    from tcellflow.io.bundles import Bundle
 
 NAME, VERSION = "states-linear", "1"
 SUMMARY = "Baseline: the linear teacher of STCAT, mapped to seven states, with a fitted temperature"
@@ -141,7 +141,6 @@ def _tensor(name: str, axes: list[str], meaning: str) -> dict[str, Any]:
 def describe(weights: LinearWeights, temperature: float, curve: list[dict[str, float]]) -> dict[str, Any]:
     """Give bundle.json without files and metrics."""
     return {
-        "format": 1,
         "name": NAME,
         "version": VERSION,
         "task": "states",
@@ -213,21 +212,17 @@ def write_folder(
     description: dict[str, Any],
     metrics: list[dict[str, Any]],
     licence: Path,
-) -> None:
+) -> Bundle:
     """Write all files of the bundle."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
     model = build_model(weights, description["calibration"]["temperature"])
-    (folder / "model.onnx").write_bytes(onnx.ModelProto.SerializeToString(model, deterministic=True))
     rows = [f"{s}\t{w:.6g}" for s, w in zip(weights.genes, gene_weights(weights), strict=True)]
-    (folder / "panel.tsv").write_text("\n".join(["symbol\tweight", *rows]) + "\n", encoding="utf-8")
-    shutil.copyfile(licence, folder / "LICENSE.STCAT")
-    (folder / "CARD.md").write_text(card(description, metrics), encoding="utf-8")
-    files = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
-    document = {**description, "metrics": metrics, "files": files}
-    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    (folder / "bundle.json").write_text(text, encoding="utf-8")
+    files = {
+        "model.onnx": onnx.ModelProto.SerializeToString(model, deterministic=True),
+        "panel.tsv": ("\n".join(["symbol\tweight", *rows]) + "\n").encode(),
+        "LICENSE.STCAT": licence.read_bytes(),
+        "CARD.md": card(description, metrics).encode(),
+    }
+    return write_bundle(folder, {**description, "metrics": metrics}, files, force=True)
 
 
 def card(description: dict[str, Any], metrics: list[dict[str, Any]]) -> str:
@@ -271,8 +266,8 @@ def fit_temperature(weights: LinearWeights, cells: LabelledSet, licence: Path) -
 
 def _predict(weights: LinearWeights, description: dict[str, Any], cells: LabelledSet, licence: Path) -> Any:
     with tempfile.TemporaryDirectory() as folder:
-        write_folder(Path(folder), weights, description, [], licence)
-        return predict_set(StatePredictor(read_bundle(Path(folder)), threads=1, device="cpu"), cells)[0]
+        bundle = write_folder(Path(folder) / NAME, weights, description, [], licence)
+        return predict_set(StatePredictor(bundle, threads=1, device="cpu"), cells)[0]
 
 
 def fit_curve(calls: Any, cells: LabelledSet) -> list[dict[str, float]]:
@@ -281,16 +276,6 @@ def fit_curve(calls: Any, cells: LabelledSet) -> list[dict[str, float]]:
     truth = np.array([str(state) for state in cells.state[known]], dtype=object)
     known_calls = Calls(truth, calls.predicted_state[known], calls.confidence[known].astype(np.float64))
     return coverage_risk_curve(known_calls, least_cells=LEAST_CALLED_CELLS)
-
-
-def write_manifest(folder: Path) -> None:
-    """Enter the bundle into the manifest beside it."""
-    digest = hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()
-    (folder.parent / MANIFEST_FILE).write_text(
-        "# Packaged bundles with the sha256 of their bundle.json; written by the build scripts.\n\n"
-        f'[bundles.{NAME}]\nversion = "{VERSION}"\ntask = "states"\nsha256 = "{digest}"\n',
-        encoding="utf-8",
-    )
 
 
 def main() -> None:
@@ -306,11 +291,11 @@ def main() -> None:
     curve = fit_curve(_predict(weights, describe(weights, temperature, []), cells, licence), cells)
     print(*(f"{p['threshold']:.2f} {p['coverage']:.3f} {p['risk']:.3f}" for p in curve[::5]), sep="\n")
     description = describe(weights, temperature, curve)
-    write_folder(options.output, weights, description, [], licence)
-    write_manifest(options.output)
-    metrics = evaluate(StatePredictor(read_bundle(options.output), threads=1, device="cpu"), options.data)
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle = write_folder(Path(scratch) / NAME, weights, description, [], licence)
+        metrics = evaluate(StatePredictor(bundle, threads=1, device="cpu"), options.data)
     write_folder(options.output, weights, description, metrics, licence)
-    write_manifest(options.output)
+    write_manifest(options.output.parent)
     print(render(metrics))
 
 

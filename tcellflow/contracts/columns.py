@@ -7,7 +7,7 @@ each with its place and its mend, so that a broken file is mended in one go.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
@@ -46,6 +46,8 @@ class Column:
         Allowed strings beside `choices`.
     pattern
         Regular expression the whole string must match.
+    since
+        Contract version that brought the column; it is null in tables of older versions.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Column:
     choices: type[StrEnum] | None = None
     extra_choices: tuple[str, ...] = ()
     pattern: str | None = None
+    since: int = 1
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -92,6 +95,22 @@ class Table:
     def stamp(self) -> str:
         """The ``name/version`` written into each file."""
         return f"{self.name}/{self.version}"
+
+    def at(self, version: int) -> Table:
+        """Give the contract as an older version had it.
+
+        Parameters
+        ----------
+        version
+            1 to this contract's own version.
+
+        Returns
+        -------
+        Table
+            Without the columns that came later.
+        """
+        columns = tuple(column for column in self.columns if column.since <= version)
+        return replace(self, version=version, columns=columns)
 
     def schema(self, *, vector_width: int = 0) -> pa.Schema:
         """Build the Arrow schema.

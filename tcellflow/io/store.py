@@ -139,7 +139,7 @@ def write_table(
 
 
 def read_table(path: Path, contract: Table, columns: list[str] | None = None) -> pa.Table:
-    """Read a Parquet table and check it against its contract.
+    """Read a Parquet table and check it against its contract, or an older version of it.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def read_table(path: Path, contract: Table, columns: list[str] | None = None) ->
     Returns
     -------
     pyarrow.Table
-        The rows; schema metadata kept.
+        The rows; schema metadata kept. Columns that the file's version did not have are null.
 
     Raises
     ------
@@ -179,14 +179,18 @@ def read_table(path: Path, contract: Table, columns: list[str] | None = None) ->
             mend="re-run the step that wrote it",
         ) from error
     stamp = (table.schema.metadata or {}).get(_CONTRACT_KEY, b"").decode()
-    if stamp != contract.stamp:
+    versions = {contract.at(version).stamp: version for version in range(1, contract.version + 1)}
+    if stamp not in versions:
         found = f"the contract {stamp!r}" if stamp else "no tcellflow contract"
         raise ContractError(
             f"the file carries {found} instead of {contract.stamp!r}",
             where=path,
             mend=f"give the {contract.name} file, or re-run the step that wrote it with this version",
         )
-    raise_faults(find_table_faults(table, contract), stamp=contract.stamp, where=path)
+    raise_faults(find_table_faults(table, contract.at(versions[stamp])), stamp=stamp, where=path)
+    for name in [column.name for column in contract.columns if column.since > versions[stamp]]:
+        field = contract.schema().field(name)
+        table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return table if columns is None else table.select(columns)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tcellflow.contracts.columns import Column
 from tcellflow.contracts.tables import CLONOTYPES, EMBEDDINGS
 from tcellflow.errors import ContractError, InputError
 from tcellflow.io.store import (
@@ -88,6 +91,20 @@ def test_another_contract_is_refused(tmp_path):
     pq.write_table(make_embeddings(1), tmp_path / "bare")
     with pytest.raises(ContractError, match="no tcellflow contract"):
         read_table(tmp_path / "bare", EMBEDDINGS)
+
+
+def test_older_versions_are_read_with_nulls_for_what_came_later(tmp_path):
+    """A table of an older version is checked against that version; columns of later ones are null."""
+    later = Column("mood", "string", "came later", nullable=True, since=2)
+    newer = replace(EMBEDDINGS, version=2, columns=(*EMBEDDINGS.columns, later))
+    write_table(tmp_path / "t", make_embeddings(3), EMBEDDINGS, NOTE)
+    assert read_table(tmp_path / "t", newer, ["mood"]).to_pylist() == [{"mood": None}] * 3
+    with pytest.raises(ContractError, match="mood"):
+        write_table(tmp_path / "new", make_embeddings(3), newer, NOTE)
+    table = make_embeddings(3).append_column("mood", pa.array(["good", None, "bad"]))
+    write_table(tmp_path / "new", table, newer, NOTE)
+    with pytest.raises(ContractError, match=r"embeddings/2.*embeddings/1"):
+        read_table(tmp_path / "new", EMBEDDINGS)
 
 
 def test_damaged_and_foreign_files_are_input_errors(tmp_path):
