@@ -157,6 +157,23 @@ def _tell_values(
     )
 
 
+def are_counts(values: NDArray[np.number]) -> NDArray[np.bool_]:
+    """Tell which values are counts.
+
+    Parameters
+    ----------
+    values
+        Numbers of any kind and shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        True where a value is a whole number from 0 to 2,147,483,647.
+    """
+    is_whole = np.isfinite(values) & (values == np.floor(values))
+    return np.asarray(is_whole & (values >= 0) & (values <= MAX_COUNT), dtype=np.bool_)
+
+
 def _find_bad_counts(values: NDArray[np.number]) -> tuple[NDArray[np.bool_] | None, str]:
     if values.dtype.kind == "f":
         is_finite = np.isfinite(values)

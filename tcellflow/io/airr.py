@@ -12,7 +12,7 @@ import numpy as np
 
 from tcellflow.io.loci import standard_loci
 from tcellflow.io.text_tables import check_columns
-from tcellflow.io.text_values import parse_booleans, parse_counts
+from tcellflow.io.text_values import find_denied, parse_booleans, parse_counts
 from tcellflow.receptors.anchors import lacks_anchors
 from tcellflow.receptors.nucleotides import translate
 from tcellflow.receptors.rows import COUNT_COLUMNS, DropReason, RawChains, make_rows
@@ -126,16 +126,13 @@ def collect_airr(frame: pd.DataFrame, *, layout: str, where: Path) -> RawChains:
     rows = _mark_anchors(with_best_count(make_rows(columns, len(frame))))
     warnings = () if rows["anchored"].all() else (NO_ANCHORS_WARNING,)
     raw = RawChains(layout=layout, where=str(where), rows=rows, rows_read=len(rows), warnings=warnings)
-    masks = [(DropReason.NO_CELL, rows["cell_id"].isna().to_numpy())]
-    for name, reason in _CELL_FLAGS.items():
-        if name in frame:
-            is_true, is_known = parse_booleans(frame[name], where=where)
-            masks.append((reason, is_known & ~is_true))
-    kept = np.ones(len(rows), dtype=bool)
-    for reason, mask in masks:
-        raw = raw.without(reason, mask[kept])
-        kept &= ~mask
-    return raw
+    flags = [(reason, name) for name, reason in _CELL_FLAGS.items() if name in frame]
+    return raw.without_each(
+        [
+            (DropReason.NO_CELL, rows["cell_id"].isna().to_numpy()),
+            *((reason, find_denied(frame[name], where=where)) for reason, name in flags),
+        ]
+    )
 
 
 def with_best_count(rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from tcellflow.cells.counts import are_counts
 from tcellflow.errors import InputError
 from tcellflow.io.anndata_elements import read_element, read_features, read_index
 from tcellflow.io.anndata_slots import choose_slot, read_slot_blocks
@@ -37,7 +38,6 @@ _OBSM_KEYS: Final = (
     "protein_expression",
 )
 _HASHTAG_KEYS: Final = ("hto_counts", "hto", "hashtags", "hashtag")
-_LARGEST_COUNT: Final = 2**31 - 1
 
 
 def read_obsm_antibodies(
@@ -118,9 +118,7 @@ def _as_counts(table: Any) -> sparse.csr_matrix | None:
             matrix = sparse.csr_matrix(np.asarray(table, dtype=np.float64))
         except (TypeError, ValueError):
             return None
-    values = matrix.data
-    is_count = np.isfinite(values) & (values >= 0) & (values == np.floor(values)) & (values <= _LARGEST_COUNT)
-    return sparse.csr_matrix(matrix, dtype=np.int32) if bool(is_count.all()) else None
+    return sparse.csr_matrix(matrix, dtype=np.int32) if bool(are_counts(matrix.data).all()) else None
 
 
 def read_modality_antibodies(root: h5py.Group, *, where: object) -> AntibodyCounts | None:

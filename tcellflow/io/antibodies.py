@@ -7,10 +7,8 @@ the counts are whole numbers, and every refusal names the cell and the antibody.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +18,9 @@ import pandas as pd
 import pyarrow as pa
 from scipy import sparse
 
+from tcellflow.cells.counts import are_counts
 from tcellflow.errors import InputError
+from tcellflow.io.compression import open_plain_or_gzip
 from tcellflow.io.store import check_is_file
 
 if TYPE_CHECKING:
@@ -29,12 +29,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _PARQUET_MAGIC = b"PAR1"
 _DELIMITERS = ",\t;"
 # Ten bases are no word of an antibody's name, and every droplet barcode has at least ten.
 _BARCODE_CORE = re.compile(r"[ACGTN]{10,}")
-_LARGEST_COUNT = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def read_antibody_table(path: Path, barcodes: Sequence[str]) -> AntibodyCounts:
     check_is_file(path)
     with path.open("rb") as handle:
         magic = handle.read(4)
-    table = _read_parquet(path) if magic == _PARQUET_MAGIC else _read_text(path, magic)
+    table = _read_parquet(path) if magic == _PARQUET_MAGIC else _read_text(path)
     if not _has_cells_in_rows(table, barcodes, path):
         table = table.T
     cell_ids = table.index.to_numpy(dtype=object)
@@ -114,17 +112,10 @@ def _is_text(values: pd.Series) -> bool:
     return isinstance(values.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(values)
 
 
-def _read_text(path: Path, magic: bytes) -> pd.DataFrame:
-    is_gzip = magic.startswith(_GZIP_MAGIC)
-    if path.suffix == ".gz" and not is_gzip:
-        raise InputError(
-            "the file's name ends in .gz but it is not compressed", where=path, mend="rename or compress it"
-        )
+def _read_text(path: Path) -> pd.DataFrame:
     try:
-        content = gzip.decompress(path.read_bytes()) if is_gzip else path.read_bytes()
-        text = content.decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError("the gzip file is damaged", where=path, mend="copy or export it again") from error
+        with open_plain_or_gzip(path) as handle:
+            text = handle.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             "the file is neither text nor Parquet", where=path, mend="give a CSV or TSV table of counts"
@@ -209,9 +200,7 @@ def _as_counts(table: pd.DataFrame, path: Path) -> sparse.csr_matrix:
     for number in range(table.shape[1]):
         raw = table.iloc[:, number]
         values = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64)
-        bad = ~(
-            np.isfinite(values) & (values >= 0) & (values == np.floor(values)) & (values <= _LARGEST_COUNT)
-        )
+        bad = ~are_counts(values)
         if bad.any():
             row = int(np.argmax(bad))
             value = raw.iloc[row]

@@ -15,7 +15,7 @@ from tcellflow.io.airr import NO_ANCHORS_WARNING
 from tcellflow.io.loci import standard_loci
 from tcellflow.io.slots import ChainSlot, read_slots
 from tcellflow.io.text_tables import check_columns
-from tcellflow.io.text_values import parse_booleans, parse_counts
+from tcellflow.io.text_values import find_denied, parse_booleans, parse_counts
 from tcellflow.receptors.nucleotides import translate
 from tcellflow.receptors.rows import DropReason, RawChains, make_rows
 
@@ -167,16 +167,13 @@ def _present(table: TextTable, name: str) -> str:
 
 
 def _drop_flagged(raw: RawChains, frame: pd.DataFrame, table: TextTable) -> RawChains:
-    masks = [(DropReason.NO_CELL, frame["Cell_Index"].isna().to_numpy())]
-    for name, reason in _CELL_FLAGS.items():
-        if name in frame:
-            is_true, is_known = parse_booleans(frame[name], where=table.path)
-            masks.append((reason, is_known & ~is_true))
-    kept = np.ones(len(frame), dtype=bool)
-    for reason, mask in masks:
-        raw = raw.without(reason, mask[kept])
-        kept &= ~mask
-    return raw
+    flags = [(reason, name) for name, reason in _CELL_FLAGS.items() if name in frame]
+    return raw.without_each(
+        [
+            (DropReason.NO_CELL, frame["Cell_Index"].isna().to_numpy()),
+            *((reason, find_denied(frame[name], where=table.path)) for reason, name in flags),
+        ]
+    )
 
 
 def _anchor_by_frameworks(columns: dict[str, Any], n_rows: int) -> dict[str, npt.NDArray[Any]]:

@@ -116,15 +116,13 @@ def _collect(frame: pd.DataFrame, *, layout: str, where: Path) -> RawChains:
     columns |= {"productive": flags["productive"], "locus": standard_loci(frame["chain"])}
     rows = make_rows(columns, len(frame))
     raw = RawChains(layout=layout, where=str(where), rows=rows, rows_read=len(rows))
-    kept = np.ones(len(rows), dtype=bool)
-    for reason, mask in (
-        (DropReason.NO_CELL, rows["cell_id"].isna().to_numpy()),
-        (DropReason.NOT_A_CELL, ~flags["is_cell"]),
-        (DropReason.LOW_CONFIDENCE, ~flags["high_confidence"]),
-    ):
-        raw = raw.without(reason, mask[kept])
-        kept &= ~mask
-    return raw
+    return raw.without_each(
+        [
+            (DropReason.NO_CELL, rows["cell_id"].isna().to_numpy()),
+            (DropReason.NOT_A_CELL, ~flags["is_cell"]),
+            (DropReason.LOW_CONFIDENCE, ~flags["high_confidence"]),
+        ]
+    )
 
 
 def read_contig_json(path: Path) -> RawChains:

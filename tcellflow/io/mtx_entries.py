@@ -6,7 +6,6 @@ is refused with its line number.
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from tcellflow.errors import InputError
-from tcellflow.io.store import check_is_file
+from tcellflow.io.compression import GZIP_MAGIC, open_plain_or_gzip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_GZIP_MAGIC: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
 _BANNER: Final = "%%MatrixMarket matrix coordinate"
 _CHUNK_BYTES: Final = 1 << 22
@@ -94,25 +92,10 @@ def open_bytes(path: Path) -> Iterator[BufferedIOBase]:
     InputError
         If it is absent, a folder, named .gz without being gzip, or a damaged gzip file.
     """
-    check_is_file(path)
-    with path.open("rb") as raw:
-        is_gzip = raw.read(2) == _GZIP_MAGIC
-        raw.seek(0)
-        if path.suffix == ".gz" and not is_gzip:
-            raise InputError(
-                "the file's name ends in .gz but it is not gzip", where=path, mend="rename or compress it"
-            )
-        handle: BufferedIOBase = gzip.GzipFile(fileobj=raw) if is_gzip else raw
-        try:
-            if handle.read(len(_BOM)) != _BOM:
-                handle.seek(0)
-            yield handle
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(
-                f"the gzip file is truncated or damaged: {error}",
-                where=path,
-                mend="copy or download it again and compare the checksum",
-            ) from error
+    with open_plain_or_gzip(path) as handle:
+        if handle.peek(len(_BOM)).startswith(_BOM):
+            handle.read(len(_BOM))
+        yield handle
 
 
 def is_matrix_market(path: Path) -> bool:
@@ -130,7 +113,7 @@ def is_matrix_market(path: Path) -> bool:
     """
     with path.open("rb") as raw:
         start = raw.read(1 << 12)
-    if start.startswith(_GZIP_MAGIC):
+    if start.startswith(GZIP_MAGIC):
         # The file may be cut or no gzip after all: only its beginning is asked for.
         with suppress(zlib.error):
             start = zlib.decompressobj(wbits=31).decompress(start, 64)

@@ -7,9 +7,7 @@ so that "None" never becomes four residues and "NA" never a gene.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from tcellflow.errors import InputError
+from tcellflow.io.compression import open_plain_or_gzip
 from tcellflow.io.store import check_is_file
 from tcellflow.io.text_values import MISSING
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = "\t,;|"
 _MAX_HEADER_BYTES = 4 << 20
@@ -283,22 +281,8 @@ def open_text(path: Path) -> Iterator[io.BufferedReader]:
     InputError
         If a gzip file is damaged, or a file named like one is none.
     """
-    with path.open("rb") as plain:
-        start = plain.read(4)
-        plain.seek(0)
-        is_gzip = start.startswith(_GZIP_MAGIC)
-        if path.suffix.lower() == ".gz" and not is_gzip:
-            raise InputError(
-                "the file's name ends in .gz but it is not gzip-compressed",
-                where=path,
-                mend="rename it, or compress or download it again",
-            )
-        try:
-            yield _as_utf8(io.BufferedReader(gzip.GzipFile(fileobj=plain), 1 << 20) if is_gzip else plain)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InputError(
-                f"the gzip file is damaged or cut off: {error}", where=path, mend="copy or download it again"
-            ) from error
+    with open_plain_or_gzip(path) as content:
+        yield _as_utf8(content)
 
 
 def _as_utf8(handle: io.BufferedReader) -> io.BufferedReader:

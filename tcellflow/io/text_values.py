@@ -73,6 +73,28 @@ def parse_booleans(
     return true, known
 
 
+def find_denied(values: pd.Series, *, where: object) -> npt.NDArray[np.bool_]:
+    """Find the rows in which a column of yes and no says no; missing is not no.
+
+    Parameters
+    ----------
+    values, where
+        As in `parse_booleans`.
+
+    Returns
+    -------
+    numpy.ndarray
+        True where the text says no.
+
+    Raises
+    ------
+    InputError
+        If a text is neither yes nor no.
+    """
+    is_true, is_known = parse_booleans(values, where=where)
+    return is_known & ~is_true
+
+
 def parse_counts(values: pd.Series, *, where: object) -> npt.NDArray[np.float64]:
     """Understand a column of counts (UMIs, reads or TPM).
 

@@ -134,6 +134,25 @@ class RawChains:
         dropped[reason] += int(mask.sum())
         return replace(self, rows=self.rows[~mask].reset_index(drop=True), dropped=dict(dropped))
 
+    def without_each(self, faults: Sequence[tuple[DropReason, npt.NDArray[np.bool_]]]) -> RawChains:
+        """Drop every row that has a fault, and count it for the first of its faults.
+
+        Parameters
+        ----------
+        faults
+            Reason and (rows,) mask, the masks over the rows as they are now.
+
+        Returns
+        -------
+        RawChains
+            The rows without any fault, the tally brought up to date.
+        """
+        raw, kept = self, np.ones(len(self.rows), dtype=bool)
+        for reason, mask in faults:
+            raw = raw.without(reason, mask[kept])
+            kept &= ~mask
+        return raw
+
     def renamed(self, names: Mapping[str, str]) -> RawChains:
         """Rename cells to their names in the expression data.
 

@@ -125,7 +125,7 @@ def test_bad_tables_are_refused_with_the_place(tmp_path, text, words):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("adt.csv.gz", b"cell,CD3\n", "not compressed"),
+        ("adt.csv.gz", b"cell,CD3\n", "not gzip-compressed"),
         ("adt.csv.gz", gzip.compress(b"cell,CD3\n" * 99, mtime=0)[:-12], "damaged"),
         ("adt.csv", b"\xff\xfe\x00binary,", "neither text nor Parquet"),
         ("adt.parquet", b"PAR1nonsense", "damaged"),
