@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.genes.panel import PanelAlignment
-    from tcellflow.inference.session import Device
     from tcellflow.inference.collapse import EffectorMemoryAs
+    from tcellflow.inference.session import Device
     from tcellflow.inference.state_calls import StateCalls
     from tcellflow.io.bundles import Bundle
     from tcellflow.io.cells import CellsFile
