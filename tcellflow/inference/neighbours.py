@@ -179,7 +179,7 @@ def measure_pairs(vectors: Vectors, rows: Indices, columns: Indices) -> Distance
         one, other = (vectors[index[some]].astype(np.float64) for index in (rows, columns))
         lengths = np.sqrt(np.square(one).sum(axis=1) * np.square(other).sum(axis=1))
         distances[some] = 1 - (one * other).sum(axis=1) / lengths
-    return np.round(np.clip(distances, 0, 2), DECIMALS)
+    return np.asarray(np.round(np.clip(distances, 0, 2), DECIMALS), dtype=np.float64)
 
 
 def _unit(vectors: Vectors) -> Vectors:
