@@ -62,8 +62,12 @@ def test_layers_hold():
 
 
 def test_every_module_imports_without_the_training_and_analysis_libraries():
-    """With torch, transformers, scanpy and their like blocked, every module of the package imports."""
-    modules = [source.module for source in package_sources()]
+    """With torch, transformers, scanpy and their like blocked, every module of the run time imports."""
+    modules = [
+        source.module
+        for source in package_sources()
+        if not source.module.startswith(("tcellflow.models.", "tcellflow.training."))
+    ]
     done = _python(_IMPORT_ALL_WITHOUT.format(never=set(NEVER), modules=modules))
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == len(modules) > 30

@@ -16,7 +16,7 @@ from tcellflow.provenance import digest_file
 from tcellflow.vocabulary import STEPS, OutputName
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-NOT_STEPS = {"run", "bundle"}  # the whole chain, and looking after bundles
+NOT_STEPS = {"run", "bundle", "train"}  # the whole chain, looking after bundles, making them
 ERRORS = [
     item
     for item in vars(errors).values()
