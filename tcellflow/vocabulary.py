@@ -166,6 +166,13 @@ class AbstainReason(StrEnum):
     COVERAGE = "coverage"
 
 
+class GeneSide(StrEnum):
+    """On which side of a call a gene speaks."""
+
+    FOR = "for"
+    AGAINST = "against"
+
+
 UNS_KEY: Final = "tcellflow"
 LAYER_COUNTS: Final = "counts"
 OBSM_ADT_COUNTS: Final = "adt_counts"
@@ -199,6 +206,7 @@ class OutputName:
     PREDICTIONS: Final = "predictions.parquet"
     PREDICTIONS_CSV: Final = "predictions.csv"
     CLONOTYPES: Final = "clonotypes.parquet"
+    GENE_EVIDENCE: Final = "gene_evidence.parquet"
     ANNOTATED: Final = "annotated.h5ad"
     METRICS: Final = "metrics.json"
     REPORT: Final = "report.html"

@@ -20,6 +20,7 @@ from tcellflow.contracts.cells import ANNDATA_CONTRACTS
 from tcellflow.contracts.tables import TABLES
 from tcellflow.io.bundles import find_bundle, read_bundle
 from tcellflow.sample import RunOptions, run_sample
+from tcellflow.steps.predict import CallOptions, PredictOptions
 from tcellflow.steps.preprocess import PreprocessOptions
 
 ARCHIVE = Path(__file__).parent / "contracts" / "archive"
@@ -54,7 +55,14 @@ def main() -> None:
             tcr=(contigs,),
             allow_low_overlap=True,
         )
-        run_sample(RunOptions(options))
+        predicted = PredictOptions(
+            cells=folder,
+            output=folder,
+            prefix="archive",
+            calls=CallOptions(pool_lineage=True, vote=True),
+            evidence_genes=2,
+        )
+        run_sample(RunOptions(options, predict=predicted))
         for contract in wanted:
             target = archived_path(contract.name, contract.version)
             shutil.copyfile(folder / f"archive.{contract.name}{target.suffix}", target)

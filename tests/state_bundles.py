@@ -61,9 +61,14 @@ def _constants(n_members: int) -> dict[str, np.ndarray]:
     }
 
 
-def _nodes(*, receptors: bool, ood: bool, n_members: int) -> list[onnx.NodeProto]:
+def _nodes(*, receptors: bool, flat_flags: bool, ood: bool, n_members: int) -> list[onnx.NodeProto]:
     node = helper.make_node
-    nodes = [
+    flags = [f"has_{name}" for name in ("tra", "trb")]
+    nodes = []
+    if flat_flags:
+        nodes = [node("Unsqueeze", [name, "middle"], [f"{name}_column"]) for name in flags]
+        flags = [f"{name}_column" for name in flags]
+    nodes += [
         node("Sub", ["expression", "one"], ["centred"]),
         node("Mul", ["centred", "present"], ["seen"]),
         node("MatMul", ["seen", "speak"], ["spoken"]),
@@ -71,8 +76,8 @@ def _nodes(*, receptors: bool, ood: bool, n_members: int) -> list[onnx.NodeProto
     logits = "spoken"
     if receptors:
         nodes += [
-            node("Mul", ["tra", "has_tra"], ["alpha"]),
-            node("Mul", ["trb", "has_trb"], ["beta"]),
+            node("Mul", ["tra", flags[0]], ["alpha"]),
+            node("Mul", ["trb", flags[1]], ["beta"]),
             node("Add", ["alpha", "beta"], ["chains"]),
             node("MatMul", ["chains", "hear"], ["heard"]),
             node("Add", ["spoken", "heard"], ["both"]),
@@ -102,7 +107,9 @@ def _nodes(*, receptors: bool, ood: bool, n_members: int) -> list[onnx.NodeProto
     return nodes
 
 
-def make_states_model(*, receptors: bool = False, ood: bool = False, n_members: int = 0) -> bytes:
+def make_states_model(
+    *, receptors: bool = False, flat_flags: bool = False, ood: bool = False, n_members: int = 0
+) -> bytes:
     """Give an ONNX model of the chosen parts; members have slopes from 0 to twice the model's."""
 
     def value(name: str, *axes: str | int) -> onnx.ValueInfoProto:
@@ -111,7 +118,7 @@ def make_states_model(*, receptors: bool = False, ood: bool = False, n_members: 
     inputs = [value("expression", "B", len(GENES)), value("present", "M", len(GENES))]
     if receptors:
         inputs += [value(name, "B", DIMENSION) for name in ("tra", "trb")]
-        inputs += [value(name, "B", 1) for name in ("has_tra", "has_trb")]
+        inputs += [value(name, "B", *(() if flat_flags else (1,))) for name in ("has_tra", "has_trb")]
     outputs = [
         value("state_probabilities", "B", 7),
         value("p_lineage", "B", len(LINEAGES)),
@@ -123,7 +130,7 @@ def make_states_model(*, receptors: bool = False, ood: bool = False, n_members: 
     outputs += [value("ood_score", "B", 1)] if ood else []
     outputs += [value("member_states", "B", n_members, 7)] if n_members else []
     constants = [numpy_helper.from_array(np.asarray(v), name) for name, v in _constants(n_members).items()]
-    nodes = _nodes(receptors=receptors, ood=ood, n_members=n_members)
+    nodes = _nodes(receptors=receptors, flat_flags=flat_flags, ood=ood, n_members=n_members)
     used = {name for node in nodes for name in node.input}
     graph = helper.make_graph(nodes, "states", inputs, outputs, [c for c in constants if c.name in used])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tcellflow.contracts.tables import CHAINS, CLONOTYPES, PREDICTIONS, RECEPTORS
+from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
+from tcellflow.contracts.tables import CHAINS, RECEPTORS
 from tcellflow.io.store import write_table
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.vocabulary import Function, Lineage, State

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
+from tcellflow.cli.predict import predict
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
@@ -157,68 +158,6 @@ def embed_tcr(
     )
     with console.show_progress("embed-tcr") as progress:
         step.embed_tcr(options, progress=progress)
-
-
-def predict(
-    cells: Annotated[Path, typer.Argument(help="cells.h5ad that preprocess wrote.", show_default=False)],
-    *,
-    receptors: Annotated[
-        Path | None,
-        typer.Option(
-            "--receptors", help="receptors.parquet of embed-tcr, for the clones (else those of the cells)."
-        ),
-    ] = None,
-    embeddings: Annotated[
-        Path | None,
-        typer.Option("--embeddings", help="embeddings.parquet of embed-tcr, for bundles that use receptors."),
-    ] = None,
-    bundle: Annotated[
-        str, typer.Option("--bundle", help="Name or folder of a states bundle; see 'tcellflow bundle list'.")
-    ] = "states-linear",
-    output: Output = Path(),
-    prefix: Prefix = "sample",
-    device: Annotated[
-        Literal["cpu", "cuda", "auto"],
-        typer.Option("--device", help="Where to run; auto takes a usable GPU."),
-    ] = "auto",
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", min=1, help="CPU threads (default: all that this process may use)."),
-    ] = None,
-    target_risk: Annotated[
-        float | None,
-        typer.Option(
-            "--target-risk", help="Accepted share of wrong calls, 0-1; less makes more cells Unresolved."
-        ),
-    ] = None,
-    em_as: Annotated[
-        Literal["memory", "effector"],
-        typer.Option("--em-as", help="Which state effector memory counts as."),
-    ] = "memory",
-    h5ad: Annotated[
-        bool, typer.Option("--h5ad/--no-h5ad", help="Write the copy of the cells with the calls.")
-    ] = True,
-    force: Force = False,
-) -> None:
-    """Predict the state of every cell with its probability, and pool the states of every clone."""
-    from tcellflow.steps import predict as step
-
-    options = step.PredictOptions(
-        cells=cells,
-        output=output,
-        prefix=prefix,
-        receptors=receptors,
-        embeddings=embeddings,
-        bundle=bundle,
-        device=device,
-        threads=threads,
-        target_risk=target_risk,
-        effector_memory_as=em_as,
-        h5ad=h5ad,
-        force=force,
-    )
-    with console.show_progress("predict") as progress:
-        step.predict(options, progress=progress)
 
 
 def report(

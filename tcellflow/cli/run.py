@@ -9,6 +9,18 @@ import typer
 
 from tcellflow.cli import console
 from tcellflow.cli.analyse import Output, Threads  # noqa: TC001 - typer reads annotations at run time
+from tcellflow.cli.predict import (  # noqa: TC001
+    Bundle,
+    CorrectPriors,
+    Device,
+    EffectorMemoryAs,
+    Ensemble,
+    EvidenceGenes,
+    PoolLineage,
+    SetCoverage,
+    TargetRisk,
+    Vote,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -75,18 +87,16 @@ def run(
     ] = None,
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
     backend: Annotated[str, typer.Option("--backend", help="Receptor encoder: kmer.")] = "kmer",
-    bundle: Annotated[
-        str, typer.Option("--bundle", help="Name or folder of a states bundle.")
-    ] = "states-linear",
-    target_risk: Annotated[
-        float | None, typer.Option("--target-risk", help="Accepted share of wrong calls, 0-1.")
-    ] = None,
-    em_as: Annotated[
-        Literal["memory", "effector"], typer.Option("--em-as", help="Which state effector memory counts as.")
-    ] = "memory",
-    device: Annotated[
-        Literal["cpu", "cuda", "auto"], typer.Option("--device", help="Where to predict.")
-    ] = "auto",
+    bundle: Bundle = "states-linear",
+    ensemble: Ensemble = False,
+    target_risk: TargetRisk = None,
+    em_as: EffectorMemoryAs = "memory",
+    correct_priors: CorrectPriors = False,
+    pool_lineage: PoolLineage = False,
+    vote: Vote = False,
+    set_coverage: SetCoverage = None,
+    genes: EvidenceGenes = 0,
+    device: Device = "auto",
     threads: Threads = None,
     force: Annotated[
         bool, typer.Option("--force", help="Run every step again, and replace files of other runs.")
@@ -95,7 +105,7 @@ def run(
     """Run all steps for one sample, from its files to the report; what is done already is kept."""
     from tcellflow import sample
     from tcellflow.steps.embed_tcr import EmbedTcrOptions
-    from tcellflow.steps.predict import PredictOptions
+    from tcellflow.steps.predict import CallOptions, PredictOptions
     from tcellflow.steps.preprocess import PreprocessOptions
 
     chosen = demo_sample or (sample.DEMO_SAMPLE if demo else None)
@@ -124,9 +134,17 @@ def run(
             output=output,
             prefix=prefix,
             bundle=bundle,
-            target_risk=target_risk,
-            effector_memory_as=em_as,
+            ensemble=ensemble,
             device=device,
+            effector_memory_as=em_as,
+            calls=CallOptions(
+                target_risk=target_risk,
+                set_coverage=set_coverage,
+                correct_priors=correct_priors,
+                pool_lineage=pool_lineage,
+                vote=vote,
+            ),
+            evidence_genes=genes,
         ),
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,

@@ -48,6 +48,8 @@ class Column:
         Regular expression the whole string must match.
     since
         Contract version that brought the column; it is null in tables of older versions.
+    optional
+        Whether the column is there only where it was asked for.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Column:
     extra_choices: tuple[str, ...] = ()
     pattern: str | None = None
     since: int = 1
+    optional: bool = False
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -112,21 +115,25 @@ class Table:
         columns = tuple(column for column in self.columns if column.since <= version)
         return replace(self, version=version, columns=columns)
 
-    def schema(self, *, vector_width: int = 0) -> pa.Schema:
+    def schema(self, *, vector_width: int = 0, optional: Iterable[str] = ()) -> pa.Schema:
         """Build the Arrow schema.
 
         Parameters
         ----------
         vector_width
             Width of "vector" columns; unused without one.
+        optional
+            Names of the optional columns that are there; names of other columns may be among them.
 
         Returns
         -------
         pyarrow.Schema
             One field per column, nullability as declared.
         """
+        asked_for = set(optional)
+        columns = [c for c in self.columns if not c.optional or c.name in asked_for]
         return pa.schema(
-            [pa.field(c.name, _arrow_type(c.dtype, vector_width), nullable=c.nullable) for c in self.columns]
+            [pa.field(c.name, _arrow_type(c.dtype, vector_width), nullable=c.nullable) for c in columns]
         )
 
 
@@ -203,6 +210,8 @@ def find_table_faults(table: pa.Table, contract: Table) -> list[Fault]:
     faults: list[Fault] = []
     for column in contract.columns:
         if column.name not in table.column_names:
+            if column.optional:
+                continue
             faults.append(
                 Fault("the column is missing", f"column '{column.name}'", "re-run the step that wrote it")
             )

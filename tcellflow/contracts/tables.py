@@ -1,4 +1,4 @@
-"""The Parquet contracts of tcellflow, as data.
+"""The Parquet contracts of tcellflow, as data; those of predict have a module of their own.
 
 Invariant: a version is never edited after a release; a change gets the next version and the
 old one stays readable.
@@ -9,22 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from tcellflow.contracts.columns import Column, Table
-from tcellflow.vocabulary import (
-    STATE_NOT_T,
-    STATE_UNRESOLVED,
-    AbstainReason,
-    Arm,
-    ChainPairing,
-    Cycle,
-    EmbeddingKind,
-    Evidence,
-    Function,
-    Lineage,
-    Locus,
-    ReceptorSubtype,
-    ReceptorType,
-    State,
-)
+from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
+from tcellflow.vocabulary import Arm, ChainPairing, EmbeddingKind, Locus, ReceptorSubtype, ReceptorType
 
 EMB_ID_PATTERN: Final = "[0-9a-f]{20}"
 _CELL = Column("cell_id", "string", "barcode of the cell, equal to obs_names of the cells file")
@@ -111,122 +97,4 @@ RECEPTORS: Final = Table(
 )
 
 
-def _probability(name: str, meaning: str) -> Column:
-    return Column(name, "float32", meaning, nullable=True, low=0, high=1)
-
-
-PREDICTIONS: Final = Table(
-    name="predictions",
-    version=1,
-    key=("barcode",),
-    meaning="One row per cell in input order; the first eleven columns are those of the original classifier.",
-    columns=(
-        Column("barcode", "string", "barcode of the cell"),
-        Column(
-            "predicted_state",
-            "string",
-            "most probable state, before any abstention",
-            nullable=True,
-            choices=State,
-        ),
-        _probability("confidence", "calibrated probability of predicted_state"),
-        _probability("model_agreement", "share of ensemble members that agree; null for a single model"),
-        *(_probability(f"prob_{state}", f"probability of {state}") for state in State),
-        Column(
-            "state",
-            "string",
-            "predicted_state, or Unresolved or Not_T where the call abstains",
-            choices=State,
-            extra_choices=(STATE_UNRESOLVED, STATE_NOT_T),
-        ),
-        _probability("state_probability", "probability of predicted_state"),
-        Column(
-            "state_evidence",
-            "string",
-            "kind of truth the class was learnt from",
-            nullable=True,
-            choices=Evidence,
-        ),
-        Column("abstained", "bool", "no state is reported"),
-        Column("abstain_reason", "string", "why, where abstained", nullable=True, choices=AbstainReason),
-        Column("is_t_cell", "bool", "verdict of the T-cell gate"),
-        _probability("ood_score", "percentile against the training cells; null where the bundle has none"),
-        Column(
-            "entropy",
-            "float32",
-            "entropy of the seven probabilities in nats",
-            nullable=True,
-            low=0,
-            high=1.95,
-        ),
-        Column(
-            "epistemic",
-            "float32",
-            "disagreement of the members in nats; null for a single model",
-            nullable=True,
-            low=0,
-        ),
-        Column(
-            "lineage",
-            "string",
-            "most probable lineage inside predicted_state",
-            nullable=True,
-            choices=Lineage,
-        ),
-        Column(
-            "function",
-            "string",
-            "most probable function inside predicted_state",
-            nullable=True,
-            choices=Function,
-        ),
-        Column("cycle", "string", "resting or cycling", nullable=True, choices=Cycle),
-        *(_probability(f"p_lineage_{value}", f"probability of lineage {value}") for value in Lineage),
-        *(
-            _probability(
-                f"p_function_{value}", f"probability of function {value}; null = the bundle has no such class"
-            )
-            for value in Function
-        ),
-        _probability("p_cycling", "probability of cycling"),
-        Column("inputs", "string", "modalities the call used, e.g. gex or gex+trb"),
-        _probability("panel_coverage", "weighted share of the bundle's genes that the sample measured"),
-        Column("clone_id", "string", "clone within the donor; null without a usable chain", nullable=True),
-    ),
-)
-
-CLONOTYPES: Final = Table(
-    name="clonotypes",
-    version=1,
-    key=("clone_id",),
-    meaning="One row per clone: how the states of its cells are distributed; never put back onto cells.",
-    columns=(
-        Column("clone_id", "string", "clone within the donor"),
-        _DONOR,
-        Column("n_cells", "int32", "cells with a prediction", low=1),
-        Column("lineage", "string", "pooled lineage", nullable=True, choices=Lineage),
-        *(
-            _probability(f"p_{state}", f"mean probability of {state}, shrunk to the sample mean")
-            for state in State
-        ),
-        Column(
-            "state_mode",
-            "string",
-            "most frequent predicted state of its single T cells, abstained ones included",
-            nullable=True,
-            choices=State,
-        ),
-        _probability("purity", "share of cells in state_mode"),
-        Column(
-            "entropy",
-            "float32",
-            "entropy of the pooled probabilities in nats",
-            nullable=True,
-            low=0,
-            high=1.95,
-        ),
-        Column("n_abstained", "int32", "cells without a reported state", low=0),
-    ),
-)
-
-TABLES: Final = (CHAINS, EMBEDDINGS, RECEPTORS, PREDICTIONS, CLONOTYPES)
+TABLES: Final = (CHAINS, EMBEDDINGS, RECEPTORS, PREDICTIONS, CLONOTYPES, GENE_EVIDENCE)

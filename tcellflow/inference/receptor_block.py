@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tcellflow.errors import InputError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,13 +42,13 @@ class ReceptorBlock:
         """Which cells have a beta vector, shape (B,)."""
         return ~np.isnan(self.trb[:, 0])
 
-    def take(self, rows: slice) -> ReceptorBlock:
+    def take(self, rows: slice | NDArray[np.intp]) -> ReceptorBlock:
         """Select cells.
 
         Parameters
         ----------
         rows
-            Which.
+            A slice or row numbers.
 
         Returns
         -------
@@ -54,6 +56,36 @@ class ReceptorBlock:
             Their vectors.
         """
         return ReceptorBlock(self.tra[rows], self.trb[rows])
+
+    def as_inputs(self, dimension: int) -> dict[str, NDArray[np.float32]]:
+        """Give what a model takes: vectors with zeros for missing chains, and masks.
+
+        Parameters
+        ----------
+        dimension
+            D as the model expects it.
+
+        Returns
+        -------
+        dict
+            ``tra``, ``trb`` of shape (B, D) and ``has_tra``, ``has_trb`` of shape (B, 1), float32.
+
+        Raises
+        ------
+        InputError
+            If the vectors have another width.
+        """
+        arrays: dict[str, NDArray[np.float32]] = {}
+        for name, vectors, has in (("tra", self.tra, self.has_tra), ("trb", self.trb, self.has_trb)):
+            if vectors.shape[1] != dimension:
+                raise InputError(
+                    f"the receptor vectors have {vectors.shape[1]} columns; the bundle expects {dimension}",
+                    where="receptors",
+                    mend="embed the receptors with the encoder that the bundle names",
+                )
+            arrays[name] = np.where(has[:, None], vectors, np.float32(0))
+            arrays[f"has_{name}"] = has[:, None].astype(np.float32)
+        return arrays
 
 
 def no_receptors(n_cells: int, dimension: int) -> ReceptorBlock:

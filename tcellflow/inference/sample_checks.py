@@ -9,19 +9,73 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tcellflow.cells.counts import are_counts
 from tcellflow.errors import InputError
 from tcellflow.vocabulary import COUNTS_PER_CELL, SELECTION_GENES
 
 if TYPE_CHECKING:
-    from tcellflow.genes.panel import PanelAlignment
-    from tcellflow.inference.collapse import EffectorMemoryAs
-    from tcellflow.io.cells import CellsFile
+    from numpy.typing import NDArray
 
+    from tcellflow.genes.panel import PanelAlignment
+    from tcellflow.inference.cell_sources import CellSource
+    from tcellflow.inference.collapse import EffectorMemoryAs
+    from tcellflow.inference.states import StatePredictor
+    from tcellflow.io.receptor_vectors import ReceptorVectors
+
+# The largest value that log1p(counts per 10,000) can take: all counts of the cell in one gene.
+MAX_EXPRESSION: Final = float(np.log1p(COUNTS_PER_CELL)) + 1e-3
 LEAST_COVERAGE: Final = 0.25  # below, too little of the bundle is left to speak of its figures
 LOW_COVERAGE: Final = 0.60
 
 
-def check_coverage(panel: PanelAlignment, cells: CellsFile, bundle_name: str) -> list[str]:
+def check_expression(expression: NDArray[np.float32]) -> None:
+    """Refuse numbers that cannot be log-normalised expression.
+
+    Parameters
+    ----------
+    expression
+        Of any shape.
+
+    Raises
+    ------
+    InputError
+        If a number is negative, NaN, or above log1p(10,000).
+    """
+    if expression.size == 0:
+        return
+    low, high = float(expression.min()), float(expression.max())
+    if not (low >= 0 and high <= MAX_EXPRESSION):  # NaN fails both
+        raise InputError(
+            f"the expression ranges from {low:.4g} to {high:.4g}, which cannot be log1p(counts per 10,000)",
+            where="expression",
+            mend="run tcellflow preprocess on the raw counts",
+        )
+
+
+def check_is_normalised(values: NDArray[np.number]) -> None:
+    """Refuse raw counts, which may lie within the range of logarithms.
+
+    Parameters
+    ----------
+    values
+        Stored values of some cells, zeros left out or not.
+
+    Raises
+    ------
+    InputError
+        If all that are not zero are whole numbers.
+    """
+    seen = values[values != 0]
+    if seen.size and are_counts(seen).all():
+        raise InputError(
+            f"all {seen.size:,} values looked at are whole numbers, so they are counts, not log1p(counts per "
+            "10,000)",
+            where="expression matrix",
+            mend="normalise first, e.g. scanpy.pp.normalize_total(adata, target_sum=1e4) and scanpy.pp.log1p",
+        )
+
+
+def check_coverage(panel: PanelAlignment, cells: CellSource, bundle_name: str) -> list[str]:
     """Compare the genes of a sample with those of a bundle.
 
     Parameters
@@ -52,14 +106,14 @@ def check_coverage(panel: PanelAlignment, cells: CellsFile, bundle_name: str) ->
     if panel.coverage < LEAST_COVERAGE:
         raise InputError(
             f"{found}; at least {LEAST_COVERAGE:.0%} are needed",
-            where=cells.path,
+            where=cells.where,
             mend="use a bundle made for these genes, or the whole transcriptome; "
             "'tcellflow run --steps preprocess,embed-tcr,report' reports on the sample without states",
         )
     return [f"{found}: calls are less certain than the bundle's figures say."]
 
 
-def check_library_size(cells: CellsFile) -> list[str]:
+def check_library_size(cells: CellSource) -> list[str]:
     """Recognise a selection of genes that was normalised by its own sum.
 
     Parameters
@@ -72,7 +126,7 @@ def check_library_size(cells: CellsFile) -> list[str]:
     list of str
         One sentence for such a sample, else none.
     """
-    if cells.n_vars >= SELECTION_GENES or cells.n_obs == 0:
+    if len(cells.gene_names) >= SELECTION_GENES or cells.n_obs == 0:
         return []
     block = next(cells.blocks())
     block.data = np.expm1(block.data)
@@ -81,8 +135,8 @@ def check_library_size(cells: CellsFile) -> list[str]:
     if filled.size == 0 or abs(float(np.median(filled)) / COUNTS_PER_CELL - 1) > 0.01:
         return []
     warning = (
-        f"the sample has {cells.n_vars:,} genes and was normalised by their sum; if they are a selection, "
-        "expression is inflated and states drift: give preprocess the true counts of each cell "
+        f"the sample has {len(cells.gene_names):,} genes and was normalised by their sum; if they are a "
+        "selection, expression is inflated and states drift: give preprocess the true counts of each cell "
         "(--library-size-column)."
     )
     return [warning]
@@ -107,5 +161,30 @@ def check_mapping(effector_memory_as: EffectorMemoryAs) -> list[str]:
         (
             "the threshold for abstaining was measured with effector memory counted as Memory: with --em-as "
             f"{effector_memory_as} the share of wrong calls may differ from the target risk"
+        )
+    ]
+
+
+def check_receptors(predictor: StatePredictor, vectors: ReceptorVectors | None) -> list[str]:
+    """Tell that a bundle could use receptors but gets none.
+
+    Parameters
+    ----------
+    predictor
+        The bundle.
+    vectors
+        Receptor vectors of the sample.
+
+    Returns
+    -------
+    list of str
+        One sentence where the bundle takes vectors and there are none, else none.
+    """
+    if predictor.receptor_input is None or vectors is not None:
+        return []
+    return [
+        (
+            f"the bundle {predictor.bundle.description.name} can use receptors, but none were given "
+            "(--receptors and --embeddings): every state comes from expression alone"
         )
     ]

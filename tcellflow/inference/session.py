@@ -45,6 +45,11 @@ class Session:
         self.output_names: tuple[str, ...] = tuple(tensor.name for tensor in raw.get_outputs())
 
     @property
+    def input_ranks(self) -> dict[str, int]:
+        """Number of axes of each input, by name."""
+        return {tensor.name: len(tensor.shape) for tensor in self._raw.get_inputs()}
+
+    @property
     def device(self) -> Literal["cpu", "cuda"]:
         """Where the model runs."""
         return "cuda" if _CUDA in self._raw.get_providers() else "cpu"

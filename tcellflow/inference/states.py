@@ -6,37 +6,47 @@ number of threads; lineage, function and cycle are always those of the predicted
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from tcellflow.errors import BundleError, InputError, OptionsError
+from tcellflow.genes.panel import align_panel
+from tcellflow.inference.abstention import choose_threshold
+from tcellflow.inference.cell_sources import MatrixCells
 from tcellflow.inference.collapse import FUNCTIONS, LINEAGES, STATES, EffectorMemoryAs
 from tcellflow.inference.decoding import Decoder
 from tcellflow.inference.receptor_block import ReceptorBlock, no_receptors
+from tcellflow.inference.sample_checks import (
+    check_coverage,
+    check_expression,
+    check_is_normalised,
+    check_library_size,
+)
 from tcellflow.inference.session import Device, open_session
 from tcellflow.inference.state_calls import StateCalls, join_calls
 from tcellflow.io.bundle_format import ENSEMBLE_FILE
-from tcellflow.vocabulary import COUNTS_PER_CELL
+from tcellflow.io.bundles import Bundle, find_bundle, read_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from tcellflow.io.bundle_reliability import ReceptorInput
-    from tcellflow.io.bundles import Bundle
 
     Arrays = dict[str, NDArray[np.float32]]
+
+_LOG = logging.getLogger(__name__)
 
 # Every batch has this many rows (the last is filled up), so that the same kernels add in the same
 # order for every cell. 256 was the quickest size in the benchmarks: it stays in the cache.
 BATCH_CELLS: Final = 256
-# The largest value that log1p(counts per 10,000) can take: all counts of the cell in one gene.
-MAX_EXPRESSION: Final = float(np.log1p(COUNTS_PER_CELL)) + 1e-3
-_EXPRESSION_INPUTS = {"expression", "present"}
-_RECEPTOR_INPUTS = {"tra", "trb", "has_tra", "has_trb"}
+_EXPRESSION_INPUTS = ("expression", "present")
+_RECEPTOR_INPUTS = ("tra", "trb", "has_tra", "has_trb")
 _OUTPUTS = ("state_probabilities", "p_lineage", "p_function", "p_cycling", "joint", "latent")
 _OPTIONAL_OUTPUTS = ("ood_score", "epistemic", "member_states")
 
@@ -47,7 +57,7 @@ class StatePredictor:
     Parameters
     ----------
     bundle
-        A verified bundle of the task "states".
+        A states bundle: its name, its folder, or the verified bundle itself.
     threads
         As in `open_session`.
     device
@@ -60,26 +70,29 @@ class StatePredictor:
     Raises
     ------
     BundleError
-        If the bundle has another task, or its model other inputs, outputs or sizes than it declares.
+        If there is no such bundle, it has another task, or its model other inputs, outputs or sizes
+        than it declares.
     OptionsError
         If the bundle has no ensemble where one is asked for, or as `open_session`.
 
     Examples
     --------
-    >>> predictor = StatePredictor(read_bundle(find_bundle("states-linear")))  # doctest: +SKIP
-    >>> panel = align_panel(symbols, predictor.genes, predictor.bundle.panel.weights)  # doctest: +SKIP
-    >>> calls = predictor.predict(panel.gather(x), panel.present)  # doctest: +SKIP
+    >>> predictor = StatePredictor("states-linear")  # doctest: +SKIP
+    >>> calls = predictor.predict_cells(adata.X, adata.var_names)  # doctest: +SKIP
+    >>> adata.obs["state"] = calls.predicted_state  # doctest: +SKIP
+    >>> is_sure = calls.confidence >= predictor.threshold(target_risk=0.1)  # doctest: +SKIP
     """
 
     def __init__(
         self,
-        bundle: Bundle,
+        bundle: Bundle | str | Path,
         *,
         threads: int | None = None,
         device: Device = "auto",
         effector_memory_as: EffectorMemoryAs = "memory",
         ensemble: bool = False,
     ) -> None:
+        bundle = bundle if isinstance(bundle, Bundle) else read_bundle(find_bundle(bundle))
         self.bundle = bundle
         labels = bundle.states.labels  # a bundle of another task is refused here
         if ensemble and ENSEMBLE_FILE not in bundle.description.files:
@@ -100,7 +113,7 @@ class StatePredictor:
 
     def _check_tensors(self) -> tuple[str, ...]:
         inputs, outputs = set(self._session.input_names), set(self._session.output_names)
-        wanted = _EXPRESSION_INPUTS | (set() if self.receptor_input is None else _RECEPTOR_INPUTS)
+        wanted = {*_EXPRESSION_INPUTS, *(_RECEPTOR_INPUTS if self.receptor_input else ())}
         if inputs != wanted or not set(_OUTPUTS) <= outputs:
             raise BundleError(
                 f"the model takes {', '.join(self._session.input_names)} and gives "
@@ -128,9 +141,34 @@ class StatePredictor:
         return self._session.device
 
     @property
+    def effector_memory_as(self) -> EffectorMemoryAs:
+        """Which state effector memory counts as."""
+        return self._decoder.effector_memory_as
+
+    @property
     def receptor_input(self) -> ReceptorInput | None:
         """Which receptor vectors the bundle takes; None where it uses expression alone."""
         return self.bundle.states.reliability.receptor_input
+
+    def threshold(self, target_risk: float | None = None) -> float:
+        """Give the confidence below which a call should abstain.
+
+        Parameters
+        ----------
+        target_risk
+            Accepted share of wrong calls, above 0 and at most 1; the bundle's default if not given.
+
+        Returns
+        -------
+        float
+            0 to 1, as the bundle measured it on labelled cells.
+
+        Raises
+        ------
+        OptionsError
+            If the target is out of range or below what the bundle can reach.
+        """
+        return choose_threshold(self.bundle.states.abstention, target_risk)
 
     def weighted(self, weights: NDArray[np.float64]) -> StatePredictor:
         """Give a predictor whose state probabilities are multiplied by weights and normalised again.
@@ -150,7 +188,7 @@ class StatePredictor:
         OptionsError
             If effector memory counts as Effector, for the weights are those of the bundle's own states.
         """
-        if self._decoder.effector_memory_as != "memory":
+        if self.effector_memory_as != "memory":
             raise OptionsError(
                 "class shares are known only with effector memory counted as Memory",
                 where="--correct-priors, --em-as effector",
@@ -160,6 +198,47 @@ class StatePredictor:
         other.__dict__.update(self.__dict__)
         other._decoder = replace(self._decoder, weights=weights)
         return other
+
+    def predict_cells(
+        self, matrix: Any, gene_names: Sequence[str], receptors: ReceptorBlock | None = None
+    ) -> StateCalls:
+        """Predict the states of all cells of a matrix, in bounded memory.
+
+        Parameters
+        ----------
+        matrix
+            log1p(counts per 10,000), shape (cells, genes): an array, a scipy matrix, or ``X`` of a backed
+            AnnData.
+        gene_names
+            Gene symbols of its columns; genes that the bundle does not know are left out.
+        receptors
+            Receptor vectors of the same cells, as in `predict`.
+
+        Returns
+        -------
+        StateCalls
+            One call per cell, whether or not it is a T cell.
+
+        Raises
+        ------
+        InputError
+            If the matrix holds counts or other numbers that cannot be log1p(counts per 10,000), repeats a
+            gene, or measures less than 25 % of the panel.
+        """
+        cells = MatrixCells(matrix, np.array(gene_names, dtype=object))
+        panel = align_panel(cells.gene_names, self.genes, self.bundle.panel.weights)
+        warnings = check_coverage(panel, cells, self.bundle.description.name) + check_library_size(cells)
+        for warning in warnings:
+            _LOG.warning("%s", warning)
+        parts = [self.predict(np.zeros((0, self.genes.size), np.float32), panel.present)]
+        first = 0
+        for block in cells.blocks():
+            check_is_normalised(block.data)
+            rows = slice(first, first + block.shape[0])
+            chains = None if receptors is None else receptors.take(rows)
+            parts.append(self.predict(panel.gather(block), panel.present, chains))
+            first = rows.stop
+        return join_calls(parts)
 
     def predict(
         self,
@@ -222,31 +301,17 @@ class StatePredictor:
         self, expression: NDArray[np.float32], mask: NDArray[np.float32], receptors: ReceptorBlock | None
     ) -> StateCalls:
         n = len(expression)
-        _check_expression(expression)
+        check_expression(expression)
         inputs: Arrays = {"expression": _fill(expression), "present": mask if len(mask) == 1 else _fill(mask)}
         if self.receptor_input is not None and receptors is not None:
-            inputs |= self._lay_out(receptors, self.receptor_input.dimension)
+            ranks = self._session.input_ranks
+            arrays = receptors.as_inputs(self.receptor_input.dimension)
+            for name in _RECEPTOR_INPUTS:
+                filled = _fill(arrays[name])
+                inputs[name] = filled[:, 0] if ranks[name] == 1 else filled
         out = self._session.run(inputs)
         self._check_shapes(out)
         return self._decoder.decode({name: out[name][:n] for name in self._outputs})
-
-    def _lay_out(self, receptors: ReceptorBlock, dimension: int) -> Arrays:
-        if receptors.tra.shape[1] != dimension or receptors.trb.shape[1] != dimension:
-            raise InputError(
-                f"the receptor vectors have {receptors.tra.shape[1]} columns; the bundle expects {dimension}",
-                where="receptors",
-                mend="embed the receptors with the encoder that the bundle names",
-            )
-        axes = {tensor.name: len(tensor.axes) for tensor in self.bundle.description.inputs}
-        arrays: Arrays = {}
-        for name, vectors, has in (
-            ("tra", receptors.tra, receptors.has_tra),
-            ("trb", receptors.trb, receptors.has_trb),
-        ):
-            arrays[name] = _fill(np.where(has[:, None], vectors, np.float32(0)))
-            flags = _fill(has.astype(np.float32)[:, None])
-            arrays[f"has_{name}"] = flags[:, 0] if axes.get(f"has_{name}") == 1 else flags
-        return arrays
 
     def _check_shapes(self, out: Mapping[str, NDArray[np.float32]]) -> None:
         n_states, n_lineages, n_functions = len(STATES), len(LINEAGES), len(FUNCTIONS)
@@ -273,15 +338,3 @@ def _fill(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     batch = np.zeros((BATCH_CELLS, rows.shape[1]), np.float32)
     batch[: len(rows)] = rows
     return batch
-
-
-def _check_expression(expression: NDArray[np.float32]) -> None:
-    if expression.size == 0:
-        return
-    low, high = float(expression.min()), float(expression.max())
-    if not (low >= 0 and high <= MAX_EXPRESSION):  # NaN fails both
-        raise InputError(
-            f"the expression ranges from {low:.4g} to {high:.4g}, which cannot be log1p(counts per 10,000)",
-            where="expression",
-            mend="run tcellflow preprocess on the raw counts",
-        )

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, AbstainReason
+from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, AbstainReason, State
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tcellflow.inference.abstention import Rules
     from tcellflow.inference.state_calls import StateCalls
 
 
@@ -63,8 +64,13 @@ class Verdicts:
         """Whether the probabilities are those of one T cell: all but low confidence rules that out."""
         return np.asarray(~self.is_abstained | (self.reason == AbstainReason.LOW_CONFIDENCE), dtype=bool)
 
+    @property
+    def is_strange(self) -> NDArray[np.bool_]:
+        """Whether a single T cell is unlike all training cells, shape (B,)."""
+        return np.asarray(self.reason == AbstainReason.OOD, dtype=bool)
 
-def decide_verdicts(calls: StateCalls, evidence: CellEvidence, threshold: float) -> Verdicts:
+
+def decide_verdicts(calls: StateCalls, evidence: CellEvidence, rules: Rules) -> Verdicts:
     """Decide which calls are reported.
 
     Parameters
@@ -73,18 +79,20 @@ def decide_verdicts(calls: StateCalls, evidence: CellEvidence, threshold: float)
         Calls of B cells.
     evidence
         What else is known of them.
-    threshold
-        Confidence below which a call abstains, 0-1.
+    rules
+        By which calls abstain.
 
     Returns
     -------
     Verdicts
-        With several reasons the first of: not a T cell, doublet, no expression in the panel, low
-        confidence.
+        With several reasons the first of: not a T cell, doublet, no expression in the panel, unlike the
+        training cells, low confidence.
     """
     reason = np.full(len(calls.predicted_state), None, dtype=object)
     # Written from the weakest reason to the strongest, so that the strongest stands.
-    reason[calls.confidence < threshold] = str(AbstainReason.LOW_CONFIDENCE)
+    reason[calls.confidence < rules.threshold] = str(AbstainReason.LOW_CONFIDENCE)
+    if rules.ood_threshold is not None:
+        reason[calls.ood_score > rules.ood_threshold] = str(AbstainReason.OOD)
     reason[evidence.n_panel_genes == 0] = str(AbstainReason.COVERAGE)
     reason[evidence.is_doublet] = str(AbstainReason.DOUBLET)
     reason[~evidence.is_t_cell] = str(AbstainReason.NOT_T_CELL)
@@ -92,3 +100,31 @@ def decide_verdicts(calls: StateCalls, evidence: CellEvidence, threshold: float)
     state[reason != None] = STATE_UNRESOLVED  # noqa: E711 - element by element
     state[~evidence.is_t_cell] = STATE_NOT_T
     return Verdicts(state, reason)
+
+
+def list_prediction_sets(probabilities: NDArray[np.float32], least_probability: float) -> NDArray[np.object_]:
+    """List, for each cell, the states that cannot be ruled out.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (B, 7), in the order of `State`.
+    least_probability
+        Probability from which on a state belongs to the set, 0-1; measured for a stated coverage.
+
+    Returns
+    -------
+    ndarray
+        State names joined by ``|``, most probable first, shape (B,), object; may be empty.
+
+    Notes
+    -----
+    Split conformal prediction with the score 1 - p of the true class (Sadinle, Lei and Wasserman 2019,
+    doi:10.1080/01621459.2017.1395341).
+    """
+    names = np.array([str(state) for state in State], dtype=object)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    n_inside = (probabilities >= least_probability).sum(axis=1)
+    sets = np.empty(len(probabilities), dtype=object)
+    sets[:] = ["|".join(names[row[:n]]) for row, n in zip(order, n_inside, strict=True)]
+    return sets

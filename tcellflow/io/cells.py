@@ -36,7 +36,7 @@ from tcellflow.io.row_blocks import read_row_blocks, read_row_starts
 from tcellflow.vocabulary import LAYER_COUNTS, UNS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -75,6 +75,11 @@ class CellsFile:
     gene_names: NDArray[np.object_]
     has_counts: bool
     obsm_keys: tuple[str, ...]
+
+    @property
+    def where(self) -> Path:
+        """What it is called in messages."""
+        return self.path
 
     @property
     def n_obs(self) -> int:
@@ -237,6 +242,7 @@ def write_cells_copy(
     note: StepNote,
     obsm: Mapping[str, ObsmValue] | None = None,
     entries: Mapping[str, Any] | None = None,
+    without: Collection[str] = (),
     contract: AnnDataContract = ANNOTATED,
 ) -> None:
     """Copy a cells file and add columns, tables and a note.
@@ -255,6 +261,8 @@ def write_cells_copy(
         Tables to add or replace; slashes in column names become hyphens.
     entries
         Further entries of ``uns/tcellflow``.
+    without
+        Columns of the source that the copy lacks.
     contract
         What the copy must hold.
 
@@ -272,15 +280,18 @@ def write_cells_copy(
         raise ValueError(message)
     shutil.copyfile(source.path, path)
     with h5py.File(path, "r+") as file:
-        _add_columns(file["obs"], as_storable(obs, where="obs"))
+        _add_columns(file["obs"], as_storable(obs, where="obs"), without)
         write_obsm(file, obsm or {}, pd.Index(source.cell_ids))
         write_notes(file, note, contract, entries or {})
         faults = find_cells_faults(contract.stamp, list_places(file), contract)
         raise_faults(faults, stamp=contract.stamp, where=path.name.removesuffix(".part"))
 
 
-def _add_columns(group: h5py.Group, columns: pd.DataFrame) -> None:
+def _add_columns(group: h5py.Group, columns: pd.DataFrame, without: Collection[str]) -> None:
     names = [str(name) for name in group.attrs["column-order"]]
+    for name in (name for name in names if name in without):
+        del group[name]
+    names = [name for name in names if name not in without]
     for name in columns.columns:
         write_element(
             group, name, columns[name].array if _is_extension(columns[name]) else columns[name].to_numpy()

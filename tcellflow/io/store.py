@@ -18,7 +18,7 @@ from tcellflow.errors import ContractError, InputError
 from tcellflow.vocabulary import UNS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from tcellflow.provenance import JsonValue, StepNote
@@ -75,6 +75,7 @@ def open_table_writer(
     extra: Mapping[str, str] | None = None,
     *,
     vector_width: int = 0,
+    optional: Iterable[str] = (),
 ) -> Iterator[TableWriter]:
     """Open a Parquet file to be written piece by piece, byte-stable for equal pieces.
 
@@ -90,6 +91,8 @@ def open_table_writer(
         Further schema metadata, e.g. dimension and pooling of embeddings.
     vector_width
         Width of "vector" columns; unused without one.
+    optional
+        Names of the optional columns that every piece has; names of other columns may be among them.
 
     Yields
     ------
@@ -98,13 +101,14 @@ def open_table_writer(
     """
     metadata = {key.encode(): value.encode() for key, value in sorted((extra or {}).items())}
     metadata |= {_CONTRACT_KEY: contract.stamp.encode(), _NOTE_KEY: note.as_json().encode()}
+    schema = contract.schema(vector_width=vector_width, optional=optional).with_metadata(metadata)
     vectors = [c.name for c in contract.columns if c.dtype == "vector"]
     with pq.ParquetWriter(
         path,
-        contract.schema(vector_width=vector_width).with_metadata(metadata),
+        schema,
         compression="zstd",
         compression_level=1,
-        use_dictionary=[c.name for c in contract.columns if c.name not in vectors],
+        use_dictionary=[name for name in schema.names if name not in vectors],
         column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in vectors} or None,
     ) as writer:
         yield TableWriter(writer, contract, path.name.removesuffix(".part"))
@@ -134,7 +138,10 @@ def write_table(
         If the table breaks its contract (a bug of the step, caught before it spreads).
     """
     widths = [field.type.list_size for field in table.schema if pa.types.is_fixed_size_list(field.type)]
-    with open_table_writer(path, contract, note, extra, vector_width=max(widths, default=0)) as writer:
+    width = max(widths, default=0)
+    with open_table_writer(
+        path, contract, note, extra, vector_width=width, optional=table.column_names
+    ) as writer:
         writer.write(table)
 
 
@@ -162,6 +169,53 @@ def read_table(path: Path, contract: Table, columns: list[str] | None = None) ->
     ContractError
         If it holds another contract or breaks this one.
     """
+    with _open_parquet(path, contract) as (file, version):
+        table = file.read()
+    written = contract.at(version)
+    raise_faults(find_table_faults(table, written), stamp=written.stamp, where=path)
+    for name in [c.name for c in contract.columns if c.since > version and not c.optional]:
+        field = contract.schema().field(name)
+        table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table if columns is None else table.select(columns)
+
+
+def read_table_pieces(path: Path, contract: Table, n_rows: int) -> Iterator[pa.Table]:
+    """Read a Parquet table piece by piece, each checked against its contract.
+
+    Parameters
+    ----------
+    path
+        The file.
+    contract
+        What it must hold.
+    n_rows
+        Most rows of a piece.
+
+    Yields
+    ------
+    pyarrow.Table
+        The next rows, with the file's schema metadata; at least one piece, which may be empty. Keys are
+        checked within a piece alone.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, a folder, or not Parquet.
+    ContractError
+        If it holds another contract or breaks this one.
+    """
+    with _open_parquet(path, contract) as (file, version):
+        written = contract.at(version)
+        batches = file.iter_batches(n_rows) if file.metadata.num_rows else [None]
+        for batch in batches:
+            piece = file.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
+            raise_faults(find_table_faults(piece, written), stamp=written.stamp, where=path)
+            yield piece.replace_schema_metadata(file.schema_arrow.metadata)
+
+
+@contextmanager
+def _open_parquet(path: Path, contract: Table) -> Iterator[tuple[pq.ParquetFile, int]]:
+    """Open a table that carries a contract; gives the file and the contract's version."""
     check_is_file(path)
     with path.open("rb") as handle:
         if handle.read(4) != _PARQUET_MAGIC:
@@ -171,14 +225,18 @@ def read_table(path: Path, contract: Table, columns: list[str] | None = None) ->
                 mend=f"give the {contract.name} file that tcellflow wrote",
             )
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            stamp = (file.schema_arrow.metadata or {}).get(_CONTRACT_KEY, b"").decode()
+            yield file, _find_version(stamp, contract, path)
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"the Parquet file is damaged: {str(error).splitlines()[0]}",
             where=path,
             mend="re-run the step that wrote it",
         ) from error
-    stamp = (table.schema.metadata or {}).get(_CONTRACT_KEY, b"").decode()
+
+
+def _find_version(stamp: str, contract: Table, path: Path) -> int:
     versions = {contract.at(version).stamp: version for version in range(1, contract.version + 1)}
     if stamp not in versions:
         found = f"the contract {stamp!r}" if stamp else "no tcellflow contract"
@@ -187,11 +245,7 @@ def read_table(path: Path, contract: Table, columns: list[str] | None = None) ->
             where=path,
             mend=f"give the {contract.name} file, or re-run the step that wrote it with this version",
         )
-    raise_faults(find_table_faults(table, contract.at(versions[stamp])), stamp=stamp, where=path)
-    for name in [column.name for column in contract.columns if column.since > versions[stamp]]:
-        field = contract.schema().field(name)
-        table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    return table if columns is None else table.select(columns)
+    return versions[stamp]
 
 
 def read_table_note(path: Path) -> dict[str, JsonValue]:

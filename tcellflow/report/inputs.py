@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tcellflow.contracts.tables import CHAINS, CLONOTYPES, EMBEDDINGS, PREDICTIONS, RECEPTORS
+from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
+from tcellflow.contracts.tables import CHAINS, EMBEDDINGS, RECEPTORS
 from tcellflow.errors import InputError
 from tcellflow.io.store import check_is_file, read_json, read_table, read_table_note
 from tcellflow.provenance import digest_file

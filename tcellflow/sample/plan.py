@@ -13,7 +13,7 @@ from tcellflow.errors import InputError, OptionsError
 from tcellflow.inference.receptors import choose_encoder
 from tcellflow.io.bundles import find_bundle, read_bundle
 from tcellflow.steps.embed_tcr import embed_tcr
-from tcellflow.steps.predict import predict
+from tcellflow.steps.predict import name_outputs, predict
 from tcellflow.steps.preprocess import preprocess
 from tcellflow.steps.report import ReportOptions, report
 from tcellflow.vocabulary import STEPS, OutputName
@@ -144,23 +144,19 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         _leave_out(options, "predict", OutputName.CELLS, "no expression was given (--gex)")
         return None
     bundle = read_bundle(find_bundle(options.predict.bundle))
+    receptors = _find(options, OutputName.RECEPTORS, made)
+    takes_vectors = receptors is not None and bundle.states.reliability.receptor_input is not None
     planned = replace(
         options.predict,
         cells=cells,
         output=options.output,
         prefix=options.prefix,
-        receptors=_find(options, OutputName.RECEPTORS, made),
+        receptors=receptors,
+        embeddings=_find(options, OutputName.EMBEDDINGS, made) if takes_vectors else None,
         threads=options.threads,
         force=True,
     )
-    outputs = (
-        OutputName.PREDICTIONS,
-        OutputName.PREDICTIONS_CSV,
-        OutputName.CLONOTYPES,
-        OutputName.METRICS,
-        OutputName.ANNOTATED,
-    )
-    return PlannedStep("predict", predict, planned, outputs, bundle.note())
+    return PlannedStep("predict", predict, planned, name_outputs(planned), bundle.note())
 
 
 def _plan_report(options: RunOptions, made: set[str]) -> PlannedStep | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import nullcontext
-from dataclasses import fields
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -108,5 +108,6 @@ def _fingerprint(step: PlannedStep, digests: DigestCache) -> dict[str, JsonValue
         elif isinstance(value, tuple):
             inputs[item.name] = [digests.digest(path) for path in value]
         else:
-            options[item.name] = value
+            is_record = is_dataclass(value) and not isinstance(value, type)
+            options[item.name] = asdict(value) if is_record else value
     return {"version": __version__, "options": options, "inputs": inputs, "bundle": dict(step.bundle)}

@@ -7,56 +7,55 @@ its probabilities; chunk size, threads and device change no label.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from tcellflow.contracts.cells import CELLS
-from tcellflow.contracts.tables import CLONOTYPES, PREDICTIONS, RECEPTORS
-from tcellflow.errors import InputError
-from tcellflow.genes.panel import align_panel
-from tcellflow.inference.abstention import choose_threshold
-from tcellflow.inference.prediction_metrics import CallSettings, summarise_predictions
-from tcellflow.inference.prediction_tables import CellNames, tabulate_clonotypes, tabulate_predictions
-from tcellflow.inference.sample_checks import check_coverage, check_library_size, check_mapping
-from tcellflow.inference.state_calls import join_calls
+from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
+from tcellflow.errors import OptionsError
+from tcellflow.inference.cell_sources import CellFacts
+from tcellflow.inference.clone_table import tabulate_clonotypes
+from tcellflow.inference.evidence_rows import tabulate_gene_evidence
+from tcellflow.inference.prediction_metrics import summarise_predictions
+from tcellflow.inference.prediction_tables import tabulate_predictions
+from tcellflow.inference.sample_calls import CallOptions, call_sample
 from tcellflow.inference.states import StatePredictor
-from tcellflow.inference.verdicts import CellEvidence, decide_verdicts
-from tcellflow.io.bundles import find_bundle, read_bundle
+from tcellflow.io.cell_receptors import read_cell_receptors
 from tcellflow.io.cells import read_cells, write_cells_copy
 from tcellflow.io.csv_tables import write_csv_table
+from tcellflow.io.receptor_vectors import open_receptor_vectors
 from tcellflow.io.staging import stage_outputs
-from tcellflow.io.store import check_is_file, read_table, write_json, write_table
+from tcellflow.io.store import check_is_file, open_table_writer, write_json, write_table
 from tcellflow.provenance import StepNote, digest_file
+from tcellflow.receptors.rows import as_texts
 from tcellflow.steps.progress import quiet
-from tcellflow.vocabulary import (
-    OBSM_STATE,
-    OBSM_STATE_PROBABILITIES,
-    ChainPairing,
-    OutputName,
-    State,
-)
+from tcellflow.vocabulary import OBSM_STATE, OBSM_STATE_PROBABILITIES, OutputName, State
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tcellflow.genes.panel import PanelAlignment
     from tcellflow.inference.collapse import EffectorMemoryAs
+    from tcellflow.inference.sample_calls import SampleCalls
     from tcellflow.inference.session import Device
-    from tcellflow.inference.state_calls import StateCalls
-    from tcellflow.io.bundles import Bundle
+    from tcellflow.io.cell_receptors import CellReceptors
     from tcellflow.io.cells import CellsFile
-    from tcellflow.provenance import JsonValue
+    from tcellflow.io.receptor_vectors import ReceptorVectors
     from tcellflow.steps.progress import Progress
+
+__all__ = ["CallOptions", "PredictOptions", "name_outputs", "predict"]
 
 _LOG = logging.getLogger(__name__)
 
 DEFAULT_BUNDLE: Final = "states-linear"
+# Columns of obs in the annotated file, and where they come from; those without any value stay out.
 _OBS_COLUMNS: Final = {
     "state": "state",
     "predicted_state": "predicted_state",
@@ -69,12 +68,16 @@ _OBS_COLUMNS: Final = {
     "state_function": "function",
     "state_cycle": "cycle",
 }
-_OUTPUTS: Final = (
-    OutputName.PREDICTIONS,
-    OutputName.PREDICTIONS_CSV,
-    OutputName.CLONOTYPES,
-    OutputName.METRICS,
-)
+_OPTIONAL_OBS_COLUMNS: Final = {
+    "state_model_agreement": "model_agreement",
+    "state_epistemic": "epistemic",
+    "state_ood_score": "ood_score",
+    "state_lineage_pooled": "lineage_pooled",
+    "state_cluster": "cluster",
+    "state_voted": "state_voted",
+    "state_vote_share": "vote_share",
+    "state_prediction_set": "prediction_set",
+}
 
 
 @dataclass(frozen=True)
@@ -92,17 +95,21 @@ class PredictOptions:
     receptors
         Receptors table of embed-tcr, for the clones; else those of the cells file.
     embeddings
-        Embeddings table of embed-tcr; bundles of expression alone do not use it.
+        Embeddings table of embed-tcr, for bundles that take receptors; needs `receptors`.
     bundle
         Name or folder of a states bundle.
+    ensemble
+        Whether the bundle's ensemble runs instead of the single model distilled from it.
     device
         ``cpu``, ``cuda`` or ``auto``.
     threads
         Threads; those this process may use if not given.
-    target_risk
-        Accepted share of wrong calls, 0-1; the bundle's default if not given.
     effector_memory_as
         Whether effector memory counts as Memory or as Effector.
+    calls
+        What is asked of the calls.
+    evidence_genes
+        Most genes listed for and against each call; 0 = no list.
     h5ad
         Whether the annotated copy of the cells file is written.
     force
@@ -115,12 +122,37 @@ class PredictOptions:
     receptors: Path | None = None
     embeddings: Path | None = None
     bundle: str = DEFAULT_BUNDLE
+    ensemble: bool = False
     device: Device = "auto"
     threads: int | None = None
-    target_risk: float | None = None
     effector_memory_as: EffectorMemoryAs = "memory"
+    calls: CallOptions = field(default_factory=CallOptions)
+    evidence_genes: int = 0
     h5ad: bool = True
     force: bool = False
+
+
+def name_outputs(options: PredictOptions) -> tuple[str, ...]:
+    """Name the files that predict writes.
+
+    Parameters
+    ----------
+    options
+        What to predict, and how.
+
+    Returns
+    -------
+    tuple of str
+        Some of `OutputName`.
+    """
+    return (
+        OutputName.PREDICTIONS,
+        OutputName.PREDICTIONS_CSV,
+        OutputName.CLONOTYPES,
+        OutputName.METRICS,
+        *((OutputName.GENE_EVIDENCE,) if options.evidence_genes else ()),
+        *((OutputName.ANNOTATED,) if options.h5ad else ()),
+    )
 
 
 def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path]:
@@ -131,196 +163,165 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
     options
         What to predict, and how.
     progress
-        Called with (done, total) cells.
+        Called with (done, total) cells, once for each pass over them.
 
     Returns
     -------
     list of pathlib.Path
-        ``<prefix>.predictions.parquet``, ``.predictions.csv``, ``.clonotypes.parquet``,
-        ``.metrics.json`` and, unless switched off, ``.annotated.h5ad``.
+        ``<prefix>.`` and the names that `name_outputs` gives.
 
     Raises
     ------
     InputError
         If a file cannot be read, the sample measures less than 25 % of the bundle's panel, the
-        expression is not log-normalised, or the receptors belong to another sample.
+        expression is not log-normalised, the receptors belong to another sample, or the vectors to
+        another encoder.
     ContractError
         If a file breaks its contract.
     BundleError
         If the bundle is missing, damaged or of another task.
     OptionsError
-        If the device is not there or the target risk cannot be reached.
+        If options contradict each other, the device is not there, or the bundle cannot do what is asked.
     OutputError
         If an output cannot be written, or exists without `force`.
     """
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
-        paths = {name: outputs.path(name) for name in _OUTPUTS}
-        annotated = outputs.path(OutputName.ANNOTATED) if options.h5ad else None
-        result = _predict_sample(options, progress)
-        write_table(paths[OutputName.PREDICTIONS], result.predictions, PREDICTIONS, result.note)
-        write_csv_table(paths[OutputName.PREDICTIONS_CSV], result.predictions)
-        write_table(paths[OutputName.CLONOTYPES], result.clonotypes, CLONOTYPES, result.note)
-        write_json(paths[OutputName.METRICS], result.metrics, result.note)
-        if annotated is not None:
-            _write_annotated(annotated, result)
+        paths = {name: outputs.path(name) for name in name_outputs(options)}
+        predictor = StatePredictor(
+            options.bundle,
+            threads=options.threads,
+            device=options.device,
+            effector_memory_as=options.effector_memory_as,
+            ensemble=options.ensemble,
+        )
+        cells = read_cells(options.cells)
+        receptors = None if options.receptors is None else read_cell_receptors(options.receptors, cells)
+        note = _make_note(options, predictor)
+        with _open_vectors(options, predictor, receptors, outputs.folder) as vectors:
+            sample = call_sample(
+                predictor,
+                cells,
+                _know_cells(cells, receptors),
+                options.calls,
+                vectors=vectors,
+                progress=progress,
+            )
+            if options.evidence_genes:
+                pieces = tabulate_gene_evidence(
+                    sample, cells, n_genes=options.evidence_genes, vectors=vectors, progress=progress
+                )
+                with open_table_writer(paths[OutputName.GENE_EVIDENCE], GENE_EVIDENCE, note) as writer:
+                    for piece in pieces:
+                        writer.write(piece)
+        _write_results(paths, sample, cells, note, unused_inputs=_find_unused(options, predictor))
         return outputs.commit()
 
 
-@dataclass(frozen=True)
-class _Result:
-    """What predict writes."""
-
-    cells: CellsFile
-    calls: StateCalls
-    predictions: pa.Table
-    clonotypes: pa.Table
-    metrics: dict[str, JsonValue]
-    note: StepNote
-
-
-def _predict_sample(options: PredictOptions, progress: Progress) -> _Result:
-    bundle = read_bundle(find_bundle(options.bundle))
-    threshold = choose_threshold(bundle.states.abstention, options.target_risk)
-    cells = read_cells(options.cells)
-    names = _name_cells(cells, options.receptors)
-    panel = align_panel(cells.gene_names, bundle.panel.symbols, bundle.panel.weights)
-    unused = _find_unused(options)
-    warnings = [
-        *check_coverage(panel, cells, bundle.description.name),
-        *check_library_size(cells),
-        *check_mapping(options.effector_memory_as),
-    ]
-    for warning in warnings:
-        _LOG.warning("%s", warning)
-    predictor = StatePredictor(
-        bundle,
-        threads=options.threads,
-        device=options.device,
-        effector_memory_as=options.effector_memory_as,
-    )
-    calls, n_panel_genes = _predict_cells(predictor, panel, cells, progress)
-    evidence = CellEvidence(
-        _read_flags(cells, "is_t_cell"), _read_flags(cells, "doublet_suspect"), n_panel_genes
-    )
-    verdicts = decide_verdicts(calls, evidence, threshold)
-    settings = CallSettings(
-        bundle=bundle,
-        panel=panel,
-        target_risk=_target_risk(options, bundle),
-        threshold=threshold,
-        unused_inputs=unused,
-        warnings=tuple(warnings),
-    )
-    clonotypes = tabulate_clonotypes(names, calls, verdicts)
-    return _Result(
-        cells=cells,
-        calls=calls,
-        predictions=tabulate_predictions(names, calls, verdicts, evidence, settings),
-        clonotypes=clonotypes,
-        metrics=summarise_predictions(calls, verdicts, evidence, settings, n_clones=clonotypes.num_rows),
-        note=_make_note(options, bundle),
-    )
-
-
-def _predict_cells(
-    predictor: StatePredictor, panel: PanelAlignment, cells: CellsFile, progress: Progress
-) -> tuple[StateCalls, NDArray[np.int64]]:
-    """Predict block by block; gives the calls and each cell's number of panel genes with expression."""
-    parts = [predictor.predict(np.zeros((0, predictor.genes.size), np.float32), panel.present)]
-    n_panel_genes = [np.zeros(0, np.int64)]
-    done = 0
-    for block in cells.blocks():
-        expression = panel.gather(block)
-        parts.append(predictor.predict(expression, panel.present))
-        n_panel_genes.append(np.count_nonzero(expression, axis=1).astype(np.int64))
-        done += len(expression)
-        progress(done, cells.n_obs)
-    return join_calls(parts), np.concatenate(n_panel_genes)
-
-
-def _name_cells(cells: CellsFile, receptors: Path | None) -> CellNames:
-    donor = _texts(cells.obs["donor"])
-    if receptors is None:
-        return CellNames(cells.cell_ids, donor, _texts(cells.obs["clone_id"]))
-    table = read_table(receptors, RECEPTORS, ["sample_id", "cell_id", "clone_id"])
-    rows = zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True)
-    clone_of = {(sample, cell): clone for sample, cell, clone in rows}
-    keys = list(zip(_texts(cells.obs["sample_id"]), cells.cell_ids, strict=True))
-    if clone_of and keys and not any(key in clone_of for key in keys):
-        raise InputError(
-            f"none of the {table.num_rows:,} cells of the receptors table is among the {cells.n_obs:,} cells",
-            where=receptors,
-            mend="give the receptors table that embed-tcr wrote for this sample",
-        )
-    has_receptor = (cells.obs["chain_pairing"] != ChainPairing.NO_IR).to_numpy()
-    lost = [key[1] for key, has in zip(keys, has_receptor, strict=True) if has and key not in clone_of]
-    if lost:
-        raise InputError(
-            f"{len(lost):,} cells that have a receptor in the cells file are not in the receptors table "
-            f"(first: {lost[0]})",
-            where=receptors,
-            mend="give the whole receptors table that embed-tcr wrote for this sample",
-        )
-    clones = np.empty(len(keys), dtype=object)
-    clones[:] = [clone_of.get(key) for key in keys]
-    return CellNames(cells.cell_ids, donor, clones)
-
-
-def _texts(values: pd.Series[str]) -> NDArray[np.object_]:
-    """Give a text column as an object array, None where it is missing."""
-    texts = np.array(values, dtype=object)
-    texts[values.isna().to_numpy()] = None
-    return texts
-
-
-def _read_flags(cells: CellsFile, column: str) -> NDArray[np.bool_]:
-    return cells.obs[column].to_numpy(dtype=bool)
-
-
-def _find_unused(options: PredictOptions) -> tuple[str, ...]:
-    """Tell of inputs that no bundle of this version takes: states come from expression alone."""
+def _open_vectors(
+    options: PredictOptions, predictor: StatePredictor, receptors: CellReceptors | None, folder: Path
+) -> AbstractContextManager[ReceptorVectors | None]:
     if options.embeddings is None:
-        return ()
+        return nullcontext()
     check_is_file(options.embeddings)
-    _LOG.info("the bundle %s uses expression alone; --embeddings changes nothing", options.bundle)
-    return ("embeddings",)
+    if predictor.receptor_input is None:
+        _LOG.info("the bundle %s uses expression alone; --embeddings changes nothing", options.bundle)
+        return nullcontext()
+    if receptors is None:
+        raise OptionsError(
+            "the vectors' table does not say which cell has which receptor",
+            where="--embeddings",
+            mend="add --receptors with the receptors table of the same embed-tcr run",
+        )
+    return open_receptor_vectors(
+        options.embeddings, predictor.receptor_input, receptors.emb_tra, receptors.emb_trb, folder=folder
+    )
 
 
-def _target_risk(options: PredictOptions, bundle: Bundle) -> float:
-    return bundle.states.abstention.target_risk if options.target_risk is None else options.target_risk
+def _find_unused(options: PredictOptions, predictor: StatePredictor) -> tuple[str, ...]:
+    is_unused = options.embeddings is not None and predictor.receptor_input is None
+    return ("embeddings",) if is_unused else ()
 
 
-def _make_note(options: PredictOptions, bundle: Bundle) -> StepNote:
-    inputs = {"cells": options.cells, "receptors": options.receptors}
+def _know_cells(cells: CellsFile, receptors: CellReceptors | None) -> CellFacts:
+    return CellFacts(
+        cell_id=cells.cell_ids,
+        donor=as_texts(cells.obs["donor"]),
+        clone_id=as_texts(cells.obs["clone_id"]) if receptors is None else receptors.clone_id,
+        is_t_cell=cells.obs["is_t_cell"].to_numpy(dtype=bool),
+        is_doublet=cells.obs["doublet_suspect"].to_numpy(dtype=bool),
+    )
+
+
+def _make_note(options: PredictOptions, predictor: StatePredictor) -> StepNote:
+    uses_vectors = predictor.receptor_input is not None
+    inputs = {
+        "cells": options.cells,
+        "receptors": options.receptors,
+        "embeddings": options.embeddings if uses_vectors else None,
+    }
+    asked = asdict(options.calls)
+    if asked["target_risk"] is None:
+        asked["target_risk"] = predictor.bundle.states.abstention.target_risk
     return StepNote(
         "predict",
         options={
-            "target_risk": _target_risk(options, bundle),
+            **asked,
             "effector_memory_as": options.effector_memory_as,
+            "ensemble": options.ensemble,
+            "evidence_genes": options.evidence_genes,
         },
         inputs={role: digest_file(path) for role, path in inputs.items() if path is not None},
-        bundle=bundle.note(),
+        bundle=predictor.bundle.note(),
     )
 
 
-def _write_annotated(path: Path, result: _Result) -> None:
-    column = {name: result.predictions.column(name) for name in result.predictions.column_names}
+def _write_results(
+    paths: dict[str, Path],
+    sample: SampleCalls,
+    cells: CellsFile,
+    note: StepNote,
+    *,
+    unused_inputs: tuple[str, ...],
+) -> None:
+    predictions = tabulate_predictions(sample)
+    clonotypes = tabulate_clonotypes(sample.clones, sample.facts.donor, sample.calls, sample.verdicts)
+    metrics = summarise_predictions(sample, unused_inputs=unused_inputs)
+    write_table(paths[OutputName.PREDICTIONS], predictions, PREDICTIONS, note)
+    write_csv_table(paths[OutputName.PREDICTIONS_CSV], predictions)
+    write_table(paths[OutputName.CLONOTYPES], clonotypes, CLONOTYPES, note)
+    write_json(paths[OutputName.METRICS], metrics, note)
+    if OutputName.ANNOTATED in paths:
+        _write_annotated(paths[OutputName.ANNOTATED], cells, predictions, sample.calls.latent, note)
+
+
+def _write_annotated(
+    path: Path, cells: CellsFile, predictions: pa.Table, latent: NDArray[np.float32], note: StepNote
+) -> None:
+    column = {name: predictions.column(name) for name in predictions.column_names}
+    filled = {
+        name: source
+        for name, source in _OPTIONAL_OBS_COLUMNS.items()
+        if source in column and column[source].null_count < len(column[source])
+    }
     obs = pd.DataFrame(
-        {name: column[source].to_numpy() for name, source in _OBS_COLUMNS.items()},
-        index=pd.Index(result.cells.cell_ids, dtype=object),
+        {name: column[source].to_numpy() for name, source in {**_OBS_COLUMNS, **filled}.items()},
+        index=pd.Index(cells.cell_ids, dtype=object),
     )
-    if result.cells.stamp == CELLS.stamp:  # in an annotated file these columns are of an earlier predict
-        for name in (name for name in obs.columns if name in result.cells.obs):
+    ours = {*_OBS_COLUMNS, *_OPTIONAL_OBS_COLUMNS}
+    if cells.stamp == CELLS.stamp:  # in an annotated file these columns are of an earlier predict
+        for name in (name for name in obs.columns if name in cells.obs):
             _LOG.warning("the sample's own column '%s' is kept as '%s_input'", name, name)
-            obs[f"{name}_input"] = result.cells.obs[name].to_numpy()
+            obs[f"{name}_input"] = cells.obs[name].to_numpy()
+        ours = set()
     write_cells_copy(
-        result.cells,
+        cells,
         path,
         obs=obs,
-        note=result.note,
+        note=note,
         obsm={
             OBSM_STATE_PROBABILITIES: np.stack([column[f"prob_{s}"].to_numpy() for s in State], axis=1),
-            OBSM_STATE: result.calls.latent,
+            OBSM_STATE: latent,
         },
         entries={"state_classes": np.array([str(state) for state in State], dtype=object)},
+        without=ours - set(obs.columns),
     )

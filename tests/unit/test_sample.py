@@ -14,6 +14,7 @@ import pytest
 from tcellflow import sample
 from tcellflow.errors import BundleError, InputError, OptionsError, OutputError
 from tcellflow.sample import RunOptions, run_sample, use_demo
+from tcellflow.steps.predict import CallOptions
 from tcellflow.steps.preprocess import PreprocessOptions
 from tcellflow.vocabulary import STEPS
 
@@ -127,7 +128,7 @@ def test_an_edited_output_is_made_again(done, caplog):
 def test_a_changed_option_runs_its_step_and_what_follows(done, caplog):
     """Another target risk changes predict and report, not the steps before."""
     options = make_options(done, gex=GEX, tcr=(TCR,))
-    run_sample(replace(options, predict=replace(options.predict, target_risk=0.3)))
+    run_sample(replace(options, predict=replace(options.predict, calls=CallOptions(target_risk=0.3))))
     assert ran(caplog) == {"preprocess": "kept", "embed-tcr": "kept", "predict": "done", "report": "done"}
 
 

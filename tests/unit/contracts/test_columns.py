@@ -1,5 +1,7 @@
 """Contracts find every fault of a table, each with its place and its mend."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
@@ -48,6 +50,17 @@ def test_valid_table_has_no_faults():
 def test_further_columns_are_allowed():
     """A column the contract does not know is no fault."""
     assert find_table_faults(toy(extra=pa.array([1, 2])), TOY) == []
+
+
+def test_optional_columns_may_be_absent_but_not_wrong():
+    """A column that is there only where asked for may be missing; where it is there it is checked."""
+    asked = Column("asked", "float32", "on request", low=0, high=1, optional=True)
+    contract = replace(TOY, columns=(*TOY.columns, asked))
+    assert find_table_faults(toy(), contract) == []
+    assert "asked" not in contract.schema(vector_width=2).names
+    assert contract.schema(vector_width=2, optional=["asked", "else"]).names[-1] == "asked"
+    (fault,) = find_table_faults(toy(asked=pa.array([0.5, 2.0], pa.float32())), contract)
+    assert "within 0 and 1" in fault.what
 
 
 def test_empty_table_is_valid():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from state_bundles import write_states_bundle
 from tcellflow.errors import OptionsError
-from tcellflow.inference.abstention import choose_threshold
+from tcellflow.inference.abstention import Rules, choose_rules, choose_set_level, choose_threshold
+from tcellflow.io.bundle_reliability import ConformalLevel, Reliability
 from tcellflow.io.bundle_states import Abstention, CurvePoint
 
 CURVE = (
@@ -43,3 +45,28 @@ def test_an_empty_curve_reaches_nothing():
     """Without a measured curve no target can be promised."""
     with pytest.raises(OptionsError, match="cannot reach"):
         choose_threshold(Abstention(0.1, "none", ()), 0.5)
+
+
+LEVELS = Reliability(None, 0.95, (ConformalLevel(0.8, 0.3), ConformalLevel(0.95, 0.1)), None)
+
+
+@pytest.mark.parametrize(("asked", "least"), [(0.5, 0.3), (0.8, 0.3), (0.81, 0.1), (0.95, 0.1)])
+def test_sets_keep_at_least_the_coverage_asked_for(asked, least):
+    """The smallest stated coverage that is not below the one asked for is taken."""
+    assert choose_set_level(LEVELS, asked).least_probability == least
+
+
+def test_a_coverage_that_was_never_measured_is_refused():
+    """Beyond the stated coverages nothing is promised; the message names those there are."""
+    with pytest.raises(OptionsError, match=r"0\.99.*\n.*\n.*0\.8, 0\.95"):
+        choose_set_level(LEVELS, 0.99)
+    with pytest.raises(OptionsError, match="leave --set-coverage out"):
+        choose_set_level(Reliability(None, None, (), None), 0.9)
+
+
+def test_rules_are_those_of_the_bundle(tmp_path):
+    """Thresholds come from the bundle's curve, its strangeness and its sets; sets only where asked for."""
+    sets = [{"coverage": 0.9, "least_probability": 0.2}]
+    states = write_states_bundle(tmp_path / "b", with_ood=True, conformal=sets).states
+    assert choose_rules(states) == Rules(0.1, 0.5, 0.9, None)
+    assert choose_rules(states, target_risk=0.05, set_coverage=0.9) == Rules(0.05, 0.9, 0.9, 0.2)

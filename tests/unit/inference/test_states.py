@@ -12,7 +12,6 @@ from scipy import sparse
 
 from receptor_bundles import describe_receptors_bundle, identity_model, write_bundle_folder
 from tcellflow.errors import BundleError, InputError
-from tcellflow.genes.panel import align_panel
 from tcellflow.inference.state_calls import entropy_of, join_calls
 from tcellflow.inference.states import BATCH_CELLS, StatePredictor
 from tcellflow.io.bundles import PACKAGED_FOLDER, read_bundle
@@ -53,14 +52,14 @@ def calls(predictor, expression):
     return predictor.predict(expression)
 
 
-def test_the_readme_example_works(bundle, predictor):
-    """Five lines lead from a matrix to states."""
-    symbols = np.array([*predictor.genes[::-1], "SOMETHING"], dtype=object)
-    x = sparse.random_array((5, symbols.size), density=0.1, format="csr", rng=np.random.default_rng(0))
-    panel = align_panel(symbols, predictor.genes, bundle.panel.weights)
-    found = predictor.predict(panel.gather(x), panel.present)
+def test_the_example_of_the_pages_works(predictor):
+    """Two lines lead from a matrix to states, whatever the order of its genes."""
+    symbols = [*predictor.genes[::-1], "SOMETHING"]
+    x = sparse.random_array((5, len(symbols)), density=0.1, format="csr", rng=np.random.default_rng(0))
+    found = StatePredictor("states-linear").predict_cells(x, symbols)
     assert set(found.predicted_state) <= set(STATES)
-    assert panel.coverage == 1
+    expected = predictor.predict(x[:, :-1][:, ::-1].toarray().astype(np.float32))
+    np.testing.assert_array_equal(found.state_probabilities, expected.state_probabilities)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, BATCH_CELLS - 1, BATCH_CELLS, 500, 1024])

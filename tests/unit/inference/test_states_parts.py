@@ -72,18 +72,15 @@ def test_missing_chains_are_masked(whole, expression):
     np.testing.assert_array_equal(alone.state_probabilities[neither], calls.state_probabilities[neither])
 
 
-def test_flags_may_be_declared_without_a_second_axis(tmp_path, whole, expression):
-    """Masks are laid out with as many axes as bundle.json declares."""
+def test_flags_may_have_one_axis(tmp_path, whole, expression):
+    """Masks are laid out with as many axes as the model takes; the calls are the same."""
     receptors = make_receptors(len(expression))
-    tensors = [
-        {"name": name, "dtype": "float32", "axes": ["B"], "meaning": "1 = there"}
-        for name in ("has_tra", "has_trb")
-    ]
-    other = write_states_bundle(tmp_path / "flat", with_receptors=True, inputs=tensors)
-    block = open_predictor(other)._lay_out(receptors.take(slice(0, 5)), DIMENSION)
-    assert block["has_tra"].shape == (256,)
-    assert open_predictor(whole)._lay_out(receptors.take(slice(0, 5)), DIMENSION)["has_tra"].shape == (256, 1)
-    np.testing.assert_array_equal(block["has_trb"][:5], receptors.has_trb[:5])
+    flat = make_states_model(receptors=True, ood=True, n_members=3, flat_flags=True)
+    other = write_states_bundle(
+        tmp_path / "flat", with_receptors=True, with_ood=True, files=[("model.onnx", flat)]
+    )
+    one, two = (open_predictor(b).predict(expression, receptors=receptors) for b in (whole, other))
+    np.testing.assert_array_equal(one.state_probabilities, two.state_probabilities)
 
 
 def test_vectors_of_another_width_are_refused(whole, expression):

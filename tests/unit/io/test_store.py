@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tcellflow.contracts.columns import Column
-from tcellflow.contracts.tables import CLONOTYPES, EMBEDDINGS
+from tcellflow.contracts.predictions import CLONOTYPES
+from tcellflow.contracts.tables import EMBEDDINGS
 from tcellflow.errors import ContractError, InputError
 from tcellflow.io.store import (
     check_is_file,
@@ -18,6 +19,7 @@ from tcellflow.io.store import (
     read_json,
     read_table,
     read_table_note,
+    read_table_pieces,
     write_json,
     write_table,
 )
@@ -86,7 +88,7 @@ def test_vectors_with_nan_are_refused(tmp_path):
 def test_another_contract_is_refused(tmp_path):
     """A file of one kind is not read as another, and one without a stamp not at all."""
     write_table(tmp_path / "t", make_embeddings(1), EMBEDDINGS, NOTE)
-    with pytest.raises(ContractError, match=r"embeddings/1.*clonotypes/1"):
+    with pytest.raises(ContractError, match=r"embeddings/1.*clonotypes/2"):
         read_table(tmp_path / "t", CLONOTYPES)
     pq.write_table(make_embeddings(1), tmp_path / "bare")
     with pytest.raises(ContractError, match="no tcellflow contract"):
@@ -105,6 +107,37 @@ def test_older_versions_are_read_with_nulls_for_what_came_later(tmp_path):
     write_table(tmp_path / "new", table, newer, NOTE)
     with pytest.raises(ContractError, match=r"embeddings/2.*embeddings/1"):
         read_table(tmp_path / "new", EMBEDDINGS)
+
+
+def test_optional_columns_are_written_and_read_where_they_are(tmp_path):
+    """A column that was asked for comes back; where it was not, the table lacks it and is whole."""
+    asked = Column("asked", "string", "on request", nullable=True, since=2, optional=True)
+    contract = replace(EMBEDDINGS, version=2, columns=(*EMBEDDINGS.columns, asked))
+    write_table(tmp_path / "without", make_embeddings(3), contract, NOTE)
+    assert "asked" not in read_table(tmp_path / "without", contract).column_names
+    table = make_embeddings(3).append_column("asked", pa.array(["a", None, "b"]))
+    write_table(tmp_path / "with", table, contract, NOTE)
+    assert read_table(tmp_path / "with", contract)["asked"].to_pylist() == ["a", None, "b"]
+    write_table(tmp_path / "old", make_embeddings(3), EMBEDDINGS, NOTE)
+    assert "asked" not in read_table(tmp_path / "old", contract).column_names
+
+
+def test_a_table_is_read_piece_by_piece(tmp_path):
+    """Pieces hold all rows in order, each checked; an empty table gives one empty piece."""
+    write_table(tmp_path / "t", make_embeddings(7), EMBEDDINGS, NOTE, {"backend": "some"})
+    pieces = list(read_table_pieces(tmp_path / "t", EMBEDDINGS, 3))
+    assert [piece.num_rows for piece in pieces] == [3, 3, 1]
+    assert pa.concat_tables(pieces).equals(read_table(tmp_path / "t", EMBEDDINGS))
+    assert pieces[0].schema.metadata[b"backend"] == b"some"
+    write_table(tmp_path / "none", make_embeddings(0), EMBEDDINGS, NOTE)
+    assert [piece.num_rows for piece in read_table_pieces(tmp_path / "none", EMBEDDINGS, 3)] == [0]
+    broken = make_embeddings(5).set_column(1, "kind", pa.array(["tra"] * 4 + ["gamma"]))
+    stamped = broken.replace_schema_metadata({"tcellflow.contract": EMBEDDINGS.stamp})
+    pq.write_table(stamped, tmp_path / "broken")
+    with pytest.raises(ContractError, match="gamma"):
+        list(read_table_pieces(tmp_path / "broken", EMBEDDINGS, 2))
+    with pytest.raises(InputError, match="does not exist"):
+        list(read_table_pieces(tmp_path / "absent", EMBEDDINGS, 2))
 
 
 def test_damaged_and_foreign_files_are_input_errors(tmp_path):

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from step_outputs import StepFrames, make_step_frames
-from tcellflow.contracts.tables import CHAINS, CLONOTYPES, PREDICTIONS, RECEPTORS
+from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
+from tcellflow.contracts.tables import CHAINS, RECEPTORS
 from tcellflow.report.calls import summarise_calls
 from tcellflow.report.clones import summarise_clones
 from tcellflow.report.details import tell_gate, tell_genes

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from step_outputs import make_step_frames
-from tcellflow.contracts.tables import PREDICTIONS
+from tcellflow.contracts.predictions import PREDICTIONS
 from tcellflow.errors import InputError
 from tcellflow.report.truth import compare_with_truth, read_true_labels
 from tcellflow.vocabulary import State

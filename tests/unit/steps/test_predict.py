@@ -8,21 +8,21 @@ from dataclasses import replace
 import anndata as ad
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 import scipy.sparse as sp
 
 from factories import log_normalised, make_cells_obs, make_counts, write_cells_file
+from step_tables import write_receptors
 from tcellflow.contracts.cells import ANNOTATED
-from tcellflow.contracts.tables import CLONOTYPES, PREDICTIONS, RECEPTORS
+from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
 from tcellflow.errors import BundleError, ContractError, InputError, OptionsError, OutputError
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.states import StatePredictor
 from tcellflow.io.bundles import PACKAGED_FOLDER, read_bundle
 from tcellflow.io.cells import read_cells, write_cells
-from tcellflow.io.store import read_json, read_table, read_table_note, write_table
+from tcellflow.io.store import read_json, read_table, read_table_note
 from tcellflow.provenance import StepNote, digest_file
-from tcellflow.steps.predict import PredictOptions, predict
+from tcellflow.steps.predict import CallOptions, PredictOptions, predict
 from tcellflow.vocabulary import State
 
 SUFFIXES = ["predictions.parquet", "predictions.csv", "clonotypes.parquet", "metrics.json", "annotated.h5ad"]
@@ -228,14 +228,21 @@ def test_the_metrics_count_what_the_table_holds(outputs, frame):
     assert metrics["abstained"]["doublet"] == 2
     assert metrics["abstained"]["ood"] == 0
     assert metrics["mean_confidence"] == pytest.approx(t_cells["confidence"].mean(), abs=1e-5)
-    assert metrics["abstention"] == {"dataset": "citeseq_pbmc10k", "target_risk": 0.1, "threshold": 0.67}
+    assert metrics["abstention"] == {
+        "dataset": "citeseq_pbmc10k",
+        "target_risk": 0.1,
+        "threshold": 0.67,
+        "ood_threshold": None,
+    }
+    assert set(metrics["shift"].values()) == {None}  # the bundle says nothing of the cells behind it
+    assert metrics["inputs"] == {"gex": N_CELLS}
     assert sum(metrics["latent_classes"].values()) == N_CELLS - 2
     assert metrics["bundle"]["limits"]
 
 
 def test_a_larger_target_risk_calls_more_cells(cells_path, outputs, tmp_path):
     """--target-risk lowers the threshold along the bundle's curve."""
-    run(cells_path, tmp_path, target_risk=0.3)
+    run(cells_path, tmp_path, calls=CallOptions(target_risk=0.3))
     strict, loose = (read_json(folder / "s1.metrics.json") for folder in (outputs, tmp_path))
     assert loose["abstention"]["threshold"] < strict["abstention"]["threshold"]
     assert loose["abstained"]["low_confidence"] < strict["abstained"]["low_confidence"]
@@ -245,7 +252,7 @@ def test_a_larger_target_risk_calls_more_cells(cells_path, outputs, tmp_path):
 def test_an_unreachable_target_risk_leaves_nothing_behind(cells_path, tmp_path):
     """A target that the bundle never reached is refused and no file appears."""
     with pytest.raises(OptionsError, match="cannot reach"):
-        run(cells_path, tmp_path / "new", target_risk=0.0001)
+        run(cells_path, tmp_path / "new", calls=CallOptions(target_risk=0.0001))
     assert not (tmp_path / "new").exists()
 
 
@@ -344,20 +351,6 @@ def test_embeddings_are_told_to_be_unused(cells_path, outputs, tmp_path):
         run(cells_path, tmp_path / "b", embeddings=tmp_path / "nowhere.parquet")
 
 
-def write_receptors(path, cells, clones, sample_id="s1"):
-    """A receptors table with the given clones."""
-    n = len(cells)
-    rows = {
-        "cell_id": list(cells), "sample_id": [sample_id] * n, "donor": ["d1"] * n,
-        "has_tra": [True] * n, "has_trb": [True] * n, "chain_pairing": ["single pair"] * n,
-        "receptor_type": ["TCR"] * n, "receptor_subtype": ["TRA+TRB"] * n, "doublet_suspect": [False] * n,
-        "clone_id": clones, "clone_size": [1] * n, "emb_tra": [None] * n, "emb_trb": [None] * n,
-        "emb_pair": [None] * n,
-    }  # fmt: skip
-    write_table(path, pa.table(rows, schema=RECEPTORS.schema()), RECEPTORS, StepNote("embed-tcr"))
-    return path
-
-
 def test_clones_come_from_the_receptors_where_given(cells_path, tmp_path):
     """--receptors overrides the clones of the cells file, matched by cell and not by row."""
     ids = read_cells(cells_path).cell_ids
@@ -425,3 +418,9 @@ def test_a_cut_receptors_table_is_refused(sample, obs, tmp_path):
     with pytest.raises(InputError, match=r"1 cells that have a receptor .*first: " + ids[2]):
         run(path, tmp_path / "o", receptors=receptors)
     assert not (tmp_path / "o").exists()
+
+
+def test_an_ensemble_that_is_not_there_is_refused(cells_path, tmp_path):
+    """A bundle without members says so."""
+    with pytest.raises(OptionsError, match="keeps no ensemble"):
+        run(cells_path, tmp_path, ensemble=True)

@@ -1,68 +1,27 @@
-"""Clone figures are what their formulas say, and verdicts follow the order of reasons."""
+"""Clone figures are what their formulas say."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from made_calls import STATES, evidence_of, make_calls, sure
 from tcellflow.contracts.columns import find_table_faults
-from tcellflow.contracts.tables import CLONOTYPES
-from tcellflow.inference.prediction_tables import SHRINKAGE_CELLS, CellNames, tabulate_clonotypes
-from tcellflow.inference.state_calls import StateCalls, entropy_of
-from tcellflow.inference.verdicts import CellEvidence, decide_verdicts
-from tcellflow.vocabulary import Lineage, State
+from tcellflow.contracts.predictions import CLONOTYPES
+from tcellflow.inference.abstention import Rules
+from tcellflow.inference.clone_table import SHRINKAGE_CELLS, find_clones, pool_lineages, tabulate_clonotypes
+from tcellflow.inference.verdicts import decide_verdicts
+from tcellflow.vocabulary import Function
 
-STATES, LINEAGES = [str(s) for s in State], [str(x) for x in Lineage]
-
-
-def make_calls(probabilities, lineages=None, ood=None):
-    p = np.asarray(probabilities, dtype=np.float32).reshape(-1, 7)
-    n = len(p)
-    lineage = np.zeros((n, 6), np.float32)
-    lineage[np.arange(n), [LINEAGES.index(x) for x in lineages or ["CD4"] * n]] = 1
-    names = np.array(STATES, dtype=object)[p.argmax(axis=1)] if n else np.array([], dtype=object)
-    return StateCalls(
-        predicted_state=names,
-        lineage=np.array(lineages or ["CD4"] * n, dtype=object),
-        function=np.array(["naive"] * n, dtype=object),
-        cycle=np.array(["resting"] * n, dtype=object),
-        state_probabilities=p,
-        p_lineage=lineage,
-        p_function=np.full((n, 9), 1 / 9, np.float32),
-        p_cycling=np.zeros(n, np.float32),
-        entropy=entropy_of(p),
-        latent=np.zeros((n, 2), np.float32),
-        agreement=np.full(n, np.nan, np.float32),
-        epistemic=np.full(n, np.nan, np.float32),
-        ood_score=np.full(n, np.nan, np.float32) if ood is None else np.asarray(ood, np.float32),
-    )
-
-
-def sure(state, confidence=0.94):
-    row = np.full(7, (1 - confidence) / 6)
-    row[STATES.index(state)] = confidence
-    return row
-
-
-def names_of(clones):
-    n = len(clones)
-    return CellNames(
-        np.array([f"cell{i}" for i in range(n)], dtype=object),
-        np.array(["d1"] * n, dtype=object),
-        np.array(clones, dtype=object),
-    )
-
-
-def evidence_of(n, *, not_t=(), doublets=()):
-    is_t, is_doublet = np.ones(n, bool), np.zeros(n, bool)
-    is_t[list(not_t)] = False
-    is_doublet[list(doublets)] = True
-    return CellEvidence(is_t, is_doublet, np.full(n, 100, dtype=np.int64))
+FUNCTIONS = [str(function) for function in Function]
 
 
 def tabulate(calls, clones, evidence, threshold=0.5):
-    verdicts = decide_verdicts(calls, evidence, threshold)
-    table = tabulate_clonotypes(names_of(clones), calls, verdicts)
+    verdicts = decide_verdicts(calls, evidence, Rules(0.1, threshold))
+    found = find_clones(np.array(clones, dtype=object), verdicts)
+    table = tabulate_clonotypes(found, np.array(["d1"] * len(clones), dtype=object), calls, verdicts)
     assert find_table_faults(table, CLONOTYPES) == []
     return table.to_pandas().set_index("clone_id")
 
@@ -126,18 +85,28 @@ def test_ties_go_to_the_more_probable_state():
     assert tabulate(calls, ["a", "a"], evidence_of(2)).loc["a", "state_mode"] == "Treg"
 
 
-def test_verdicts_keep_the_prediction():
-    """Only the reported state changes; the call itself is left as it was."""
-    calls = make_calls([sure("Naive", 0.4), sure("Naive")])
-    verdicts = decide_verdicts(calls, evidence_of(2), 0.5)
-    assert list(verdicts.state) == ["Unresolved", "Naive"]
-    assert list(calls.predicted_state) == ["Naive", "Naive"]
-    assert list(verdicts.is_abstained) == [True, False]
-    assert list(verdicts.is_usable) == [True, True]
+def test_functions_are_shrunk_and_lineages_are_not():
+    """A clone's functions lean on the sample's mean, its lineages are its own cells' mean."""
+    calls = make_calls([sure("Naive"), sure("Naive"), sure("Treg")], ["CD4", "CD4", "Treg"])
+    functions = np.zeros((3, 9), np.float32)
+    functions[[0, 1, 2], [0, 4, 8]] = 1
+    functions[:, 6] = np.nan  # the bundle has no such class
+    calls = replace(calls, p_function=functions, function=np.array(FUNCTIONS, dtype=object)[[0, 4, 8]])
+    table = tabulate(calls, ["a", "a", "b"], evidence_of(3))
+    assert table.loc["a", "p_lineage_CD4"] == 1
+    assert table.loc["b", "p_lineage_Treg"] == 1
+    share = (0 + SHRINKAGE_CELLS / 3) / (1 + SHRINKAGE_CELLS)
+    assert table.loc["b", f"p_function_{FUNCTIONS[0]}"] == pytest.approx(share, abs=1e-6)
+    assert table[f"p_function_{FUNCTIONS[6]}"].isna().all()
+    assert table.loc["b", "function_mode"] == "regulatory"
+    assert table.loc["a", "function_purity"] == pytest.approx(0.5)
+    assert table.loc["a", "function_entropy"] > 0
 
 
-def test_a_confidence_at_the_threshold_is_called():
-    """The threshold itself is enough."""
-    calls = make_calls([sure("Naive", 0.5)])
-    verdicts = decide_verdicts(calls, evidence_of(1), float(calls.confidence[0]))
-    assert list(verdicts.state) == ["Naive"]
+def test_pooled_lineages_go_to_the_cells_of_a_clone_alone():
+    """Each cell is told the lineage of its clone; without one, or with doublets alone, nothing."""
+    calls = make_calls([sure("Naive")] * 5, ["CD4", "CD8", "CD8", "CD4", "CD4"])
+    verdicts = decide_verdicts(calls, evidence_of(5, doublets=[4]), Rules(0.1, 0.5))
+    clones = find_clones(np.array(["a", "a", "a", None, "b"], dtype=object), verdicts)
+    assert list(pool_lineages(clones, calls)) == ["CD8", "CD8", "CD8", None, None]
+    assert list(calls.lineage) == ["CD4", "CD8", "CD8", "CD4", "CD4"]

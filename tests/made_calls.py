@@ -1,0 +1,50 @@
+"""Calls made up for tests: any probabilities, without a model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tcellflow.inference.state_calls import StateCalls, entropy_of
+from tcellflow.inference.verdicts import CellEvidence
+from tcellflow.vocabulary import Lineage, State
+
+STATES, LINEAGES = [str(s) for s in State], [str(x) for x in Lineage]
+
+
+def make_calls(probabilities, lineages=None, ood=None):
+    """Give calls with these state probabilities, shape (B, 7); all CD4, naive and resting by default."""
+    p = np.asarray(probabilities, dtype=np.float32).reshape(-1, 7)
+    n = len(p)
+    lineage = np.zeros((n, 6), np.float32)
+    lineage[np.arange(n), [LINEAGES.index(x) for x in lineages or ["CD4"] * n]] = 1
+    names = np.array(STATES, dtype=object)[p.argmax(axis=1)] if n else np.array([], dtype=object)
+    return StateCalls(
+        predicted_state=names,
+        lineage=np.array(lineages or ["CD4"] * n, dtype=object),
+        function=np.array(["naive"] * n, dtype=object),
+        cycle=np.array(["resting"] * n, dtype=object),
+        state_probabilities=p,
+        p_lineage=lineage,
+        p_function=np.full((n, 9), 1 / 9, np.float32),
+        p_cycling=np.zeros(n, np.float32),
+        entropy=entropy_of(p),
+        latent=np.zeros((n, 2), np.float32),
+        agreement=np.full(n, np.nan, np.float32),
+        epistemic=np.full(n, np.nan, np.float32),
+        ood_score=np.full(n, np.nan, np.float32) if ood is None else np.asarray(ood, np.float32),
+    )
+
+
+def sure(state, confidence=0.94):
+    """Give seven probabilities, of which one state has nearly all."""
+    row = np.full(7, (1 - confidence) / 6)
+    row[STATES.index(state)] = confidence
+    return row
+
+
+def evidence_of(n, *, not_t=(), doublets=()):
+    """Give evidence for n T cells with expression, apart from those named."""
+    is_t, is_doublet = np.ones(n, bool), np.zeros(n, bool)
+    is_t[list(not_t)] = False
+    is_doublet[list(doublets)] = True
+    return CellEvidence(is_t, is_doublet, np.full(n, 100, dtype=np.int64))
