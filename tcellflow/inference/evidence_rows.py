@@ -6,26 +6,31 @@ size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pyarrow as pa
 
 from tcellflow.contracts.predictions import GENE_EVIDENCE
 from tcellflow.inference.cell_sources import gather_blocks
 from tcellflow.inference.gene_evidence import EXAMPLES, find_gene_effects, learn_responses
 from tcellflow.inference.prediction_tables import lay_out
 from tcellflow.inference.receptor_block import ReceptorBlock
+from tcellflow.vocabulary import GeneSide, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from tcellflow.inference.cell_sources import CellSource
     from tcellflow.inference.gene_evidence import GeneResponse
     from tcellflow.inference.sample_calls import SampleCalls
     from tcellflow.io.receptor_vectors import ReceptorVectors
+    from tcellflow.provenance import JsonValue
+
+FREQUENT_GENES: Final = 10
+_TRIPLE: Final = ["predicted_state", "side", "gene"]
 
 
 def tabulate_gene_evidence(
@@ -80,6 +85,51 @@ def tabulate_gene_evidence(
         yield lay_out(columns, GENE_EVIDENCE)
         first += len(expression)
         progress(first, source.n_obs)
+
+
+def count_genes(rows: pa.Table) -> pa.Table:
+    """Count how often each gene was named.
+
+    Parameters
+    ----------
+    rows
+        A table of `tabulate_gene_evidence`.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns ``predicted_state``, ``side``, ``gene`` and ``n_cells``; each triple once.
+    """
+    counts = rows.group_by(_TRIPLE).aggregate([("gene", "count")])
+    return counts.rename_columns([*_TRIPLE, "n_cells"])
+
+
+def list_frequent_genes(counts: Sequence[pa.Table]) -> dict[str, JsonValue]:
+    """List the genes that were named in most cells of each state.
+
+    Parameters
+    ----------
+    counts
+        Tables of `count_genes`.
+
+    Returns
+    -------
+    dict
+        State to side to genes, most frequent first, ties by name; at most `FREQUENT_GENES` of each.
+    """
+    if not counts:
+        return {}
+    every = pa.concat_tables(counts).group_by(_TRIPLE).aggregate([("n_cells", "sum")]).to_pylist()
+    every.sort(key=lambda row: (-row["n_cells_sum"], row["gene"]))
+    listed: dict[str, JsonValue] = {}
+    for state in State:
+        of_state = [row for row in every if row["predicted_state"] == state]
+        if of_state:
+            listed[str(state)] = {
+                str(side): [row["gene"] for row in of_state if row["side"] == side][:FREQUENT_GENES]
+                for side in GeneSide
+            }
+    return listed
 
 
 def _learn(

@@ -23,13 +23,20 @@ if TYPE_CHECKING:
     from tcellflow.provenance import JsonValue
 
 
-def summarise_predictions(sample: SampleCalls, *, unused_inputs: Iterable[str] = ()) -> dict[str, JsonValue]:
+def summarise_predictions(
+    sample: SampleCalls,
+    *,
+    frequent_genes: dict[str, JsonValue] | None = None,
+    unused_inputs: Iterable[str] = (),
+) -> dict[str, JsonValue]:
     """Summarise the predictions of a sample.
 
     Parameters
     ----------
     sample
         The calls of B cells.
+    frequent_genes
+        As `list_frequent_genes` gives them; None where no genes were asked for.
     unused_inputs
         Inputs given that the bundle does not take.
 
@@ -69,6 +76,8 @@ def summarise_predictions(sample: SampleCalls, *, unused_inputs: Iterable[str] =
         "unused_inputs": list(unused_inputs),
         "warnings": list(sample.warnings),
     }
+    if frequent_genes is not None:
+        result["frequent_genes"] = frequent_genes
     if sample.vote is not None:
         voted = sample.vote.state[sample.vote.cluster >= 0]
         result["voted_states"] = _count(voted, State)

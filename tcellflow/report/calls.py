@@ -13,6 +13,7 @@ import numpy as np
 
 from tcellflow.report.confidence import ConfidenceSection, summarise_confidence
 from tcellflow.report.lookup import read_counts, read_number, read_text, read_texts
+from tcellflow.report.whole_sample import GenesOfState, tell_genes_of_states, tell_whole_sample
 from tcellflow.report.wording import (
     ABSTAIN_MEANINGS,
     ABSTAIN_WORDS,
@@ -173,6 +174,10 @@ class CallSection:
         Which data the calls used, in words, with cells.
     coverage
         Weighted share of the bundle's genes that the sample measured; None if unknown.
+    whole
+        Names and values about the sample as a whole.
+    genes
+        Genes behind the calls; empty where they were not asked for.
     """
 
     n_cells: int
@@ -188,6 +193,8 @@ class CallSection:
     classes: tuple[tuple[str, int], ...]
     inputs: tuple[tuple[str, int], ...]
     coverage: float | None
+    whole: tuple[tuple[str, str], ...]
+    genes: tuple[GenesOfState, ...]
 
 
 def summarise_calls(predictions: pa.Table, metrics: JsonValue = None) -> CallSection:
@@ -227,6 +234,8 @@ def summarise_calls(predictions: pa.Table, metrics: JsonValue = None) -> CallSec
         classes=read_counts(metrics, "latent_classes"),
         inputs=tuple((write_inputs(used), n) for used, n in count_values(cells["inputs"])),
         coverage=_read_coverage(cells),
+        whole=tell_whole_sample(metrics),
+        genes=tell_genes_of_states(metrics),
     )
 
 

@@ -19,7 +19,7 @@ from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIO
 from tcellflow.errors import OptionsError
 from tcellflow.inference.cell_sources import CellFacts
 from tcellflow.inference.clone_table import tabulate_clonotypes
-from tcellflow.inference.evidence_rows import tabulate_gene_evidence
+from tcellflow.inference.evidence_rows import count_genes, list_frequent_genes, tabulate_gene_evidence
 from tcellflow.inference.prediction_metrics import summarise_predictions
 from tcellflow.inference.prediction_tables import tabulate_predictions
 from tcellflow.inference.sample_calls import CallOptions, call_sample
@@ -36,6 +36,7 @@ from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OBSM_STATE, OBSM_STATE_PROBABILITIES, OutputName, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from tcellflow.io.cell_receptors import CellReceptors
     from tcellflow.io.cells import CellsFile
     from tcellflow.io.receptor_vectors import ReceptorVectors
+    from tcellflow.provenance import JsonValue
     from tcellflow.steps.progress import Progress
 
 __all__ = ["CallOptions", "PredictOptions", "name_outputs", "predict"]
@@ -206,14 +208,17 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
                 vectors=vectors,
                 progress=progress,
             )
+            genes = None
             if options.evidence_genes:
                 pieces = tabulate_gene_evidence(
                     sample, cells, n_genes=options.evidence_genes, vectors=vectors, progress=progress
                 )
-                with open_table_writer(paths[OutputName.GENE_EVIDENCE], GENE_EVIDENCE, note) as writer:
-                    for piece in pieces:
-                        writer.write(piece)
-        _write_results(paths, sample, cells, note, unused_inputs=_find_unused(options, predictor))
+                genes = _write_evidence(paths[OutputName.GENE_EVIDENCE], pieces, note)
+        metrics = summarise_predictions(
+            sample, frequent_genes=genes, unused_inputs=_find_unused(options, predictor)
+        )
+        write_json(paths[OutputName.METRICS], metrics, note)
+        _write_tables(paths, sample, cells, note)
         return outputs.commit()
 
 
@@ -275,21 +280,22 @@ def _make_note(options: PredictOptions, predictor: StatePredictor) -> StepNote:
     )
 
 
-def _write_results(
-    paths: dict[str, Path],
-    sample: SampleCalls,
-    cells: CellsFile,
-    note: StepNote,
-    *,
-    unused_inputs: tuple[str, ...],
-) -> None:
+def _write_evidence(path: Path, pieces: Iterator[pa.Table], note: StepNote) -> dict[str, JsonValue]:
+    """Write gene evidence as it comes; gives the most frequent genes of each state."""
+    counts = []
+    with open_table_writer(path, GENE_EVIDENCE, note) as writer:
+        for piece in pieces:
+            writer.write(piece)
+            counts.append(count_genes(piece))
+    return list_frequent_genes(counts)
+
+
+def _write_tables(paths: dict[str, Path], sample: SampleCalls, cells: CellsFile, note: StepNote) -> None:
     predictions = tabulate_predictions(sample)
     clonotypes = tabulate_clonotypes(sample.clones, sample.facts.donor, sample.calls, sample.verdicts)
-    metrics = summarise_predictions(sample, unused_inputs=unused_inputs)
     write_table(paths[OutputName.PREDICTIONS], predictions, PREDICTIONS, note)
     write_csv_table(paths[OutputName.PREDICTIONS_CSV], predictions)
     write_table(paths[OutputName.CLONOTYPES], clonotypes, CLONOTYPES, note)
-    write_json(paths[OutputName.METRICS], metrics, note)
     if OutputName.ANNOTATED in paths:
         _write_annotated(paths[OutputName.ANNOTATED], cells, predictions, sample.calls.latent, note)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy import sparse
 
@@ -14,7 +15,7 @@ from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIO
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.inference.cell_sources import CellFacts, MatrixCells
 from tcellflow.inference.clone_table import tabulate_clonotypes
-from tcellflow.inference.evidence_rows import tabulate_gene_evidence
+from tcellflow.inference.evidence_rows import count_genes, list_frequent_genes, tabulate_gene_evidence
 from tcellflow.inference.prediction_metrics import summarise_predictions
 from tcellflow.inference.prediction_tables import tabulate_predictions
 from tcellflow.inference.sample_calls import CallOptions, call_sample
@@ -233,3 +234,21 @@ def test_no_cells_give_no_gene_rows(predictor, source, facts):
     sample = call_sample(predictor, none, nobody, CallOptions(vote=True, pool_lineage=True, set_coverage=0.9))
     assert tabulate_predictions(sample).num_rows == 0
     assert list(tabulate_gene_evidence(sample, none, n_genes=3)) == []
+
+
+def test_frequent_genes_are_those_of_most_cells(everything, source, vectors):
+    """Over all pieces the genes named in most cells of a state come first, on both sides."""
+    pieces = list(tabulate_gene_evidence(everything, source, n_genes=2, vectors=vectors))
+    listed = list_frequent_genes([count_genes(piece) for piece in pieces])
+    frame = pa.concat_tables(pieces).to_pandas()
+    assert list(listed) == [str(s) for s in State if (frame["predicted_state"] == s).any()]
+    for state, sides in listed.items():
+        for side, genes in sides.items():
+            rows = frame[(frame["predicted_state"] == state) & (frame["side"] == side)]
+            counts = rows["gene"].value_counts()
+            assert len(genes) == min(10, len(counts))
+            assert [counts[gene] for gene in genes] == sorted(counts, reverse=True)[:10]
+    metrics = summarise_predictions(everything, frequent_genes=listed)
+    assert metrics["frequent_genes"] == listed
+    assert list_frequent_genes([]) == {}
+    assert "frequent_genes" not in summarise_predictions(everything)

@@ -101,6 +101,8 @@ def test_everything_at_once_fits_the_contracts(whole, tmp_path):
     first = evidence.drop_duplicates("barcode")
     speaks = dict(zip([str(s) for s in State], SPEAKING, strict=True))
     assert (first["gene"] == first["predicted_state"].map(speaks)).mean() > 0.9
+    frequent = read_json(tmp_path / "s1.metrics.json")["frequent_genes"]
+    assert frequent["Treg"]["for"][0] == "FOXP3"
     note = read_table_note(tmp_path / "s1.predictions.parquet")
     assert note["options"] == {
         "correct_priors": True, "effector_memory_as": "memory", "ensemble": True, "evidence_genes": 2,

@@ -1,0 +1,114 @@
+"""Time and memory of ``tcellflow predict`` for growing samples and for each thing one can ask of it.
+
+    python benchmarks/predict/run.py --folder /scratch/bench
+
+The cells are those of the packaged sample, drawn again and again (seed 0) and written as preprocess
+does, so density and genes are real. One fresh process per figure, one thread, imports taken off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from machine import describe_machine, measure_limits  # noqa: E402
+from processes import run_child  # noqa: E402
+
+from tcellflow.io.cells import read_cells, write_cells  # noqa: E402
+from tcellflow.provenance import StepNote  # noqa: E402
+from tcellflow.steps.preprocess import PreprocessOptions, preprocess  # noqa: E402
+
+SAMPLE = files("tcellflow") / "data/samples/tenx_healthy_T_1k"
+BLOCK_CELLS = 1_024
+ASKED = {
+    "calls, tables": ("--no-h5ad",),
+    "and the annotated copy": (),
+    "and votes": ("--no-h5ad", "--vote"),
+}
+
+
+def write_sample(folder: Path, n_cells: int) -> Path:
+    """Write a cells file of cells drawn from the packaged sample."""
+    path = folder / f"{n_cells}.cells.h5ad"
+    if path.exists():
+        return path
+    if not (folder / "one.cells.h5ad").exists():
+        preprocess(
+            PreprocessOptions(
+                gex=Path(str(SAMPLE / "sample_filtered_feature_bc_matrix.h5")),
+                tcr=(Path(str(SAMPLE / "filtered_contig_annotations.csv")),),
+                output=folder,
+                prefix="one",
+            )
+        )
+    source = read_cells(folder / "one.cells.h5ad")
+    counts = sparse.vstack(list(source.blocks(layer="counts")), format="csr")
+    drawn = np.random.default_rng(0).integers(0, source.n_obs, n_cells)
+    obs = source.obs.iloc[drawn].copy()
+    obs.index = pd.Index([f"cell{i:07d}" for i in range(n_cells)])
+    part = path.with_suffix(".part")
+    with write_cells(part, source.var) as writer:
+        for start in range(0, n_cells, BLOCK_CELLS):
+            writer.append_counts(counts[drawn[start : start + BLOCK_CELLS]])
+        writer.finish(obs, note=StepNote("preprocess"))
+    part.rename(path)
+    return path
+
+
+def measure(cells: Path, folder: Path, n_cells: int, options: tuple[str, ...]) -> dict[str, object]:
+    """Run predict once in a process of its own."""
+    command = [sys.executable, str(HERE / "product.py"), str(cells), str(folder / "out"), *options]
+    run = run_child(command)
+    return {
+        "cells": n_cells,
+        "cpu_seconds": round(run.cpu_seconds, 1),
+        "cells_per_cpu_second": round(n_cells / run.cpu_seconds),
+        "wall_seconds": round(run.wall_seconds, 1),
+        "peak_mib": round(run.peak_mib),
+        "cells_file_mib": round(cells.stat().st_size / 2**20),
+    }
+
+
+def main() -> None:
+    """Run the benchmark and print one JSON document."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--folder", type=Path, required=True, help="scratch folder, about 8 GB at full size")
+    parser.add_argument("--cells", type=int, nargs="+", default=[10_000, 100_000, 300_000])
+    parser.add_argument("--bundle", default="states-linear")
+    parser.add_argument("--genes-cells", type=int, default=10_000, help="cells asked for their genes")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    bundle = ("--bundle", options.bundle)
+    result: dict[str, object] = {
+        "machine": describe_machine(("tcellflow", "onnxruntime", "h5py", "numpy", "scipy")),
+        "limits_before": measure_limits(),
+        "bundle": options.bundle,
+    }
+    for name, asked in ASKED.items():
+        result[name] = [
+            measure(write_sample(options.folder, n), options.folder, n, (*asked, *bundle))
+            for n in options.cells
+        ]
+    n_cells = options.genes_cells
+    asked_genes = ("--no-h5ad", "--genes", "5", *bundle)
+    result["and five genes for and against"] = [
+        measure(write_sample(options.folder, n_cells), options.folder, n_cells, asked_genes)
+    ]
+    result["limits_after"] = measure_limits()
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What votes among similar cells do to the calls, on the labelled sets.
+
+python benchmarks/predict/vote.py --data FOLDER
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "states"))
+
+from labelled_sets import SETS, read_set
+from measures import Calls, macro_f1
+
+from tcellflow.errors import InputError
+from tcellflow.inference.cluster_vote import vote_in_clusters
+from tcellflow.inference.states import StatePredictor
+
+
+def main() -> None:
+    """Print one row of a Markdown table per set."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the labelled sets")
+    parser.add_argument("--bundle", default="states-linear")
+    options = parser.parse_args()
+    predictor = StatePredictor(options.bundle, threads=1, device="cpu")
+    print("| data set | cells | macro-F1 | after the vote |\n|---|---|---|---|")
+    for definition in SETS:
+        cells = read_set(options.data, definition)
+        try:
+            calls = predictor.predict_cells(sparse.csr_matrix(cells.expression), list(cells.symbols))
+        except InputError as refused:
+            print(f"| {definition.name} | {len(cells.state):,} | refused: {refused.what} | |")
+            continue
+        vote = vote_in_clusters(calls, np.ones(len(calls), dtype=bool))
+        known = np.array([state is not None for state in cells.state])
+        truth = np.array([str(state) for state in cells.state[known]], dtype=object)
+        confidence = calls.confidence[known].astype(float)
+        before, after = (
+            macro_f1(Calls(truth, states[known], confidence))
+            for states in (calls.predicted_state, vote.state)
+        )
+        print(f"| {definition.name} | {known.sum():,} | {before:.3f} | {after:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
