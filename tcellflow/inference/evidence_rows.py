@@ -147,6 +147,8 @@ def _learn(
             tra.append(chains.tra[rows])
             trb.append(chains.trb[rows])
         first += len(block)
+        if first > examples[-1]:
+            break
     return learn_responses(
         sample.predictor,
         np.concatenate(expression),

@@ -324,6 +324,9 @@ class StatePredictor:
         }
         if "member_states" in out:
             expected["member_states"] = (BATCH_CELLS, *out["member_states"].shape[1:2], n_states)
+        for name in {"ood_score", "epistemic"} & set(out):  # with a second axis or without
+            expected[name] = (BATCH_CELLS, *[1] * (out[name].ndim - 1))
+        expected["latent"] = (BATCH_CELLS, *out["latent"].shape[1:2])
         for name, shape in expected.items():
             if out[name].shape != shape:
                 raise BundleError(

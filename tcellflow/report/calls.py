@@ -203,7 +203,7 @@ def summarise_calls(predictions: pa.Table, metrics: JsonValue = None) -> CallSec
     Parameters
     ----------
     predictions
-        Table of the contract ``predictions/1``.
+        Table of the contract `PREDICTIONS`.
     metrics
         Content of metrics.json; None without it.
 

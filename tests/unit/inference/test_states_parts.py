@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from state_bundles import (
     DIMENSION,
@@ -123,6 +125,19 @@ def test_an_ood_score_without_quantiles_is_refused(tmp_path):
     bundle = write_states_bundle(tmp_path / "b", files=[("model.onnx", make_states_model(ood=True))])
     with pytest.raises(BundleError, match="no 'ood_quantiles'"):
         open_predictor(bundle)
+
+
+def test_outputs_of_another_size_are_refused(tmp_path, expression):
+    """A model that gives two scores per cell is not read as one."""
+    model = onnx.load_from_string(make_states_model(ood=True))
+    total = next(tensor for tensor in model.graph.initializer if tensor.name == "total")
+    total.CopyFrom(numpy_helper.from_array(np.ones((len(GENES), 2), np.float32), "total"))
+    scores = next(value for value in model.graph.output if value.name == "ood_score")
+    scores.type.tensor_type.shape.dim[1].dim_value = 2
+    files = [("model.onnx", model.SerializeToString())]
+    bundle = write_states_bundle(tmp_path / "b", with_ood=True, files=files)
+    with pytest.raises(BundleError, match=r"'ood_score' has shape \(256, 2\) instead of \(256, 1\)"):
+        open_predictor(bundle).predict(expression)
 
 
 def test_a_model_that_takes_undeclared_receptors_is_refused(tmp_path):
