@@ -2,13 +2,15 @@
 PYTHON ?= python3.11
 DEMO   ?= demo
 SLOW   ?=
+CORPUS ?= ../shared/data/tcr_corpus
+RUN    ?= receptors-run
 
 PYTHON_FOUND := $(shell command -v $(PYTHON) || command -v python3)
 CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
   { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 SOURCES := pyproject.toml $(wildcard requirements/*.lock)
 
-.PHONY: demo test check lock docs golden bench clean
+.PHONY: demo test check lock docs golden bench bundles clean
 
 demo: .venv-demo/.ready  ## set up (no torch), run the packaged sample, say where the report is
 	.venv-demo/bin/tcellflow run --demo -o $(DEMO) --force
@@ -46,6 +48,9 @@ lock: .venv/.ready  ## pin every environment with hashes
 
 bench: .venv/.ready  ## add the peers that the benchmarks compare with
 	.venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements/bench.lock
+
+bundles: .venv/.ready  ## train the packaged receptor encoder again: make bundles CORPUS=folder (45 minutes)
+	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/receptors/build_bundle.py $(CORPUS) $(RUN) --install
 
 .venv/.ready: $(SOURCES)
 	$(CHECK_PYTHON)

@@ -88,15 +88,21 @@ def receptors(
     ] = None,
     steps: Annotated[
         int, typer.Option("--steps", min=0, help="Steps; 0 writes a bundle with random weights.")
-    ] = 5_000,
+    ] = 4_200,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=2, help="Receptors told apart in one step.")
     ] = 512,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0, help="Highest rate.")] = 1e-3,
+    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0, help="Highest rate.")] = 2.5e-3,
     temperature: Annotated[float, typer.Option("--temperature", min=1e-3, help="Of the contrast.")] = 0.05,
+    contrast_weight: Annotated[
+        float, typer.Option("--contrast-weight", min=0, help="Weight of telling noised receptors apart.")
+    ] = 1.0,
+    teacher_weight: Annotated[
+        float, typer.Option("--teacher-weight", min=0, help="Weight of neighbours by alignment.")
+    ] = 1.0,
     residue_weight: Annotated[
-        float, typer.Option("--residue-weight", min=0, help="Weight of hidden residues beside the contrast.")
-    ] = 0.1,
+        float, typer.Option("--residue-weight", min=0, help="Weight of guessing hidden residues.")
+    ] = 0.2,
     width: Annotated[int, typer.Option("--width", min=4, help="Width of the network; a multiple of 4.")] = 64,
     layers: Annotated[int, typer.Option("--layers", min=1, help="Layers of the network.")] = 3,
     dimension: Annotated[int, typer.Option("--dimension", min=2, help="Numbers in a vector.")] = 128,
@@ -147,6 +153,8 @@ def receptors(
             ),
             batch_size=batch_size,
             temperature=temperature,
+            contrast_weight=contrast_weight,
+            teacher_weight=teacher_weight,
             residue_weight=residue_weight,
             seed=seed,
         ),

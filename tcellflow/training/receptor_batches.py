@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tcellflow.training.receptor_corpus import Corpus, TokenChains
-from tcellflow.training.receptor_noise import NoisedChains, NoiseOptions, add_noise
+from tcellflow.training.receptor_noise import NO_NOISE, NoisedChains, NoiseOptions, add_noise
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -90,16 +90,14 @@ class BatchMaker:
         Returns
         -------
         tuple of View
-            Two views of the same R receptors.
+            The R receptors as they are, and a noised view of them.
         """
         random = np.random.default_rng([self._seed, step])
         chains, receptor = self._draw_chains(random)
-        kept = [self._keep_chains(random) for _ in range(2)]
-        views = []
-        for keep in kept:
-            rows = np.flatnonzero(np.where(chains.locus == 0, keep[0][receptor], keep[1][receptor]))
-            views.append(View(add_noise(chains.take(rows), self._noise, random), receptor[rows]))
-        return views[0], views[1]
+        keep_alpha, keep_beta = self._keep_chains(random)
+        rows = np.flatnonzero(np.where(chains.locus == 0, keep_alpha[receptor], keep_beta[receptor]))
+        noised = View(add_noise(chains.take(rows), self._noise, random), receptor[rows])
+        return View(add_noise(chains, NO_NOISE, random), receptor), noised
 
     def _draw_chains(self, random: np.random.Generator) -> tuple[TokenChains, npt.NDArray[np.int64]]:
         natural, mixed, alphas, betas = self._counts

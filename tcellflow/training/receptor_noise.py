@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NOT_ASKED: Final = -100  # the class that torch's cross-entropy ignores
 # BLOSUM62 (Henikoff and Henikoff 1992), rows and columns in the order of RESIDUES.
-_BLOSUM62: Final = """
+_BLOSUM62_ROWS: Final = """
 4 0 -2 -1 -2 0 -2 -1 -1 -1 -1 -2 -1 -1 -1 1 0 0 -3 -2
 0 9 -3 -4 -2 -3 -3 -1 -3 -1 -1 -3 -3 -3 -3 -1 -1 -1 -2 -2
 -2 -3 6 2 -3 -1 -1 -3 -1 -4 -3 1 -1 0 -2 0 -1 -3 -4 -3
@@ -41,13 +41,13 @@ _BLOSUM62: Final = """
 -3 -2 -4 -3 1 -2 -2 -3 -3 -2 -1 -4 -4 -2 -3 -3 -2 -3 11 2
 -2 -2 -3 -2 3 -3 2 -1 -2 -1 -1 -2 -3 -1 -2 -2 -2 -1 2 7
 """
+BLOSUM62: Final = np.array([row.split() for row in _BLOSUM62_ROWS.strip().splitlines()], float)
 
 
 def _substitution_steps() -> npt.NDArray[np.float64]:
     """Give (20, 20) cumulative chances of what replaces each residue; a residue never replaces itself."""
-    scores = np.array([row.split() for row in _BLOSUM62.strip().splitlines()], float)
     # a half-bit score s says that the exchange is 2^(s/2) times as frequent as chance
-    chances = np.exp2(scores / 2)
+    chances = np.exp2(BLOSUM62 / 2)
     np.fill_diagonal(chances, 0)
     steps: npt.NDArray[np.float64] = np.cumsum(chances, axis=1)
     return steps / steps[:, -1:]
@@ -77,12 +77,17 @@ class NoiseOptions:
     """
 
     mask: float = 0.15
-    substitute: float = 0.05
-    indel: float = 0.05
-    hide_v: float = 0.15
-    hide_j: float = 0.3
-    hide_v_identity: float = 0.2
+    substitute: float = 0.2
+    indel: float = 0.15
+    hide_v: float = 0.05
+    hide_j: float = 0.15
+    hide_v_identity: float = 0.1
     drop_chain: float = 0.25
+
+
+NO_NOISE: Final = NoiseOptions(
+    mask=0, substitute=0, indel=0, hide_v=0, hide_j=0, hide_v_identity=0, drop_chain=0
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The receptor encoder's task: batches of noised views, contrast and hidden residues.
+"""The receptor encoder's task: noised views, a teacher's neighbours, and hidden residues.
 
 Invariant: validation sees junctions that training never sees, noised the same way each time.
 """
@@ -14,6 +14,7 @@ from torch.nn import functional
 from tcellflow.errors import InputError
 from tcellflow.models.receptors import ReceptorEncoder, ReceptorEncoderConfig
 from tcellflow.training.receptor_batches import BatchMaker, MixOptions
+from tcellflow.training.receptor_distance import DistanceTeacher, TeacherOptions
 from tcellflow.training.receptor_germline import build_germline_tables
 from tcellflow.training.receptor_loss import contrast, encode_view
 from tcellflow.training.receptor_noise import NoiseOptions
@@ -45,8 +46,10 @@ class ReceptorTaskOptions:
         Receptors of a batch; each is told from all others.
     temperature
         Of the contrast.
-    residue_weight
-        Weight of hidden residues beside the contrast.
+    contrast_weight, teacher_weight, residue_weight
+        Weights of the three losses.
+    teacher
+        How alignment distances become neighbours.
     seed
         Seed of weights and batches.
     """
@@ -56,7 +59,10 @@ class ReceptorTaskOptions:
     mix: MixOptions = field(default_factory=MixOptions)
     batch_size: int = 512
     temperature: float = 0.05
-    residue_weight: float = 0.1
+    contrast_weight: float = 1.0
+    teacher_weight: float = 1.0
+    residue_weight: float = 0.2
+    teacher: TeacherOptions = field(default_factory=TeacherOptions)
     seed: int = 0
 
 
@@ -86,6 +92,9 @@ class ReceptorTask:
         self.options = options
         self.network = build_encoder(vocabulary, options)
         self._batches = BatchMaker(learn, options.batch_size, options.mix, options.noise, options.seed)
+        self._teacher = DistanceTeacher(
+            learn, build_germline_tables(vocabulary), options.teacher, options.seed
+        )
         kept = sum(map(len, (validate.alphas, validate.betas, validate.pair_betas)))
         if not kept:
             raise InputError(
@@ -110,7 +119,7 @@ class ReceptorTask:
         Returns
         -------
         tuple
-            The loss, and its parts ``contrast`` and ``residue`` (mean cross-entropies in nats).
+            The loss, and its parts ``contrast``, ``teacher`` and ``residue``, in nats.
         """
         return self._measure(self._batches, step)
 
@@ -120,7 +129,7 @@ class ReceptorTask:
         Returns
         -------
         dict
-            ``loss``, ``contrast`` and ``residue``, means over batches that are always the same.
+            ``loss`` and its parts, means over batches that are always the same.
         """
         measured = [self._measure(self._kept_back, batch) for batch in range(_VALIDATION_BATCHES)]
         names = {"loss": [loss for loss, _ in measured]}
@@ -129,13 +138,20 @@ class ReceptorTask:
         return {name: float(torch.stack(values).mean()) for name, values in names.items()}
 
     def _measure(self, batches: BatchMaker, number: int) -> tuple[Tensor, dict[str, Tensor]]:
-        one, other = (encode_view(self.network, view, batches.size) for view in batches.draw(number))
-        apart = contrast(one.vectors, other.vectors, self.options.temperature)
-        residue = functional.cross_entropy(
-            torch.cat([one.residue_logits, other.residue_logits]), torch.cat([one.residues, other.residues])
+        options = self.options
+        clean, noised = batches.draw(number)
+        one, other = (encode_view(self.network, view, batches.size) for view in (clean, noised))
+        parts = {
+            "contrast": contrast(one.vectors, other.vectors, options.temperature),
+            "teacher": self._teacher.measure_loss(clean, one.vectors),
+            "residue": functional.cross_entropy(other.residue_logits, other.residues),
+        }
+        loss = (
+            options.contrast_weight * parts["contrast"]
+            + options.teacher_weight * parts["teacher"]
+            + options.residue_weight * parts["residue"]
         )
-        loss = apart + self.options.residue_weight * residue
-        return loss, {"contrast": apart.detach(), "residue": residue.detach()}
+        return loss, {name: value.detach() for name, value in parts.items()}
 
 
 def build_encoder(vocabulary: ReceptorVocabulary, options: ReceptorTaskOptions) -> ReceptorEncoder:

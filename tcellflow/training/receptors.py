@@ -85,7 +85,7 @@ class TrainReceptorsOptions:
     corpus: CorpusOptions
     output: Path
     task: ReceptorTaskOptions = field(default_factory=ReceptorTaskOptions)
-    loop: LoopOptions = field(default_factory=lambda: LoopOptions(steps=5_000))
+    loop: LoopOptions = field(default_factory=lambda: LoopOptions(steps=4_200, learning_rate=2.5e-3))
     licences: Path | None = None
     evaluation: Path | None = None
     name: str = "receptors"
