@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 DEMO   ?= demo
 SLOW   ?=
-CORPUS ?= ../shared/data/tcr_corpus
+CORPUS ?= $(or $(TCELLFLOW_TEST_DATA),../shared/data)/tcr_corpus
 RUN    ?= receptors-run
 
 PYTHON_FOUND := $(shell command -v $(PYTHON) || command -v python3)
