@@ -36,6 +36,7 @@ NAME, VERSION = "states-linear", "1"
 SUMMARY = "Baseline: the linear teacher of STCAT, mapped to seven states, with a fitted temperature"
 TARGET_RISK = 0.1
 LEAST_CALLED_CELLS = 50  # a risk estimated from fewer cells is noise
+N_QUANTILES = 21
 TEMPERATURES = (10.0, 5000.0)
 # Segments of T-cell receptors mark clones and donors, immunoglobulins mark ambient B-cell RNA; TRAC,
 # TRBC, TRDC and TRGC stay, because constant genes tell lineages and not clones. TRA has no D segments
@@ -278,6 +279,20 @@ def fit_curve(calls: Any, cells: LabelledSet) -> list[dict[str, float]]:
     return coverage_risk_curve(known_calls, least_cells=LEAST_CALLED_CELLS)
 
 
+def measure_reference(calls: Any) -> dict[str, Any]:
+    """Tell what the calls on the calibration set look like, as that from which samples differ.
+
+    The shares are those of the probabilities, not of the gates: they are what the probabilities imply.
+    """
+    shares = calls.state_probabilities.mean(axis=0, dtype=np.float64)
+    quantiles = np.quantile(calls.confidence.astype(np.float64), np.linspace(0, 1, N_QUANTILES))
+    return {
+        "dataset": CALIBRATION_SET,
+        "state_shares": {str(s): round(float(x), 5) for s, x in zip(STATES, shares, strict=True)},
+        "confidence_quantiles": [round(float(x), 4) for x in quantiles],
+    }
+
+
 def main() -> None:
     """Build, evaluate, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -288,9 +303,10 @@ def main() -> None:
     weights = read_teacher(options.data / "teachers" / "tcellatlas_linear.npz")
     cells = read_set(options.data, next(s for s in SETS if s.name == CALIBRATION_SET))
     temperature = fit_temperature(weights, cells, licence)
-    curve = fit_curve(_predict(weights, describe(weights, temperature, []), cells, licence), cells)
+    calls = _predict(weights, describe(weights, temperature, []), cells, licence)
+    curve = fit_curve(calls, cells)
     print(*(f"{p['threshold']:.2f} {p['coverage']:.3f} {p['risk']:.3f}" for p in curve[::5]), sep="\n")
-    description = describe(weights, temperature, curve)
+    description = {**describe(weights, temperature, curve), "reference": measure_reference(calls)}
     with tempfile.TemporaryDirectory() as scratch:
         bundle = write_folder(Path(scratch) / NAME, weights, description, [], licence)
         metrics = evaluate(StatePredictor(bundle, threads=1, device="cpu"), options.data)

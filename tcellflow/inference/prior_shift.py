@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 LEAST_CELLS: Final = 200  # seven shares estimated from fewer cells are mostly noise
 MOST_STRANGE: Final = 0.30  # strange cells are of no class, and would be shared out among all
+# Shares may tip undecided calls; where they overturn sure ones, the sample differs in more than its shares.
+MOST_OVERTURNED: Final = 0.02
+# The bundle's shares count as much as so many samples: without them, estimates run away towards a class
+# that is faintly possible in every cell.
+BUNDLE_WEIGHT: Final = 2.0
 _TOLERANCE: Final = 1e-6
 _MOST_ROUNDS: Final = 2_000
 _DECIMALS: Final = 6
@@ -92,7 +97,7 @@ def check_shares(reliability: Reliability) -> Mapping[State, float]:
 
 
 def estimate_correction(
-    probabilities: NDArray[np.float32], reliability: Reliability, *, n_strange: int
+    probabilities: NDArray[np.float32], reliability: Reliability, *, threshold: float, n_strange: int
 ) -> PriorCorrection:
     """Estimate the class shares of a sample from its own probabilities.
 
@@ -102,13 +107,16 @@ def estimate_correction(
         Of the sample's single T cells that are not strange, shape (B, 7).
     reliability
         What the bundle states.
+    threshold
+        Confidence from which on a call is sure, 0-1.
     n_strange
         Single T cells beside them whose out-of-distribution score is above the bundle's threshold.
 
     Returns
     -------
     PriorCorrection
-        Refused below 200 cells, or where more than 30 % of the T cells are strange.
+        Refused below 200 cells, where more than 30 % of the T cells are strange, or where more than 2 % of
+        the sure calls would change.
 
     Raises
     ------
@@ -118,8 +126,9 @@ def estimate_correction(
     Notes
     -----
     Expectation maximisation of Saerens, Latinne and Decaestecker (2002),
-    doi:10.1162/089976602753284446: it holds where the sample differs in its shares alone, not in what
-    the cells of a class look like.
+    doi:10.1162/089976602753284446, with the bundle's shares as a Dirichlet prior (the most probable
+    shares instead of the most likely ones). It holds where the sample differs in its shares alone, not
+    in what the cells of a class look like.
     """
     stated = check_shares(reliability)
     n = len(probabilities)
@@ -135,6 +144,14 @@ def estimate_correction(
     before = np.array([stated[state] for state in STATES])
     shares = _maximise(probabilities.astype(np.float64), before)
     weights = np.where(before > 0, shares / np.where(before > 0, before, 1.0), 1.0)
+    overturned = _measure_overturned(probabilities, weights, threshold)
+    if overturned > MOST_OVERTURNED:
+        return PriorCorrection(
+            None,
+            None,
+            f"it would change the state of {overturned:.0%} of the sure calls, so the sample differs from "
+            "the bundle's cells in more than its shares",
+        )
     return PriorCorrection(tuple(float(share) for share in shares), weights)
 
 
@@ -145,11 +162,21 @@ def _maximise(probabilities: NDArray[np.float64], before: NDArray[np.float64]) -
         weighted = scaled * shares
         totals = weighted.sum(axis=1, keepdims=True)
         updated: NDArray[np.float64] = (weighted / np.where(totals > 0, totals, 1.0)).mean(axis=0)
-        updated /= updated.sum()
+        updated = (updated + BUNDLE_WEIGHT * before) / (updated.sum() + BUNDLE_WEIGHT)
         if np.abs(updated - shares).max() < _TOLERANCE:
             return updated
         shares = updated
     return shares
+
+
+def _measure_overturned(
+    probabilities: NDArray[np.float32], weights: NDArray[np.float64], threshold: float
+) -> float:
+    is_sure = probabilities.max(axis=1) >= threshold
+    if not is_sure.any():
+        return 0.0
+    sure = probabilities[is_sure]
+    return float(((sure * weights).argmax(axis=1) != sure.argmax(axis=1)).mean())
 
 
 def measure_shift(

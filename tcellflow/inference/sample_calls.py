@@ -205,7 +205,12 @@ def _correct_priors(
     """Call the cells once more, with the class shares estimated from the first time."""
     usable, n_strange = sample.verdicts.is_usable, int(sample.verdicts.is_strange.sum())
     reliability = sample.predictor.bundle.states.reliability
-    correction = estimate_correction(sample.raw.state_probabilities[usable], reliability, n_strange=n_strange)
+    correction = estimate_correction(
+        sample.raw.state_probabilities[usable],
+        reliability,
+        threshold=sample.rules.threshold,
+        n_strange=n_strange,
+    )
     if correction.weights is None:
         refusal = f"the class shares were not corrected: {correction.refusal}"
         _LOG.warning("%s", refusal)

@@ -59,7 +59,7 @@ def test_an_empty_sample_ends_well(cells, tmp_path):
         (["{cells}", "--bundle", "nonsense"], ExitCode.BUNDLE, "states-linear"),
         (["{cells}", "--device", "quantum"], ExitCode.USAGE, "quantum"),
         (["{cells}", "--ensemble"], ExitCode.OPTIONS, "keeps no ensemble"),
-        (["{cells}", "--correct-priors"], ExitCode.OPTIONS, "class shares"),
+        (["{cells}", "--correct-priors", "--em-as", "effector"], ExitCode.OPTIONS, "class shares"),
         (["{cells}", "--set-coverage", "0.9"], ExitCode.OPTIONS, "prediction sets"),
         (["{cells}", "--genes", "51"], ExitCode.USAGE, "--genes"),
         (["{cells}", "--threads", "0"], ExitCode.USAGE, "--threads"),

@@ -7,7 +7,13 @@ import pytest
 
 from made_calls import STATES, make_calls, sure
 from tcellflow.errors import OptionsError
-from tcellflow.inference.prior_shift import LEAST_CELLS, check_shares, estimate_correction, measure_shift
+from tcellflow.inference.prior_shift import (
+    BUNDLE_WEIGHT,
+    LEAST_CELLS,
+    check_shares,
+    estimate_correction,
+    measure_shift,
+)
 from tcellflow.io.bundle_reliability import Reference, Reliability
 from tcellflow.vocabulary import State
 
@@ -27,15 +33,24 @@ def draw(shares, n, *, seed=0, noise=1.0):
     return truth, (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_shares_of_a_sample_are_found():
-    """Overlapping classes whose mean probability misses the shares are corrected to them."""
+def correct(probabilities, stated, *, threshold=0.9, n_strange=0):
+    return estimate_correction(probabilities, stated, threshold=threshold, n_strange=n_strange)
+
+
+def test_shares_are_the_most_probable_ones():
+    """Under the shares found, the mean posterior and twice the bundle's shares give the same shares again."""
     shares = np.array([0.05, 0.02, 0.4, 0.4, 0.03, 0.05, 0.05])
-    _, probabilities = draw(shares, 20_000, noise=1.5)
-    correction = estimate_correction(probabilities, reliability(), n_strange=0)
+    _, probabilities = draw(shares, 5_000, noise=1.5)
+    correction = correct(probabilities, reliability())
     assert correction.refusal == ""
-    assert np.abs(probabilities.mean(axis=0) - shares).max() > 0.1
-    np.testing.assert_allclose(correction.shares, shares, atol=0.02)
-    np.testing.assert_allclose(correction.weights, np.array(correction.shares) * 7)
+    found = np.array(correction.shares)
+    posterior = probabilities * found
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    again = (posterior.mean(axis=0) + BUNDLE_WEIGHT / 7) / (1 + BUNDLE_WEIGHT)
+    np.testing.assert_allclose(again, found, atol=1e-5)
+    np.testing.assert_allclose(correction.weights, found * 7)
+    # on the way from the bundle's shares to the true ones
+    assert np.abs(found - shares).sum() < np.abs(1 / 7 - shares).sum()
     assert correction.as_dict()["applied"] is True
     assert list(correction.as_dict()["shares"]) == STATES
 
@@ -44,17 +59,34 @@ def test_corrected_probabilities_are_right_more_often():
     """With the weights more cells are called by their true state."""
     shares = np.array([0.02, 0.02, 0.6, 0.3, 0.02, 0.02, 0.02])
     truth, probabilities = draw(shares, 5_000, seed=1, noise=1.2)
-    weights = estimate_correction(probabilities, reliability(), n_strange=0).weights
+    weights = correct(probabilities, reliability()).weights
     before = (probabilities.argmax(axis=1) == truth).mean()
     after = ((probabilities * weights).argmax(axis=1) == truth).mean()
-    assert after > before + 0.1
+    assert after > before + 0.05
+
+
+def test_a_sample_like_the_bundles_cells_is_left_as_it_is():
+    """Cells whose mean probabilities are the bundle's shares give those shares and factors of 1."""
+    _, probabilities = draw(np.full(7, 1 / 7), 3_000)
+    shares = dict(zip(State, probabilities.mean(axis=0).astype(float), strict=True))
+    np.testing.assert_allclose(correct(probabilities, reliability(shares)).weights, 1, atol=1e-3)
+
+
+def test_a_correction_that_overturns_sure_calls_is_refused():
+    """A state that every cell may faintly be does not take the sure calls of another."""
+    row = np.array([0.0, 0.0, 0.0, 0.8, 0.2, 0.0, 0.0], dtype=np.float32)
+    rare = {**dict.fromkeys(State, 0.0), State.NAIVE: 0.995, State.PROLIFERATING: 0.005}
+    correction = correct(np.tile(row, (500, 1)), reliability(rare), threshold=0.7)
+    assert "100% of the sure calls" in correction.refusal
+    assert correction.weights is None
+    assert correct(np.tile(row, (500, 1)), reliability(rare), threshold=0.9).refusal == ""
 
 
 def test_a_state_without_a_stated_share_stays_as_it_is():
     """A state of share 0 gets no cells by the correction, and its factor is 1."""
     shares = {**dict.fromkeys(State, 0.2), State.EXHAUSTED: 0.0, State.PROLIFERATING: 0.0}
     _, probabilities = draw(np.full(7, 1 / 7), 1_000)
-    correction = estimate_correction(probabilities, reliability(shares), n_strange=0)
+    correction = correct(probabilities, reliability(shares))
     assert correction.weights[STATES.index("Exhausted")] == 1
     assert correction.shares[STATES.index("Exhausted")] == 0
     assert sum(correction.shares) == pytest.approx(1)
@@ -71,7 +103,7 @@ def test_a_state_without_a_stated_share_stays_as_it_is():
 def test_small_and_strange_samples_are_refused_with_a_reason(n_cells, n_strange, words):
     """Too few cells, or too many unlike the training cells, leave the probabilities as they are."""
     _, probabilities = draw(np.full(7, 1 / 7), max(n_cells, 1))
-    correction = estimate_correction(probabilities[:n_cells], reliability(), n_strange=n_strange)
+    correction = correct(probabilities[:n_cells], reliability(), n_strange=n_strange)
     assert words in correction.refusal
     assert correction.weights is None
     assert correction.as_dict() == {"applied": False, "refusal": correction.refusal, "shares": None}
@@ -85,7 +117,7 @@ def test_a_bundle_without_shares_cannot_be_corrected(stated):
     with pytest.raises(OptionsError, match="does not state the class shares"):
         check_shares(stated)
     with pytest.raises(OptionsError, match="does not state the class shares"):
-        estimate_correction(np.ones((300, 7), np.float32) / 7, stated, n_strange=0)
+        correct(np.ones((300, 7), np.float32) / 7, stated)
 
 
 def test_a_sample_like_the_training_cells_is_not_shifted():

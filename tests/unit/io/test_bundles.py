@@ -144,7 +144,7 @@ def test_a_file_name_cannot_leave_the_folder(copied, name):
 DESCRIPTION = json.loads((PACKAGED_FOLDER / "states-linear" / "bundle.json").read_text())
 
 
-@pytest.mark.parametrize("key", sorted(DESCRIPTION.keys() - {"format", "teacher_classes"}))
+@pytest.mark.parametrize("key", sorted(DESCRIPTION.keys() - {"format", "teacher_classes", "reference"}))
 def test_each_entry_is_needed(copied, key):
     """A description without one of its entries is refused, and the entry is named."""
     edit(copied, lambda d: d.pop(key))

@@ -234,7 +234,8 @@ def test_the_metrics_count_what_the_table_holds(outputs, frame):
         "threshold": 0.67,
         "ood_threshold": None,
     }
-    assert set(metrics["shift"].values()) == {None}  # the bundle says nothing of the cells behind it
+    assert metrics["shift"]["ood"] is None
+    assert 0 < metrics["shift"]["score"] == metrics["shift"]["confidence"] <= 1
     assert metrics["inputs"] == {"gex": N_CELLS}
     assert sum(metrics["latent_classes"].values()) == N_CELLS - 2
     assert metrics["bundle"]["limits"]
