@@ -135,7 +135,7 @@ class ReceptorTask:
         names = {"loss": [loss for loss, _ in measured]}
         for name in measured[0][1]:
             names[name] = [parts[name] for _, parts in measured]
-        return {name: float(torch.stack(values).mean()) for name, values in names.items()}
+        return {name: float(torch.stack(values).mean().detach()) for name, values in names.items()}
 
     def _measure(self, batches: BatchMaker, number: int) -> tuple[Tensor, dict[str, Tensor]]:
         options = self.options

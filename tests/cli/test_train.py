@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -117,6 +118,26 @@ def test_other_data_do_not_go_on_with_a_run(run, tables):
     done = run_command("train", "receptors", *tables, *TINY, "-o", run, "--resume")
     assert done.code == 66
     assert "task.corpus.betas" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_process_that_was_killed_is_continued(tables, tmp_path):
+    """Killed by SIGKILL after a checkpoint and resumed, the bundle is that of an undisturbed run."""
+    options = [*TINY, "--steps", "100", "--validate-every", "20"]
+    command = [sys.executable, "-c", "from tcellflow.cli.app import main; main()", "train", "receptors"]
+    command += [str(word) for word in (*tables, *options, "-o", tmp_path / "killed")]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "killed" / "checkpoint.pt").exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "killed" / "bundle").exists()
+    for folder, more in (("killed", ["--resume"]), ("whole", [])):
+        assert run_command("train", "receptors", *tables, *options, "-o", tmp_path / folder, *more).code == 0
+    for name in ("bundle/model.onnx", "bundle/bundle.json", "metrics.jsonl"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_no_steps_write_an_untrained_bundle(tables, tmp_path):
