@@ -300,6 +300,7 @@ def _make_metrics(note: StepNote) -> dict[str, Any]:
             ],
         },
         "latent_classes": {"CD4 Tn": 20, "MAIT": 4},
+        "shift": {"score": 0.21, "ood": None, "confidence": 0.21, "states": 0.1, "dataset": "pbmc"},
         "warnings": [],
         "tcellflow": note.as_dict(),
     }

@@ -64,12 +64,7 @@ def summarise_predictions(
             "n_measured": int(sample.panel.present.sum()),
             "coverage": round(sample.panel.coverage, 6),
         },
-        "abstention": {
-            "target_risk": sample.rules.target_risk,
-            "threshold": sample.rules.threshold,
-            "ood_threshold": sample.rules.ood_threshold,
-            "dataset": bundle.states.abstention.dataset,
-        },
+        "abstention": _describe_rules(sample),
         "shift": sample.shift,
         "prior_correction": None if sample.correction is None else sample.correction.as_dict(),
         "bundle": _describe_bundle(bundle),
@@ -88,6 +83,15 @@ def summarise_predictions(
         best = calls.latent[t_cells].argmax(axis=1)
         result["latent_classes"] = dict(Counter(latent[i] for i in best).most_common())
     return result
+
+
+def _describe_rules(sample: SampleCalls) -> JsonValue:
+    return {
+        "target_risk": sample.rules.target_risk,
+        "threshold": sample.rules.threshold,
+        "ood_threshold": sample.rules.ood_threshold,
+        "dataset": sample.predictor.bundle.states.abstention.dataset,
+    }
 
 
 def _describe_bundle(bundle: Bundle) -> JsonValue:

@@ -174,6 +174,8 @@ class CallSection:
         Which data the calls used, in words, with cells.
     coverage
         Weighted share of the bundle's genes that the sample measured; None if unknown.
+    shift
+        Distance of the sample from the bundle's cells, 0-1; None if unknown.
     whole
         Names and values about the sample as a whole.
     genes
@@ -193,6 +195,7 @@ class CallSection:
     classes: tuple[tuple[str, int], ...]
     inputs: tuple[tuple[str, int], ...]
     coverage: float | None
+    shift: float | None
     whole: tuple[tuple[str, str], ...]
     genes: tuple[GenesOfState, ...]
 
@@ -234,6 +237,7 @@ def summarise_calls(predictions: pa.Table, metrics: JsonValue = None) -> CallSec
         classes=read_counts(metrics, "latent_classes"),
         inputs=tuple((write_inputs(used), n) for used, n in count_values(cells["inputs"])),
         coverage=_read_coverage(cells),
+        shift=read_number(metrics, "shift", "score"),
         whole=tell_whole_sample(metrics),
         genes=tell_genes_of_states(metrics),
     )

@@ -69,6 +69,13 @@ HEADERS: Final = (
         "Oranges",
     ),
     Header("mean_confidence", "Confidence", "Mean confidence of the T cells", "share", "Purples"),
+    Header(
+        "shift",
+        "Shift",
+        "Distance of the T cells from the cells behind the bundle, 0 to 1",
+        "share",
+        "Oranges",
+    ),
     Header("warnings", "Warnings", "Warnings of all steps", scale="Reds", is_hidden=True),
 )
 _STYLES: Final[dict[str, dict[str, JsonValue]]] = {
@@ -137,6 +144,7 @@ def _measure(report: Report) -> dict[str, int | float | None]:
         row["pct_unresolved"] = _percent(calls.n_unresolved, calls.n_t_cells)
         mean = calls.confidence.mean
         row["mean_confidence"] = None if mean is None else round(mean, 4)
+        row["shift"] = calls.shift
     return row
 
 
