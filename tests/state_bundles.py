@@ -33,14 +33,14 @@ RECEPTOR_SLOPE = 1.0
 _RESTING = [i for i, state in enumerate(STATES) if state is not State.PROLIFERATING]
 
 
-def _constants(n_members: int) -> dict[str, np.ndarray]:
+def _constants(n_members: int, dimension: int) -> dict[str, np.ndarray]:
     speak = np.zeros((len(GENES), 7), np.float32)
     speak[range(7), range(7)] = SLOPE
     # each state's joint cells share its mass evenly
     cells = mark_joint_cells("memory").astype(np.float32)
     cells[STATES.index(State.PROLIFERATING)] = 0
     cells /= np.maximum(cells.sum(axis=1, keepdims=True), 1)
-    hear = np.zeros((DIMENSION, 7), np.float32)
+    hear = np.zeros((dimension, 7), np.float32)
     hear[0, STATES.index(State.TREG)] = RECEPTOR_SLOPE
     cycling = np.zeros((7, 1), np.float32)
     cycling[STATES.index(State.PROLIFERATING)] = 1
@@ -108,7 +108,12 @@ def _nodes(*, receptors: bool, flat_flags: bool, ood: bool, n_members: int) -> l
 
 
 def make_states_model(
-    *, receptors: bool = False, flat_flags: bool = False, ood: bool = False, n_members: int = 0
+    *,
+    receptors: bool = False,
+    dimension: int = DIMENSION,
+    flat_flags: bool = False,
+    ood: bool = False,
+    n_members: int = 0,
 ) -> bytes:
     """Give an ONNX model of the chosen parts; members have slopes from 0 to twice the model's."""
 
@@ -117,7 +122,7 @@ def make_states_model(
 
     inputs = [value("expression", "B", len(GENES)), value("present", "M", len(GENES))]
     if receptors:
-        inputs += [value(name, "B", DIMENSION) for name in ("tra", "trb")]
+        inputs += [value(name, "B", dimension) for name in ("tra", "trb")]
         inputs += [value(name, "B", *(() if flat_flags else (1,))) for name in ("has_tra", "has_trb")]
     outputs = [
         value("state_probabilities", "B", 7),
@@ -129,7 +134,9 @@ def make_states_model(
     ]
     outputs += [value("ood_score", "B", 1)] if ood else []
     outputs += [value("member_states", "B", n_members, 7)] if n_members else []
-    constants = [numpy_helper.from_array(np.asarray(v), name) for name, v in _constants(n_members).items()]
+    constants = [
+        numpy_helper.from_array(np.asarray(v), name) for name, v in _constants(n_members, dimension).items()
+    ]
     nodes = _nodes(receptors=receptors, flat_flags=flat_flags, ood=ood, n_members=n_members)
     used = {name for node in nodes for name in node.input}
     graph = helper.make_graph(nodes, "states", inputs, outputs, [c for c in constants if c.name in used])

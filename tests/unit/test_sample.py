@@ -9,8 +9,11 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from state_bundles import RECEPTORS_ENTRY, make_states_model, write_states_bundle
 from tcellflow import sample
 from tcellflow.errors import BundleError, InputError, OptionsError, OutputError
 from tcellflow.sample import RunOptions, run_sample, use_demo
@@ -282,3 +285,22 @@ def test_effector_memory_can_count_as_effector(done):
     run_sample(options)
     note = json.loads((done / "s.metrics.json").read_text())["tcellflow"]
     assert note["options"]["effector_memory_as"] == "effector"
+
+
+def test_a_bundle_that_takes_receptors_gets_them(tmp_path):
+    """The vectors of the run's own receptors reach the states of a bundle that was trained with them."""
+    options = make_options(tmp_path / "o", gex=GEX, tcr=(TCR,), steps=("preprocess", "embed-tcr"))
+    options = replace(options, embed_tcr=replace(options.embed_tcr, backend="kmer"))
+    run_sample(options)
+    width = int(pq.read_schema(tmp_path / "o" / "s.embeddings.parquet").metadata[b"dimension"])
+    model = make_states_model(receptors=True, dimension=width)
+    entry = {**RECEPTORS_ENTRY, "dimension": width}
+    write_states_bundle(tmp_path / "bundle", receptors=entry, files=[("model.onnx", model)])
+    asked = replace(options.predict, bundle=str(tmp_path / "bundle"))
+    run_sample(replace(options, predict=asked, steps=None))
+    predictions = pd.read_parquet(tmp_path / "o" / "s.predictions.parquet")
+    receptors = pd.read_parquet(tmp_path / "o" / "s.receptors.parquet").set_index("cell_id")
+    pairs = receptors.loc[predictions["barcode"], ["emb_tra", "emb_trb"]].notna().all(axis=1).to_numpy()
+    assert 0 < pairs.sum() < len(pairs)
+    assert set(predictions["inputs"][pairs]) == {"gex+tra+trb"}
+    assert "gex+tra+trb" not in set(predictions["inputs"][~pairs])
