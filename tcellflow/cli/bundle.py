@@ -106,13 +106,15 @@ def _try_model(bundle: Bundle) -> None:
 
     from tcellflow.inference.session import open_session
     from tcellflow.inference.states import StatePredictor
+    from tcellflow.io.bundle_format import ENSEMBLE_FILE
     from tcellflow.io.bundle_states import TASK_STATES
 
     if bundle.description.task != TASK_STATES:
         open_session(bundle.model_path, threads=1, device="cpu")
         return
-    predictor = StatePredictor(bundle, threads=1, device="cpu")
-    predictor.predict(np.zeros((1, predictor.genes.size), dtype=np.float32))
+    for ensemble in (False, True) if ENSEMBLE_FILE in bundle.description.files else (False,):
+        predictor = StatePredictor(bundle, threads=1, device="cpu", ensemble=ensemble)
+        predictor.predict(np.zeros((1, predictor.genes.size), dtype=np.float32))
 
 
 def _print_json(content: object) -> None:

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from receptor_bundles import identity_model
+from state_bundles import make_states_model, write_states_bundle
 from tcellflow.io.bundles import PACKAGED_FOLDER, SEARCH_VARIABLE
 
 PACKAGED = PACKAGED_FOLDER / "states-linear"
@@ -104,3 +106,14 @@ def test_verify_tells_every_broken_bundle(broken, tmp_path):
     assert done.returncode == 69
     assert "'CARD.md' was altered" in done.stderr
     assert "'model.onnx' is missing" in done.stderr
+
+
+def test_verify_runs_the_ensemble_too(tmp_path):
+    """A bundle whose model works but whose ensemble does not is broken."""
+    whole = [("ensemble.onnx", make_states_model(n_members=3))]
+    write_states_bundle(tmp_path / "whole", files=whole)
+    write_states_bundle(tmp_path / "broken", files=[("ensemble.onnx", identity_model())])
+    assert run("verify", tmp_path / "whole").returncode == 0
+    done = run("verify", tmp_path / "broken")
+    assert done.returncode == 69
+    assert "ensemble.onnx" in done.stderr
