@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tcellflow.genes.panel import PanelAlignment
+    from tcellflow.genes.panel import CsrBlock, PanelAlignment
     from tcellflow.io.receptor_vectors import ReceptorVectors
 
 _BLOCK_CELLS: Final = 1_024
@@ -79,7 +79,20 @@ class MatrixCells:
             The next cells, all genes.
         """
         for start in range(0, self.n_obs, _BLOCK_CELLS):
-            yield sparse.csr_matrix(self.matrix[start : start + _BLOCK_CELLS])
+            stop = min(start + _BLOCK_CELLS, self.n_obs)
+            if isinstance(self.matrix, sparse.csr_matrix | sparse.csr_array):
+                yield _view_rows(self.matrix, start, stop)
+            else:
+                yield sparse.csr_matrix(self.matrix[start:stop])
+
+
+def _view_rows(matrix: CsrBlock, start: int, stop: int) -> sparse.csr_matrix:
+    """Give rows without copying their values, as slicing would."""
+    ends = matrix.indptr[start : stop + 1]
+    inside = slice(ends[0], ends[-1])
+    return sparse.csr_matrix(
+        (matrix.data[inside], matrix.indices[inside], ends - ends[0]), shape=(stop - start, matrix.shape[1])
+    )
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # The largest value that log1p(counts per 10,000) can take: all counts of the cell in one gene.
 MAX_EXPRESSION: Final = float(np.log1p(COUNTS_PER_CELL)) + 1e-3
+_LOOKED_AT: Final = 10_000
 LEAST_COVERAGE: Final = 0.25  # below, too little of the bundle is left to speak of its figures
 LOW_COVERAGE: Final = 0.60
 
@@ -65,7 +66,8 @@ def check_is_normalised(values: NDArray[np.number]) -> None:
     InputError
         If all that are not zero are whole numbers.
     """
-    seen = values[values != 0]
+    looked_at = values[:_LOOKED_AT]  # logarithms of counts are never whole: the first few tell
+    seen = looked_at[looked_at != 0]
     if seen.size and are_counts(seen).all():
         raise InputError(
             f"all {seen.size:,} values looked at are whole numbers, so they are counts, not log1p(counts per "
