@@ -20,7 +20,8 @@ from scipy import sparse
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "states"))
 
-from labelled_sets import SETS, read_set
+from label_maps import SETS
+from labelled_sets import read_set
 
 from tcellflow.errors import InputError
 from tcellflow.genes.panel import align_panel

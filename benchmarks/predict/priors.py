@@ -19,7 +19,8 @@ from scipy import sparse
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "states"))
 
-from labelled_sets import SETS, read_set
+from label_maps import SETS
+from labelled_sets import read_set
 from measures import Calls, macro_f1
 
 from tcellflow.errors import InputError

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 from evaluate_linear import evaluate, predict_set, render
-from labelled_sets import CALIBRATION_SET, SETS, LabelledSet, read_set
+from label_maps import CALIBRATION_SET, SETS
+from labelled_sets import LabelledSet, read_set
 from linear_graph import CLASSES, FUNCTIONS, LINEAGES, NOT_REPORTED, STATES, LinearWeights, build_model
 from measures import Calls, coverage_risk_curve
 from scipy.optimize import minimize_scalar

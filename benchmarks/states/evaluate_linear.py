@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from labelled_sets import CALIBRATION_SET, SETS, LabelledSet, read_set
+from label_maps import CALIBRATION_SET, SETS
+from labelled_sets import LabelledSet, read_set
 from measures import Calls, macro_f1, measure
 
 from tcellflow.genes.panel import align_panel
