@@ -10,14 +10,17 @@ CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version
   { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 SOURCES := pyproject.toml $(wildcard requirements/*.lock)
 
-.PHONY: demo test check lock docs golden bench bundles clean
+.PHONY: demo test nextflow check lock docs golden bench bundles clean
 
 demo: .venv-demo/.ready  ## set up (no torch), run the packaged sample, say where the report is
 	.venv-demo/bin/tcellflow run --demo -o $(DEMO) --force
 	@echo "The report: $(abspath $(DEMO))/tenx_healthy_T_1k.report.html"
 
 test: .venv/.ready  ## set up the test environment and run the whole suite
+	@$(MAKE) --no-print-directory nextflow || echo "Without Nextflow its tests are skipped, and fail where CI=true" >&2
 	.venv/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+
+nextflow: .nxf/.ready  ## get the Nextflow that the pipeline is tested with (needs Java 17)
 
 check: .venv/.ready  ## style, types, layers and docs
 	.venv/bin/ruff check .
@@ -60,5 +63,9 @@ bundles: .venv/.ready  ## train the packaged receptor encoder again: make bundle
 	.venv/bin/uv pip install -q --python .venv/bin/python --no-deps -e .
 	@touch $@
 
+.nxf/.ready: .venv/.ready nextflow/get_nextflow.sh requirements/nextflow.sha256
+	nextflow/get_nextflow.sh .nxf .venv/bin/nextflow
+	@touch $@
+
 clean:  ## remove environments and results
-	rm -rf .venv .venv-demo $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-demo .nxf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
