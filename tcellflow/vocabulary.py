@@ -201,6 +201,7 @@ class OutputName:
     QC: Final = "qc.json"
     EMBEDDINGS: Final = "embeddings.parquet"
     RECEPTORS: Final = "receptors.parquet"
+    NEIGHBOURS: Final = "neighbours.parquet"
     EMBED_QC: Final = "embed.json"
     EMBEDDED: Final = "embedded.h5ad"
     PREDICTIONS: Final = "predictions.parquet"

@@ -20,6 +20,7 @@ from tcellflow.contracts.cells import ANNDATA_CONTRACTS
 from tcellflow.contracts.tables import TABLES
 from tcellflow.io.bundles import find_bundle, read_bundle
 from tcellflow.sample import RunOptions, run_sample
+from tcellflow.steps.embed_tcr import EmbedTcrOptions
 from tcellflow.steps.predict import CallOptions, PredictOptions
 from tcellflow.steps.preprocess import PreprocessOptions
 
@@ -62,7 +63,8 @@ def main() -> None:
             calls=CallOptions(pool_lineage=True, vote=True),
             evidence_genes=2,
         )
-        run_sample(RunOptions(options, predict=predicted))
+        embedded = EmbedTcrOptions((), folder, "archive", backend="kmer", neighbours=3)
+        run_sample(RunOptions(options, embed_tcr=embedded, predict=predicted))
         for contract in wanted:
             target = archived_path(contract.name, contract.version)
             shutil.copyfile(folder / f"archive.{contract.name}{target.suffix}", target)

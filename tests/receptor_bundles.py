@@ -6,8 +6,11 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
+
+from tcellflow.receptors.tokens import build_vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,3 +59,43 @@ def write_bundle_folder(folder: Path, document: dict[str, Any], files: dict[str,
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     (folder / "bundle.json").write_text(json.dumps({**document, "files": digests}), encoding="utf-8")
     return folder
+
+
+def make_native_model(dimension: int = 4, *, n_genes: int | None = None, output: str = "features") -> bytes:
+    """Give a small network with the inputs of the native encoder and a place for each residue."""
+    rng = np.random.default_rng(0)
+    vocabulary = build_vocabulary()
+    widths = {
+        "locus": 2,
+        "residues": 22,
+        "v_call": 1 + (n_genes or len(vocabulary.v_calls)),
+        "j_call": 1 + len(vocabulary.j_calls),
+    }
+    weights = {name: rng.normal(size=(rows, dimension)).astype(np.float32) for name, rows in widths.items()}
+    nodes = [helper.make_node("Gather", [f"{name}_table", name], [f"of_{name}"]) for name in widths]
+    # an LSTM would tell places apart; a running sum does so with one operator
+    nodes += [
+        helper.make_node("CumSum", ["of_residues", "one"], ["summed"]),
+        helper.make_node("Tanh", ["summed"], ["places"]),
+        helper.make_node("ReduceMean", ["places"], ["pooled"], axes=[1], keepdims=0),
+        helper.make_node("Sum", ["pooled", "of_locus", "of_v_call", "of_j_call"], [output]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["B", "L"] if name == "residues" else ["B"])
+        for name in widths
+    ]
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["B", dimension])]
+    tables = [numpy_helper.from_array(table, f"{name}_table") for name, table in weights.items()]
+    tables.append(numpy_helper.from_array(np.array(1, np.int64), "one"))
+    graph = helper.make_graph(nodes, "g", inputs, outputs, tables)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(onnx.ModelProto.SerializeToString(model, deterministic=True))
+
+
+def write_native_bundle(folder: Path, *, model: bytes | None = None, **changes: Any) -> Path:
+    """Write a native bundle with a small network of random weights."""
+    files = {
+        "model.onnx": make_native_model() if model is None else model,
+        "vocabulary.json": build_vocabulary().to_json().encode(),
+    }
+    return write_bundle_folder(folder, describe_receptors_bundle(**changes), files)

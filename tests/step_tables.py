@@ -22,8 +22,9 @@ def write_receptors(
     *,
     sample_id: str = "s1",
     emb_tra: Sequence[str | None] | None = None,
+    clusters: Sequence[tuple[str | None, int | None]] | None = None,
 ) -> Path:
-    """Write a receptors table of embed-tcr: one pair per cell, with these clones and alpha vectors."""
+    """Write a receptors table of embed-tcr: one pair per cell, with these clones, vectors and clusters."""
     n = len(cells)
     rows = {column.name: [None] * n for column in RECEPTORS.columns} | {
         "cell_id": list(cells),
@@ -38,5 +39,11 @@ def write_receptors(
         "clone_id": list(clones),
         "emb_tra": [None] * n if emb_tra is None else list(emb_tra),
     }
-    write_table(path, pa.table(rows, schema=RECEPTORS.schema()), RECEPTORS, StepNote("embed-tcr"))
+    schema = RECEPTORS.schema()
+    if clusters is not None:
+        schema = RECEPTORS.schema(optional=["receptor_cluster", "receptor_cluster_size"])
+        rows["receptor_cluster"], rows["receptor_cluster_size"] = (
+            list(c) for c in zip(*clusters, strict=True)
+        )
+    write_table(path, pa.table(rows, schema=schema), RECEPTORS, StepNote("embed-tcr"))
     return path

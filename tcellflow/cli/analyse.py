@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.predict import predict
+from tcellflow.cli.predict import Device, predict
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
@@ -16,6 +16,28 @@ Force = Annotated[bool, typer.Option("--force", help="Replace finished outputs."
 Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, help="CPU threads (default: all that this process may use)."),
+]
+
+Backend = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        help="Receptor encoder: native (the packaged bundle), tcr-bert (an imported one) or kmer (no model).",
+    ),
+]
+Neighbours = Annotated[
+    int,
+    typer.Option(
+        "--neighbours", min=0, help="List this many nearest receptors of each, and name clusters (0: none)."
+    ),
+]
+ClusterDistance = Annotated[
+    float | None,
+    typer.Option(
+        "--cluster-distance",
+        help="With --neighbours: greatest cosine distance of a step within a cluster (default: by backend).",
+        show_default=False,
+    ),
 ]
 
 
@@ -131,11 +153,28 @@ def embed_tcr(
     ] = None,
     output: Output = Path(),
     prefix: Prefix = "sample",
-    backend: Annotated[str, typer.Option("--backend", help="Receptor encoder: kmer.")] = "kmer",
+    backend: Backend = "kmer",
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            "--bundle",
+            help="Name or folder of a receptors bundle (default: the backend's own).",
+            show_default=False,
+        ),
+    ] = None,
+    force_tra: Annotated[
+        bool,
+        typer.Option(
+            "--force-tra", help="Embed alpha chains by TCR-BERT weights that know beta chains alone."
+        ),
+    ] = False,
     which: Annotated[
         Literal["first", "all"],
         typer.Option("--chains", help="Embed the first chain of each arm, or second and further ones too."),
     ] = "first",
+    neighbours: Neighbours = 0,
+    cluster_distance: ClusterDistance = None,
+    device: Device = "auto",
     h5ad: Annotated[
         bool, typer.Option("--h5ad/--no-h5ad", help="With --gex: write the copy with the vectors.")
     ] = True,
@@ -151,8 +190,13 @@ def embed_tcr(
         prefix=prefix,
         gex=gex,
         backend=backend,
+        bundle=bundle,
+        force_tra=force_tra,
         which=which,
+        neighbours=neighbours,
+        cluster_distance=cluster_distance,
         h5ad=h5ad,
+        device=device,
         threads=threads,
         force=force,
     )

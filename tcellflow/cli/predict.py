@@ -17,7 +17,7 @@ Ensemble = Annotated[
 ]
 Device = Annotated[
     Literal["cpu", "cuda", "auto"],
-    typer.Option("--device", help="Where to run the states bundle; auto takes a usable GPU."),
+    typer.Option("--device", help="Where to run the bundle's network; auto takes a usable GPU."),
 ]
 TargetRisk = Annotated[
     float | None,

@@ -8,7 +8,13 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.analyse import Output, Threads  # noqa: TC001 - typer reads annotations at run time
+from tcellflow.cli.analyse import (  # noqa: TC001 - typer reads annotations at run time
+    Backend,
+    ClusterDistance,
+    Neighbours,
+    Output,
+    Threads,
+)
 from tcellflow.cli.predict import (  # noqa: TC001
     Bundle,
     CorrectPriors,
@@ -86,7 +92,17 @@ def run(
         str | None, typer.Option("--library-size-column", help="obs column with each cell's true counts.")
     ] = None,
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
-    backend: Annotated[str, typer.Option("--backend", help="Receptor encoder: kmer.")] = "kmer",
+    backend: Backend = "kmer",
+    receptors_bundle: Annotated[
+        str | None,
+        typer.Option(
+            "--receptors-bundle",
+            help="Name or folder of a receptors bundle (default: the backend's own).",
+            show_default=False,
+        ),
+    ] = None,
+    neighbours: Neighbours = 0,
+    cluster_distance: ClusterDistance = None,
     bundle: Bundle = "states-linear",
     ensemble: Ensemble = False,
     target_risk: TargetRisk = None,
@@ -128,7 +144,16 @@ def run(
             library_size_column=library_size_column,
             species=species,
         ),
-        embed_tcr=EmbedTcrOptions(chains=(), output=output, prefix=prefix, backend=backend),
+        embed_tcr=EmbedTcrOptions(
+            chains=(),
+            output=output,
+            prefix=prefix,
+            backend=backend,
+            bundle=receptors_bundle,
+            neighbours=neighbours,
+            cluster_distance=cluster_distance,
+            device=device,
+        ),
         predict=PredictOptions(
             cells=output,  # the run puts in the file
             output=output,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from tcellflow.contracts.columns import Column, Table
+from tcellflow.contracts.similarity import list_cluster_columns
 from tcellflow.vocabulary import (
     STATE_NOT_T,
     STATE_UNRESOLVED,
@@ -155,7 +156,7 @@ PREDICTIONS: Final = Table(
 
 CLONOTYPES: Final = Table(
     name="clonotypes",
-    version=2,
+    version=3,
     key=("clone_id",),
     meaning="One row per clone: how the states of its cells are distributed; never put back onto cells.",
     columns=(
@@ -200,6 +201,7 @@ CLONOTYPES: Final = Table(
         ),
         _probability("function_purity", "share of cells with function_mode", since=2),
         _entropy("function_entropy", "the pooled functions", 2.2, since=2),
+        *list_cluster_columns(since=3),
     ),
 )
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from tcellflow.contracts.columns import Column, Table
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
+from tcellflow.contracts.similarity import EMB_ID_PATTERN, NEIGHBOURS, list_cluster_columns
 from tcellflow.vocabulary import Arm, ChainPairing, EmbeddingKind, Locus, ReceptorSubtype, ReceptorType
 
-EMB_ID_PATTERN: Final = "[0-9a-f]{20}"
 _CELL = Column("cell_id", "string", "barcode of the cell, equal to obs_names of the cells file")
 _SAMPLE = Column("sample_id", "string", "sample the cell belongs to")
 _DONOR = Column("donor", "string", "donor the sample was taken from; the sample where none was given")
@@ -75,7 +75,7 @@ EMBEDDINGS: Final = Table(
 
 RECEPTORS: Final = Table(
     name="receptors",
-    version=1,
+    version=2,
     key=("sample_id", "cell_id"),
     meaning="One row per cell: pairing, clone and the keys of its vectors (null = missing chain).",
     columns=(
@@ -93,8 +93,9 @@ RECEPTORS: Final = Table(
         Column("emb_tra", "string", "key of the alpha vector", nullable=True, pattern=EMB_ID_PATTERN),
         Column("emb_trb", "string", "key of the beta vector", nullable=True, pattern=EMB_ID_PATTERN),
         Column("emb_pair", "string", "key of the pair vector", nullable=True, pattern=EMB_ID_PATTERN),
+        *list_cluster_columns(since=2),
     ),
 )
 
 
-TABLES: Final = (CHAINS, EMBEDDINGS, RECEPTORS, PREDICTIONS, CLONOTYPES, GENE_EVIDENCE)
+TABLES: Final = (CHAINS, EMBEDDINGS, RECEPTORS, NEIGHBOURS, PREDICTIONS, CLONOTYPES, GENE_EVIDENCE)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from tcellflow.contracts.predictions import CLONOTYPES
 from tcellflow.inference.prediction_tables import lay_out
@@ -16,13 +17,14 @@ from tcellflow.inference.state_calls import entropy_of
 from tcellflow.vocabulary import Function, Lineage, State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from enum import StrEnum
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from tcellflow.inference.state_calls import StateCalls
     from tcellflow.inference.verdicts import Verdicts
+    from tcellflow.io.cell_receptors import CellReceptors
 
 # Weight of the sample's mean in a clone's mean, in cells: a clone of two leans half on the sample.
 SHRINKAGE_CELLS: Final = 2.0
@@ -125,8 +127,40 @@ def pool_lineages(clones: CloneCells, calls: StateCalls) -> NDArray[np.object_]:
     return pooled
 
 
+def list_clusters(clones: CloneCells, receptors: CellReceptors | None) -> dict[str, pa.Array]:
+    """Give each clone the cluster of similar receptors that its receptor belongs to.
+
+    Parameters
+    ----------
+    clones
+        Clones of B cells.
+    receptors
+        What embed-tcr says of the cells.
+
+    Returns
+    -------
+    dict
+        ``receptor_cluster`` and ``receptor_cluster_size``, C values each, of the clone's first cell
+        with the most chains (a rescued clone has cells with one); empty where no clusters were asked for.
+    """
+    if receptors is None or receptors.clusters is None:
+        return {}
+    n_chains = sum((keys != None).astype(np.int8) for keys in (receptors.emb_tra, receptors.emb_trb))  # noqa: E711
+    cells = np.flatnonzero(clones.clone_of >= 0)
+    order = cells[np.lexsort((cells, -n_chains[cells], clones.clone_of[cells]))]
+    shown = order[np.unique(clones.clone_of[order], return_index=True)[1]]
+    names = [str(name) for name in receptors.clusters.columns]
+    schema = CLONOTYPES.schema(optional=names)
+    rows = receptors.clusters.iloc[shown]
+    return {name: pa.array(rows[name], schema.field(name).type, from_pandas=True) for name in names}
+
+
 def tabulate_clonotypes(
-    clones: CloneCells, donor: NDArray[np.object_], calls: StateCalls, verdicts: Verdicts
+    clones: CloneCells,
+    donor: NDArray[np.object_],
+    calls: StateCalls,
+    verdicts: Verdicts,
+    clusters: Mapping[str, pa.Array] | None = None,
 ) -> pa.Table:
     """Pool the calls of each clone, by the contract `CLONOTYPES`.
 
@@ -140,6 +174,8 @@ def tabulate_clonotypes(
         Calls of the cells.
     verdicts
         What is reported; cells that are no single T cell are counted but not pooled.
+    clusters
+        From `list_clusters`.
 
     Returns
     -------
@@ -175,6 +211,7 @@ def tabulate_clonotypes(
         **{f"p_{name}": states[:, i] for i, name in enumerate(State)},
         **{f"p_lineage_{name}": (lineages + nothing)[:, i] for i, name in enumerate(Lineage)},
         **{f"p_function_{name}": functions[:, i] for i, name in enumerate(Function)},
+        **(clusters or {}),
     }
     return lay_out(columns, CLONOTYPES)
 

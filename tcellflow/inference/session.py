@@ -54,7 +54,9 @@ class Session:
         """Where the model runs."""
         return "cuda" if _CUDA in self._raw.get_providers() else "cpu"
 
-    def run(self, inputs: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    def run(
+        self, inputs: Mapping[str, NDArray[np.float32] | NDArray[np.int64]]
+    ) -> dict[str, NDArray[np.float32]]:
         """Run the model once.
 
         Parameters

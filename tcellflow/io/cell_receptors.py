@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _KEY = ["sample_id", "cell_id"]
 _COLUMNS = ["clone_id", "emb_tra", "emb_trb"]
+_CLUSTER = ["receptor_cluster", "receptor_cluster_size"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,15 @@ class CellReceptors:
         Clones, None without a usable chain, shape (B,), object.
     emb_tra, emb_trb
         Keys of the alpha and beta vector, None where missing, shape (B,), object.
+    clusters
+        Columns ``receptor_cluster`` and ``receptor_cluster_size``, B rows; None where they were not asked
+        for.
     """
 
     clone_id: NDArray[np.object_]
     emb_tra: NDArray[np.object_]
     emb_trb: NDArray[np.object_]
+    clusters: pd.DataFrame | None = None
 
 
 def read_cell_receptors(path: Path, cells: CellsFile) -> CellReceptors:
@@ -67,7 +72,7 @@ def read_cell_receptors(path: Path, cells: CellsFile) -> CellReceptors:
     ContractError
         If the table breaks its contract.
     """
-    table = read_table(path, RECEPTORS, [*_KEY, *_COLUMNS]).to_pandas()
+    table = read_table(path, RECEPTORS).to_pandas()
     wanted = pd.MultiIndex.from_arrays([as_texts(cells.obs["sample_id"]), cells.cell_ids])
     places = pd.MultiIndex.from_frame(table[_KEY]).get_indexer(wanted)
     found = places >= 0
@@ -86,4 +91,7 @@ def read_cell_receptors(path: Path, cells: CellsFile) -> CellReceptors:
             where=path,
             mend="give the whole receptors table that embed-tcr wrote for this sample",
         )
-    return CellReceptors(*(as_texts(table[name].reindex(places)) for name in _COLUMNS))
+    rows = table.reindex(places)  # -1 is no row: all missing
+    clusters = rows[_CLUSTER].astype({_CLUSTER[1]: "Int32"}) if _CLUSTER[0] in rows else None
+    clone_id, emb_tra, emb_trb = (as_texts(rows[name]) for name in _COLUMNS)
+    return CellReceptors(clone_id, emb_tra, emb_trb, clusters)

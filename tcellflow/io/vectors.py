@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -58,23 +58,6 @@ class VectorScratch:
         while len(rest):  # a single write takes at most 2 GiB
             rest = rest[self._file.write(rest) :]
 
-    def copy(self, pieces: Iterable[Vectors]) -> Iterator[Vectors]:
-        """Append pieces while they pass by.
-
-        Parameters
-        ----------
-        pieces
-            (N, D) float32 each.
-
-        Yields
-        ------
-        numpy.ndarray
-            The pieces, unchanged.
-        """
-        for piece in pieces:
-            self.append(piece)
-            yield piece
-
     def gather(self, rows: npt.NDArray[np.intp]) -> Vectors:
         """Read rows.
 
@@ -102,6 +85,19 @@ class VectorScratch:
                 message = f"row {row} was not appended"
                 raise IndexError(message)
         return vectors
+
+    def as_array(self) -> Vectors:
+        """Give all rows as an array that stays on disk.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, D) float32, read only, with the rows appended so far.
+        """
+        n_rows = os.fstat(self._file.fileno()).st_size // (np.float32().itemsize * self.dimension)
+        if not n_rows:  # an empty file cannot be mapped
+            return np.empty((0, self.dimension), np.float32)
+        return np.memmap(self._file, np.float32, mode="r", shape=(n_rows, self.dimension))
 
 
 def write_obsm_vectors(

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.inference.receptors import choose_encoder
+from tcellflow.inference.similar_receptors import choose_similarity
 from tcellflow.io.bundles import find_bundle, read_bundle
 from tcellflow.steps.embed_tcr import embed_tcr
-from tcellflow.steps.predict import name_outputs, predict
+from tcellflow.steps.embed_tcr import name_outputs as name_embed_outputs
+from tcellflow.steps.predict import name_outputs as name_predict_outputs
+from tcellflow.steps.predict import predict
 from tcellflow.steps.preprocess import preprocess
 from tcellflow.steps.report import ReportOptions, report
 from tcellflow.vocabulary import STEPS, OutputName
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from tcellflow.io.bundle_reliability import ReceptorInput
     from tcellflow.provenance import JsonValue
     from tcellflow.sample.options import RunOptions
 
@@ -123,9 +127,11 @@ def _plan_embed_tcr(options: RunOptions, made: set[str]) -> PlannedStep | None:
     if chains is None:
         _leave_out(options, "embed-tcr", OutputName.CHAINS, "no receptors were given (--tcr)")
         return None
-    choose_encoder(options.embed_tcr.backend)  # a wrong name is told before any work is done
+    asked = options.embed_tcr
+    choice = choose_encoder(asked.backend, asked.bundle, force_tra=asked.force_tra)
+    choose_similarity(asked.neighbours, asked.cluster_distance, choice.backend)
     planned = replace(
-        options.embed_tcr,
+        asked,
         chains=(chains,),
         output=options.output,
         prefix=options.prefix,
@@ -134,8 +140,7 @@ def _plan_embed_tcr(options: RunOptions, made: set[str]) -> PlannedStep | None:
         threads=options.threads,
         force=True,
     )
-    outputs = (OutputName.EMBEDDINGS, OutputName.RECEPTORS, OutputName.EMBED_QC)
-    return PlannedStep("embed-tcr", embed_tcr, planned, outputs)
+    return PlannedStep("embed-tcr", embed_tcr, planned, name_embed_outputs(planned), choice.note())
 
 
 def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
@@ -145,7 +150,10 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         return None
     bundle = read_bundle(find_bundle(options.predict.bundle))
     receptors = _find(options, OutputName.RECEPTORS, made)
-    takes_vectors = receptors is not None and bundle.states.reliability.receptor_input is not None
+    wanted = bundle.states.reliability.receptor_input
+    takes_vectors = receptors is not None and wanted is not None
+    if wanted is not None and OutputName.EMBEDDINGS in made:
+        _check_encoder(options, wanted)
     planned = replace(
         options.predict,
         cells=cells,
@@ -156,7 +164,20 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         threads=options.threads,
         force=True,
     )
-    return PlannedStep("predict", predict, planned, name_outputs(planned), bundle.note())
+    return PlannedStep("predict", predict, planned, name_predict_outputs(planned), bundle.note())
+
+
+def _check_encoder(options: RunOptions, wanted: ReceptorInput) -> None:
+    """Refuse a run whose embed-tcr makes other vectors than its states bundle learnt from."""
+    asked = options.embed_tcr
+    made_by = choose_encoder(asked.backend, asked.bundle, force_tra=asked.force_tra)
+    if not made_by.makes(wanted.encoder, wanted.encoder_sha256):
+        raise OptionsError(
+            f"the bundle {options.predict.bundle} learnt from receptor vectors of {wanted.encoder}; "
+            f"this run makes those of {made_by.name}",
+            where="--backend, --bundle",
+            mend=f"add --backend {wanted.encoder}, or choose a states bundle that uses expression alone",
+        )
 
 
 def _plan_report(options: RunOptions, made: set[str]) -> PlannedStep | None:

@@ -1,14 +1,13 @@
-"""``embed-tcr``: vectors of the receptors, and one row per cell that says which are its own.
+"""``embed-tcr``: vectors of the receptors, one row per cell that says which are its own, and similar ones.
 
-Invariant: a distinct chain or pair is computed once; order of files and rows, batches and threads
+Invariant: a distinct chain is computed once; order of files and rows and the number of threads
 change no byte; a missing chain is null (NaN in the h5ad), never a constant vector.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,10 +15,13 @@ import pandas as pd
 import pyarrow as pa
 
 from tcellflow.contracts.cells import CELLS
+from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
-from tcellflow.errors import ContractError
-from tcellflow.inference.batches import PIECE_ROWS, embed_chains_in_pieces, embed_pairs_in_pieces
-from tcellflow.inference.receptors import ChainSequences, choose_encoder
+from tcellflow.errors import BundleError, ContractError
+from tcellflow.inference.embedding_account import summarise_embedding
+from tcellflow.inference.receptors import choose_encoder
+from tcellflow.inference.similar_receptors import choose_similarity, name_clusters, tabulate_neighbours
+from tcellflow.inference.unique_vectors import PIECE_ROWS, embed_uniques
 from tcellflow.io.cells import read_cells, write_cells_copy
 from tcellflow.io.chain_files import read_chain_files
 from tcellflow.io.staging import stage_outputs
@@ -29,29 +31,31 @@ from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.per_cell import describe_cells
 from tcellflow.receptors.uniques import find_uniques
 from tcellflow.steps.progress import quiet
-from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, EmbeddingKind, OutputName
+from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, Locus, OutputName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from tcellflow.inference.receptors import ReceptorEncoder
+    from tcellflow.inference.receptors import EncoderChoice, ReceptorEncoder
+    from tcellflow.inference.session import Device
+    from tcellflow.inference.similar_receptors import Similarity
+    from tcellflow.inference.unique_vectors import UniqueVectors
     from tcellflow.io.cells import CellsFile
     from tcellflow.io.chain_files import ChainFiles
     from tcellflow.provenance import JsonValue
     from tcellflow.receptors.uniques import UniqueReceptors, Which
     from tcellflow.steps.progress import Progress
 
-    Vectors = npt.NDArray[np.float32]
-
-_LOG = logging.getLogger(__name__)
+DEFAULT_BACKEND: Final = "kmer"
 _CELL: Final = ["sample_id", "cell_id"]
 _OBSM_KEYS: Final = {OBSM_TRA: "emb_tra", OBSM_TRB: "emb_trb", OBSM_PAIR: "emb_pair"}
 _OBS_COLUMNS: Final = (
     "has_tra", "has_trb", "chain_pairing", "receptor_type", "receptor_subtype", "clone_id", "clone_size",
 )  # fmt: skip
+_CLUSTER_COLUMNS: Final = ("receptor_cluster", "receptor_cluster_size")
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,22 @@ class EmbedTcrOptions:
         Cells file; then every cell of it has a row, and a copy with vectors is written.
     backend
         Encoder, see `tcellflow.inference.receptors.BACKENDS`.
+    bundle
+        Name or folder of a receptors bundle; the backend's own if not given.
+    force_tra
+        Whether alpha chains are embedded by weights that know beta chains alone (tcr-bert).
     which
         "first": the first-ranked chain of each arm. "all": second and further chains too.
+    neighbours
+        Nearest receptors listed for each distinct one; 0 = no list and no clusters.
+    cluster_distance
+        Greatest cosine distance of a step within a cluster; that of the backend if not given.
     h5ad
         Whether the copy of the cells file is written.
+    device
+        ``cpu``, ``cuda`` or ``auto``.
     threads
-        CPU threads for reading and compressing tables, which change no result; None = those this
-        process may use.
+        CPU threads, which change no result; None = those this process may use.
     force
         Whether finished outputs may be replaced.
     """
@@ -85,11 +98,38 @@ class EmbedTcrOptions:
     output: Path
     prefix: str
     gex: Path | None = None
-    backend: str = "kmer"
+    backend: str = DEFAULT_BACKEND
+    bundle: str | None = None
+    force_tra: bool = False
     which: Which = "first"
+    neighbours: int = 0
+    cluster_distance: float | None = None
     h5ad: bool = True
+    device: Device = "auto"
     threads: int | None = None
     force: bool = False
+
+
+def name_outputs(options: EmbedTcrOptions) -> tuple[str, ...]:
+    """Name the files that embed-tcr writes.
+
+    Parameters
+    ----------
+    options
+        What to embed, and how.
+
+    Returns
+    -------
+    tuple of str
+        Some of `OutputName`.
+    """
+    return (
+        OutputName.EMBEDDINGS,
+        OutputName.RECEPTORS,
+        OutputName.EMBED_QC,
+        *((OutputName.NEIGHBOURS,) if options.neighbours else ()),
+        *((OutputName.EMBEDDED,) if options.gex is not None and options.h5ad else ()),
+    )
 
 
 def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[Path]:
@@ -100,13 +140,12 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
     options
         What to embed, and how.
     progress
-        Called with (done, total) distinct chains and pairs.
+        Called with (done, total) distinct chains.
 
     Returns
     -------
     list of pathlib.Path
-        ``<prefix>.embeddings.parquet``, ``.receptors.parquet``, ``.embed.json`` and, with a cells
-        file, ``.embedded.h5ad``.
+        ``<prefix>.`` and the names that `name_outputs` gives.
 
     Raises
     ------
@@ -114,37 +153,54 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
         If a file cannot be read, or a cell occurs in two files.
     ContractError
         If a file breaks its contract, or a cell with chains is not in the cells file.
+    BundleError
+        If the bundle is missing, damaged, of another task or backend, or knows beta chains alone.
     OptionsError
-        If no file is given or there is no such backend.
+        If no file is given, there is no such backend or device, or options contradict each other.
     OutputError
         If an output cannot be written, or exists without `force`.
     """
     pa.set_cpu_count(options.threads or len(os.sched_getaffinity(0)))
-    encoder = choose_encoder(options.backend)
+    choice = choose_encoder(options.backend, options.bundle, force_tra=options.force_tra)
+    similarity = choose_similarity(options.neighbours, options.cluster_distance, choice.backend)
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
-        paths = {
-            name: outputs.path(name)
-            for name in (OutputName.EMBEDDINGS, OutputName.RECEPTORS, OutputName.EMBED_QC)
-        }
-        if options.gex is not None and options.h5ad:
-            paths[OutputName.EMBEDDED] = outputs.path(OutputName.EMBEDDED)
+        paths = {name: outputs.path(name) for name in name_outputs(options)}
+        encoder = choice.open(threads=options.threads, device=options.device)
         files = read_chain_files(options.chains)
         cells = None if options.gex is None else read_cells(options.gex)
         uniques = find_uniques(files.chains, encoder.loci, which=options.which)
+        _check_loci(encoder, files)
         receptors = _describe_cells(files, cells, uniques)
-        note = _make_note(options, encoder)
-        pieces = _embed_pieces(encoder, uniques)
-        if cells is not None and options.h5ad:
-            with VectorScratch(outputs.folder, encoder.dimension) as scratch:
-                pieces = scratch.copy(pieces)
-                _write_embeddings(paths[OutputName.EMBEDDINGS], encoder, uniques, pieces, note, progress)
-                _write_embedded(paths[OutputName.EMBEDDED], cells, receptors, uniques, scratch, note)
-        else:
-            _write_embeddings(paths[OutputName.EMBEDDINGS], encoder, uniques, pieces, note, progress)
-        table = pa.Table.from_pandas(receptors, RECEPTORS.schema(), preserve_index=False)
+        note = _make_note(options, choice, similarity)
+        with VectorScratch(outputs.folder, encoder.dimension) as scratch:
+            vectors = embed_uniques(encoder, uniques, scratch, progress=progress)
+            if similarity is not None:
+                clusters = name_clusters(
+                    receptors, vectors, similarity.cluster_distance, folder=outputs.folder
+                )
+                receptors = receptors.join(clusters)
+            _write_vectors(paths, encoder, vectors, similarity, note)
+            if cells is not None and OutputName.EMBEDDED in paths:
+                _write_embedded(paths[OutputName.EMBEDDED], cells, receptors, vectors, note)
+        schema = RECEPTORS.schema(optional=receptors.columns)
+        table = pa.Table.from_pandas(receptors, schema, preserve_index=False)
         write_table(paths[OutputName.RECEPTORS], table, RECEPTORS, note)
-        write_json(paths[OutputName.EMBED_QC], _account(encoder, files.chains, receptors, uniques), note)
+        account = summarise_embedding(encoder, len(files.chains), receptors, uniques)
+        write_json(paths[OutputName.EMBED_QC], account, note)
         return outputs.commit()
+
+
+def _check_loci(encoder: ReceptorEncoder, files: ChainFiles) -> None:
+    """Refuse alpha chains where the weights know beta chains alone: their vectors would mean nothing."""
+    if Locus.TRA in encoder.loci or encoder.bundle is None:
+        return
+    n_alphas = int(((files.chains["locus"] == Locus.TRA) & files.chains["emb_id"].notna()).sum())
+    if n_alphas:
+        raise BundleError(
+            f"the bundle learnt beta chains alone, and {n_alphas:,} of the chains are alpha chains",
+            where=encoder.bundle.folder,
+            mend="name a bundle that learnt both with --bundle, or add --force-tra to embed them anyway",
+        )
 
 
 def _describe_cells(files: ChainFiles, cells: CellsFile | None, uniques: UniqueReceptors) -> pd.DataFrame:
@@ -190,124 +246,69 @@ def _check_covered(chains: pd.DataFrame, rows: pd.DataFrame, path: Path) -> None
         )
 
 
-def _make_note(options: EmbedTcrOptions, encoder: ReceptorEncoder) -> StepNote:
+def _make_note(options: EmbedTcrOptions, choice: EncoderChoice, similarity: Similarity | None) -> StepNote:
     digests = sorted(digest_file(path) for path in options.chains)
     inputs = {
         "chains" if number == 1 else f"chains_{number}": digest for number, digest in enumerate(digests, 1)
     }
     if options.gex is not None:
         inputs["cells"] = digest_file(options.gex)
-    bundle: dict[str, JsonValue] = {}
-    if encoder.bundle is not None:
-        bundle = {"name": encoder.bundle.name, "sha256": encoder.bundle.sha256}
-    return StepNote("embed-tcr", {"backend": options.backend, "chains": options.which}, inputs, bundle)
+    asked: dict[str, JsonValue] = {"backend": options.backend, "chains": options.which}
+    if options.force_tra:
+        asked["force_tra"] = True
+    if similarity is not None:
+        asked |= asdict(similarity)
+    return StepNote("embed-tcr", asked, inputs, choice.note())
 
 
-def _write_embeddings(
-    path: Path,
+def _write_vectors(
+    paths: dict[str, Path],
     encoder: ReceptorEncoder,
-    uniques: UniqueReceptors,
-    pieces: Iterable[Vectors],
+    vectors: UniqueVectors,
+    similarity: Similarity | None,
     note: StepNote,
-    progress: Progress,
 ) -> None:
-    ids, kinds = _list_rows(uniques)
     about = _describe_encoder(encoder)
-    done = 0
-    with open_table_writer(path, EMBEDDINGS, note, about, vector_width=encoder.dimension) as writer:
-        for vectors in pieces:
-            rows = slice(done, done + len(vectors))
-            columns = {"emb_id": pa.array(ids[rows], pa.string()), "kind": pa.array(kinds[rows], pa.string())}
-            flat = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), encoder.dimension)
-            writer.write(pa.table({**columns, "vector": flat}))
-            done += len(vectors)
-            progress(done, len(ids))
-
-
-def _list_rows(uniques: UniqueReceptors) -> tuple[list[str], list[str]]:
-    """List ids and kinds of the embeddings table, sorted by kind ("pair" is first) and id."""
-    ids = [*uniques.pairs["emb_id"], *uniques.chains["emb_id"]]
-    return ids, [str(EmbeddingKind.PAIR)] * len(uniques.pairs) + uniques.chains["kind"].to_list()
+    with open_table_writer(
+        paths[OutputName.EMBEDDINGS], EMBEDDINGS, note, about, vector_width=vectors.dimension
+    ) as writer:
+        for rows, piece in vectors.pieces():
+            names = {"emb_id": vectors.emb_id[rows], "kind": vectors.kind[rows]}
+            flat = pa.FixedSizeListArray.from_arrays(pa.array(piece.reshape(-1)), vectors.dimension)
+            writer.write(
+                pa.table({**{name: pa.array(v, pa.string()) for name, v in names.items()}, "vector": flat})
+            )
+    if similarity is not None:
+        folder = paths[OutputName.NEIGHBOURS].parent
+        with open_table_writer(paths[OutputName.NEIGHBOURS], NEIGHBOURS, note, about) as writer:
+            for table in tabulate_neighbours(vectors, similarity.neighbours, folder=folder):
+                writer.write(table)
 
 
 def _describe_encoder(encoder: ReceptorEncoder) -> dict[str, str]:
     return {
         "backend": encoder.name,
-        "bundle_name": encoder.bundle.name if encoder.bundle else "null",
+        "bundle_name": encoder.bundle.description.name if encoder.bundle else "null",
         "bundle_sha256": encoder.bundle.sha256 if encoder.bundle else "null",
         "dimension": str(encoder.dimension),
         "pooling": encoder.pooling,
     }
 
 
-def _embed_pieces(encoder: ReceptorEncoder, uniques: UniqueReceptors) -> Iterator[Vectors]:
-    columns = ("locus", "junction_aa", "v_call", "j_call")
-    chains = ChainSequences(*(uniques.chains[name].to_numpy(dtype=object) for name in columns))
-    yield from embed_pairs_in_pieces(
-        encoder, chains, uniques.pairs["tra"].to_numpy(), uniques.pairs["trb"].to_numpy()
-    )
-    yield from embed_chains_in_pieces(encoder, chains)
-
-
 def _write_embedded(
-    path: Path,
-    cells: CellsFile,
-    receptors: pd.DataFrame,
-    uniques: UniqueReceptors,
-    scratch: VectorScratch,
-    note: StepNote,
+    path: Path, cells: CellsFile, receptors: pd.DataFrame, vectors: UniqueVectors, note: StepNote
 ) -> None:
-    obs = receptors[list(_OBS_COLUMNS)].set_axis(pd.Index(cells.cell_ids))
-    obs["clone_size"] = obs["clone_size"].fillna(0).astype(np.int32)
+    names = [*_OBS_COLUMNS, *(name for name in _CLUSTER_COLUMNS if name in receptors)]
+    obs = receptors[names].set_axis(pd.Index(cells.cell_ids))
+    for name in obs.columns.intersection(["clone_size", "receptor_cluster_size"]):
+        obs[name] = obs[name].fillna(0).astype(np.int32)
     write_cells_copy(cells, path, obs=obs, note=note, contract=CELLS)
-    rows_of = pd.Index(_list_rows(uniques)[0], dtype=object)
+    rows_of = pd.Index(vectors.emb_id, dtype=object)
 
-    def blocks(column: str) -> Iterator[Vectors]:
+    def blocks(column: str) -> Iterator[npt.NDArray[np.float32]]:
         for first in range(0, len(receptors), PIECE_ROWS):
             keys = receptors[column].iloc[first : first + PIECE_ROWS]
-            yield scratch.gather(rows_of.get_indexer(pd.Index(keys)))
+            yield vectors.take(rows_of.get_indexer(pd.Index(keys)))
 
-    vectors = {key: blocks(column) for key, column in _OBSM_KEYS.items()}
-    write_obsm_vectors(path, vectors, n_cells=len(receptors), dimension=scratch.dimension)
-
-
-def _account(
-    encoder: ReceptorEncoder, chains: pd.DataFrame, receptors: pd.DataFrame, uniques: UniqueReceptors
-) -> dict[str, JsonValue]:
-    truncated = int((uniques.chains["junction_aa"].str.len() > encoder.max_length).sum())
-    warnings: list[JsonValue] = []
-    if not uniques.n_embedded:
-        reasons = ", ".join(f"{name} {count}" for name, count in uniques.not_embedded.items())
-        warnings.append(
-            f"None of {len(chains)} chains could be embedded ({reasons or 'the files are empty'})."
-        )
-    if truncated:
-        warnings.append(
-            f"{truncated} junctions are longer than {encoder.max_length} residues and were cut in the middle."
-        )
-    for warning in warnings:
-        _LOG.warning("%s", warning)
-    kinds = uniques.chains["kind"].value_counts()
-    return {
-        "backend": encoder.name,
-        "dimension": encoder.dimension,
-        "pooling": encoder.pooling,
-        "cells": {
-            "total": len(receptors),
-            "with_alpha_vector": int(receptors["emb_tra"].notna().sum()),
-            "with_beta_vector": int(receptors["emb_trb"].notna().sum()),
-            "with_pair_vector": int(receptors["emb_pair"].notna().sum()),
-            "pairing": {str(k): int(n) for k, n in sorted(receptors["chain_pairing"].value_counts().items())},
-        },
-        "chains": {
-            "total": len(chains),
-            "embedded": uniques.n_embedded,
-            "not_embedded": dict(uniques.not_embedded),
-        },
-        "unique": {
-            "pair": len(uniques.pairs),
-            **{str(kind): int(kinds.get(kind, 0)) for kind in (EmbeddingKind.TRA, EmbeddingKind.TRB)},
-        },
-        "truncated_junctions": truncated,
-        "warnings": warnings,
-    }
+    matrices = {key: blocks(column) for key, column in _OBSM_KEYS.items()}
+    write_obsm_vectors(path, matrices, n_cells=len(receptors), dimension=vectors.dimension)

@@ -18,7 +18,7 @@ from tcellflow.contracts.cells import CELLS
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.errors import OptionsError
 from tcellflow.inference.cell_sources import CellFacts
-from tcellflow.inference.clone_table import tabulate_clonotypes
+from tcellflow.inference.clone_table import list_clusters, tabulate_clonotypes
 from tcellflow.inference.evidence_rows import count_genes, list_frequent_genes, tabulate_gene_evidence
 from tcellflow.inference.prediction_metrics import summarise_predictions
 from tcellflow.inference.prediction_tables import tabulate_predictions
@@ -218,7 +218,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
             sample, frequent_genes=genes, unused_inputs=_find_unused(options, predictor)
         )
         write_json(paths[OutputName.METRICS], metrics, note)
-        _write_tables(paths, sample, cells, note)
+        _write_tables(paths, sample, cells, receptors, note)
         return outputs.commit()
 
 
@@ -290,9 +290,18 @@ def _write_evidence(path: Path, pieces: Iterator[pa.Table], note: StepNote) -> d
     return list_frequent_genes(counts)
 
 
-def _write_tables(paths: dict[str, Path], sample: SampleCalls, cells: CellsFile, note: StepNote) -> None:
+def _write_tables(
+    paths: dict[str, Path],
+    sample: SampleCalls,
+    cells: CellsFile,
+    receptors: CellReceptors | None,
+    note: StepNote,
+) -> None:
     predictions = tabulate_predictions(sample)
-    clonotypes = tabulate_clonotypes(sample.clones, sample.facts.donor, sample.calls, sample.verdicts)
+    clusters = list_clusters(sample.clones, receptors)
+    clonotypes = tabulate_clonotypes(
+        sample.clones, sample.facts.donor, sample.calls, sample.verdicts, clusters
+    )
     write_table(paths[OutputName.PREDICTIONS], predictions, PREDICTIONS, note)
     write_csv_table(paths[OutputName.PREDICTIONS_CSV], predictions)
     write_table(paths[OutputName.CLONOTYPES], clonotypes, CLONOTYPES, note)

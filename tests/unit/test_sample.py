@@ -304,3 +304,32 @@ def test_a_bundle_that_takes_receptors_gets_them(tmp_path):
     assert 0 < pairs.sum() < len(pairs)
     assert set(predictions["inputs"][pairs]) == {"gex+tra+trb"}
     assert "gex+tra+trb" not in set(predictions["inputs"][~pairs])
+
+
+def test_a_bundle_that_learnt_from_other_vectors_is_told_before_any_work(tmp_path):
+    """A run whose receptors would be embedded by another encoder than the bundle's is refused at once."""
+    entry = {**RECEPTORS_ENTRY, "encoder": "word2vec"}
+    model = make_states_model(receptors=True)
+    write_states_bundle(tmp_path / "bundle", receptors=entry, files=[("model.onnx", model)])
+    options = make_options(tmp_path / "o", gex=GEX, tcr=(TCR,))
+    options = replace(
+        options,
+        embed_tcr=replace(options.embed_tcr, backend="kmer"),
+        predict=replace(options.predict, bundle=str(tmp_path / "bundle")),
+    )
+    with pytest.raises(OptionsError, match="learnt from receptor vectors of word2vec") as caught:
+        run_sample(options)
+    assert "--backend word2vec" in caught.value.mend
+    assert not (tmp_path / "o").exists()
+
+
+def test_clusters_of_similar_receptors_reach_the_clones(done):
+    """A run that asks for neighbours names the cluster of each clone, the same as that of its cells."""
+    options = make_options(done, gex=GEX, tcr=(TCR,))
+    run_sample(replace(options, embed_tcr=replace(options.embed_tcr, backend="kmer", neighbours=2)))
+    assert (done / "s.neighbours.parquet").exists()
+    clones = pd.read_parquet(done / "s.clonotypes.parquet").set_index("clone_id")
+    cells = pd.read_parquet(done / "s.receptors.parquet").dropna(subset=["clone_id", "receptor_cluster"])
+    cells = cells[cells["clone_id"].isin(clones.index)]
+    assert len(cells) > 50
+    assert clones.loc[cells["clone_id"], "receptor_cluster"].tolist() == cells["receptor_cluster"].tolist()

@@ -197,7 +197,7 @@ def test_an_interruption_at_once_leaves_no_folder(tmp_path):
         (["--steps", "fuse"], 78, "no step 'fuse'"),
         (["--gex", "x.h5"], 78, "cannot go together"),
         (["--bundle", "none"], 69, "bundle"),
-        (["--backend", "native"], 78, "kmer"),
+        (["--backend", "word2vec"], 78, "kmer"),
         (["--device", "tpu"], 2, "tpu"),
     ],
 )

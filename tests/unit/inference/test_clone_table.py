@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from made_calls import STATES, evidence_of, make_calls, sure
 from tcellflow.contracts.columns import find_table_faults
 from tcellflow.contracts.predictions import CLONOTYPES
 from tcellflow.inference.abstention import Rules
-from tcellflow.inference.clone_table import SHRINKAGE_CELLS, find_clones, pool_lineages, tabulate_clonotypes
+from tcellflow.inference.clone_table import (
+    SHRINKAGE_CELLS,
+    find_clones,
+    list_clusters,
+    pool_lineages,
+    tabulate_clonotypes,
+)
 from tcellflow.inference.verdicts import decide_verdicts
+from tcellflow.io.cell_receptors import CellReceptors
 from tcellflow.vocabulary import Function
 
 FUNCTIONS = [str(function) for function in Function]
@@ -110,3 +118,23 @@ def test_pooled_lineages_go_to_the_cells_of_a_clone_alone():
     clones = find_clones(np.array(["a", "a", "a", None, "b"], dtype=object), verdicts)
     assert list(pool_lineages(clones, calls)) == ["CD8", "CD8", "CD8", None, None]
     assert list(calls.lineage) == ["CD4", "CD8", "CD8", "CD4", "CD4"]
+
+
+def test_a_clone_has_the_cluster_of_its_most_complete_cell():
+    """Clusters join the table where they were asked for; of a rescued clone the paired cell's counts."""
+    calls = make_calls([sure("Naive")] * 4)
+    verdicts = decide_verdicts(calls, evidence_of(4), Rules(0.1, 0.5))
+    clones = find_clones(np.array(["a", "a", "b", None], dtype=object), verdicts)
+    donor = np.array(["d1"] * 4, dtype=object)
+    tra, trb = (np.array(keys, dtype=object) for keys in ([None, "x", None, "y"], ["u", "u", None, "v"]))
+    names = [f"{number:020x}" for number in range(4)]
+    told = pd.DataFrame(
+        {"receptor_cluster": [*names[:2], None, names[3]], "receptor_cluster_size": [1, 5, None, 2]}
+    )
+    receptors = CellReceptors(clones.clone_id, tra, trb, told.astype(object))
+    table = tabulate_clonotypes(clones, donor, calls, verdicts, list_clusters(clones, receptors))
+    assert find_table_faults(table, CLONOTYPES) == []
+    assert table["receptor_cluster"].to_pylist() == [names[1], None]
+    assert table["receptor_cluster_size"].to_pylist() == [5, None]
+    assert list_clusters(clones, None) == {}
+    assert "receptor_cluster" not in tabulate_clonotypes(clones, donor, calls, verdicts).column_names

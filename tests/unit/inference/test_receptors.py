@@ -15,15 +15,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tcellflow.errors import InputError, OptionsError
-from tcellflow.inference.batches import run_by_length
+from tcellflow.errors import InputError
+from tcellflow.inference import batches
+from tcellflow.inference.batches import batch_by_length
+from tcellflow.inference.kmer_encoder import KmerEncoder
 from tcellflow.inference.kmers import AMINO_ACIDS, KmerCounter
-from tcellflow.inference.receptors import (
-    ChainSequences,
-    KmerEncoder,
-    choose_encoder,
-    cut_middle,
-)
+from tcellflow.receptors.sequences import ChainSequences, cut_middle
+from tcellflow.receptors.tokens import pair_vectors
 from tcellflow.vocabulary import Locus
 
 ALPHA = ("TRA", "CVVNLPEGNTPLVF", "TRAV12-1", "TRAJ29")
@@ -109,7 +107,8 @@ def test_vectors_do_not_depend_on_the_hash_seed() -> None:
     """Two processes with different PYTHONHASHSEED compute the same bytes."""
     script = (
         "import hashlib, numpy as np\n"
-        "from tcellflow.inference.receptors import ChainSequences, KmerEncoder\n"
+        "from tcellflow.inference.kmer_encoder import KmerEncoder\n"
+        "from tcellflow.receptors.sequences import ChainSequences\n"
         f"row = {BETA!r}\n"
         "chain = ChainSequences(*(np.array([value], dtype=object) for value in row))\n"
         "print(hashlib.sha256(KmerEncoder().embed_chains(chain).tobytes()).hexdigest())\n"
@@ -162,7 +161,7 @@ def test_unknown_genes_share_one_slot(encoder: KmerEncoder, gene: str | None) ->
 def test_pair_keeps_both_chains(encoder: KmerEncoder) -> None:
     """A pair has unit length, and each of its chains is as near to it as the other."""
     alpha, beta = chains(ALPHA), chains(BETA)
-    pair = encoder.embed_pairs(alpha, beta)[0]
+    pair = pair_vectors(encoder.embed_chains(alpha), encoder.embed_chains(beta))[0]
     assert pair.shape == (encoder.dimension,)
     np.testing.assert_allclose(np.linalg.norm(pair), 1, atol=1e-6)
     np.testing.assert_allclose(pair @ encoder.embed_chains(alpha)[0], np.sqrt(0.5), atol=0.1)
@@ -172,7 +171,8 @@ def test_pair_keeps_both_chains(encoder: KmerEncoder) -> None:
 def test_pairs_differ_when_either_chain_differs(encoder: KmerEncoder) -> None:
     """Two pairs that share only alpha or only beta have different vectors."""
     other_alpha, other_beta = ("TRA", "CAVRDSNYQLIW", *ALPHA[2:]), ("TRB", "CASSLGQAYEQYF", *BETA[2:])
-    vectors = encoder.embed_pairs(chains(ALPHA, ALPHA, other_alpha), chains(BETA, other_beta, BETA))
+    alphas, betas = chains(ALPHA, ALPHA, other_alpha), chains(BETA, other_beta, BETA)
+    vectors = pair_vectors(encoder.embed_chains(alphas), encoder.embed_chains(betas))
     similarity = vectors @ vectors.T
     assert similarity[~np.eye(3, dtype=bool)].max() < 0.95
 
@@ -180,7 +180,6 @@ def test_pairs_differ_when_either_chain_differs(encoder: KmerEncoder) -> None:
 def test_no_chains_give_no_rows(encoder: KmerEncoder) -> None:
     """An empty batch gives an array of zero rows and full width."""
     assert encoder.embed_chains(chains()).shape == (0, encoder.dimension)
-    assert encoder.embed_pairs(chains(), chains()).shape == (0, encoder.dimension)
 
 
 @pytest.mark.parametrize("junction", ["CAS*F", "casf", "CASXF", "CASÄF", "CA_SF", "CA SF"])
@@ -216,25 +215,13 @@ def test_encoder_reads_long_junctions_cut() -> None:
     np.testing.assert_array_equal(whole, cut)
 
 
-def test_batches_hold_like_lengths_and_vectors_return_in_order() -> None:
-    """Rows are run sorted by length, each once, and come back in the order given."""
-    lengths = np.array([5, 3, 9, 3, 7])
-    seen: list[list[int]] = []
-
-    def embed(rows: np.ndarray) -> np.ndarray:
-        seen.append(lengths[rows].tolist())
-        return rows[:, None].astype(np.float32)
-
-    vectors = run_by_length(lengths, 1, embed, batch_size=2)
-    assert seen == [[3, 3], [5, 7], [9]]
-    assert vectors[:, 0].tolist() == [0, 1, 2, 3, 4]
-
-
-def test_backends_are_chosen_by_name() -> None:
-    """The k-mer backend is found, another name is refused with the list of what there is."""
-    assert choose_encoder("kmer").name == "kmer"
-    with pytest.raises(OptionsError, match=r"'tcr-bert'(.|\n)*kmer"):
-        choose_encoder("tcr-bert")
+def test_batches_hold_one_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row is in one batch, with rows of its own length, shortest first."""
+    monkeypatch.setattr(batches, "BATCH_ROWS", 2)
+    lengths = np.array([5, 3, 9, 3, 7, 3])
+    found = [rows.tolist() for rows in batch_by_length(lengths)]
+    assert found == [[1, 3], [5], [0], [4], [2]]
+    assert list(batch_by_length(np.empty(0, np.intp))) == []
 
 
 def test_vector_layout_is_the_released_one(encoder: KmerEncoder) -> None:

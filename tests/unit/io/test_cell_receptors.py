@@ -34,6 +34,18 @@ def test_rows_follow_the_cells(cells, tmp_path):
     assert list(found.emb_trb) == [None] * 6
 
 
+def test_clusters_follow_the_cells(cells, tmp_path):
+    """Clusters are there only where they were asked for, and follow the cells."""
+    ids = cells.cell_ids[[2, 0, 1]]
+    clones = ["third", "first", None]
+    assert read_cell_receptors(write_receptors(tmp_path / "without", ids, clones), cells).clusters is None
+    names = [(f"{2:020x}", 7), (f"{0:020x}", 1), (None, None)]
+    found = read_cell_receptors(write_receptors(tmp_path / "with", ids, clones, clusters=names), cells)
+    assert found.clusters["receptor_cluster"].isna().tolist() == [False, True, False, True, True, True]
+    assert found.clusters["receptor_cluster"].dropna().tolist() == [f"{0:020x}", f"{2:020x}"]
+    assert found.clusters["receptor_cluster_size"].dropna().tolist() == [1, 7]
+
+
 def test_an_empty_table_suits_cells_without_receptors(tmp_path):
     """A sample without receptors has an empty table, which is no error."""
     sample = make_counts(4, 40)

@@ -11,23 +11,24 @@ import pytest
 from receptor_tables import make_chain_rows, make_repertoire, write_cells_of, write_chain_rows
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import ContractError, InputError, OptionsError, OutputError
-from tcellflow.inference import batches
-from tcellflow.inference.receptors import ChainSequences, KmerEncoder
+from tcellflow.inference import batches, unique_vectors
+from tcellflow.inference.kmer_encoder import KmerEncoder
+from tcellflow.inference.receptors import EncoderChoice
 from tcellflow.io import receptors as contigs
 from tcellflow.io.cells import read_cells
 from tcellflow.io.chain_table import build_chain_table
 from tcellflow.io.store import read_json, read_table, read_table_note
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.keys import embedding_key, pair_key
-from tcellflow.steps import embed_tcr as step
+from tcellflow.receptors.sequences import ChainSequences
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
 
 ALPHA, BETA = "CAVRDSNYQLIF", "CASSLGQAYEQYF"
 
 
 def embed(folder, *chains, prefix="s1", **more):
-    """Run the step on chains files and give its options' folder."""
-    embed_tcr(EmbedTcrOptions(tuple(chains), folder, prefix, **more))
+    """Run the step on chains files, by default without a model, and give its options' folder."""
+    embed_tcr(EmbedTcrOptions(tuple(chains), folder, prefix, **{"backend": "kmer", **more}))
     return folder
 
 
@@ -114,7 +115,7 @@ def test_order_of_rows_and_files_does_not_matter(tmp_path):
 def test_piece_and_batch_size_change_nothing(tmp_path, repertoire, monkeypatch):
     """Vectors are the same whatever the number of rows computed at a time."""
     whole = read_vectors(embed(tmp_path / "o1", repertoire[1]))
-    monkeypatch.setattr(batches, "PIECE_ROWS", 7)
+    monkeypatch.setattr(unique_vectors, "PIECE_ROWS", 7)
     monkeypatch.setattr(batches, "BATCH_ROWS", 3)
     small = read_vectors(embed(tmp_path / "o2", repertoire[1]))
     assert list(whole) == list(small)
@@ -296,7 +297,7 @@ def test_an_empty_chains_file_gives_zero_rows(tmp_path, with_cells):
 
 def test_long_junctions_are_cut_with_a_warning(tmp_path, monkeypatch, caplog):
     """Junctions above the encoder's maximum are embedded cut, counted and warned of."""
-    monkeypatch.setattr(step, "choose_encoder", lambda _backend: KmerEncoder(max_length=12))
+    monkeypatch.setattr(EncoderChoice, "open", lambda _self, **_options: KmerEncoder(max_length=12))
     rows = make_chain_rows([("a", "TRA", ALPHA), ("a", "TRB", BETA)])  # 12 and 13 residues
     folder = embed(tmp_path / "o", write_chain_rows(tmp_path / "c", rows))
     assert read_json(folder / "s1.embed.json")["truncated_junctions"] == 1
@@ -363,22 +364,22 @@ def test_options_are_checked(tmp_path, repertoire):
     """No file and an unknown backend are option errors; existing outputs are not overwritten."""
     with pytest.raises(OptionsError, match="no chains file"):
         embed(tmp_path / "o")
-    with pytest.raises(OptionsError, match="'native'"):
-        embed(tmp_path / "o", repertoire[1], backend="native")
+    with pytest.raises(OptionsError, match="'word2vec'"):
+        embed(tmp_path / "o", repertoire[1], backend="word2vec")
     embed(tmp_path / "o", repertoire[1])
     with pytest.raises(OutputError, match="exists"):
         embed(tmp_path / "o", repertoire[1])
     embed(tmp_path / "o", repertoire[1], force=True)
 
 
-def test_progress_counts_chains_and_pairs(tmp_path, repertoire):
-    """Progress ends at the number of distinct chains and pairs."""
+def test_progress_counts_distinct_chains(tmp_path, repertoire):
+    """Progress ends at the number of distinct chains, each of which is computed once."""
     seen = []
     embed_tcr(
-        EmbedTcrOptions((repertoire[1],), tmp_path / "o", "s1"),
+        EmbedTcrOptions((repertoire[1],), tmp_path / "o", "s1", backend="kmer"),
         progress=lambda done, total: seen.append((done, total)),
     )
-    total = len(read_vectors(tmp_path / "o"))
+    total = sum(kind != "pair" for kind, _ in read_vectors(tmp_path / "o"))
     assert seen[-1] == (total, total)
 
 
