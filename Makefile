@@ -9,6 +9,7 @@ PYTHON_FOUND := $(shell command -v $(PYTHON) || command -v python3)
 CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
   { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 SOURCES := pyproject.toml $(wildcard requirements/*.lock)
+COMPILE := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11
 
 .PHONY: demo test nextflow check lock docs golden bench bundles clean
 
@@ -36,10 +37,12 @@ golden: .venv/.ready  ## regenerate the expected tables under tests/golden
 	.venv/bin/python -m pytest tests/golden --regenerate-golden
 
 lock: .venv/.ready  ## pin every environment with hashes
-	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu pyproject.toml -o requirements/cpu.lock
-	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu --extra test --extra check --extra train pyproject.toml -o requirements/dev.lock
-	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra cpu --extra test --extra check --extra train --extra bench pyproject.toml -c requirements/dev.lock -o requirements/bench.lock
-	echo 'hatchling>=1.27' | .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 - -o requirements/build.lock
+	$(COMPILE) --extra cpu pyproject.toml -o requirements/cpu.lock
+	$(COMPILE) --extra cpu --extra test --extra check --extra train pyproject.toml -o requirements/dev.lock
+	$(COMPILE) --extra cpu --extra test --extra check --extra train --extra bench pyproject.toml -c requirements/dev.lock -o requirements/bench.lock
+	$(COMPILE) --extra gpu pyproject.toml -c requirements/cpu.lock -o requirements/gpu.lock
+	$(COMPILE) --extra cpu --extra train pyproject.toml -c requirements/dev.lock -o requirements/train.lock
+	$(COMPILE) --group image -o requirements/build.lock
 
 .venv-demo/.ready: $(SOURCES)
 	$(CHECK_PYTHON)

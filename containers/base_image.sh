@@ -6,11 +6,14 @@
 #
 # DEBIAN_MIRROR  mirror; default: the first Debian line of the apt sources
 # EXTRA_CA       certificate bundle (PEM) put in place of the system's, for `docker build` in networks
-#                with a certificate authority of their own (with podman, smoke.sh mounts the bundle)
+#                with a certificate authority of their own (with podman, build.sh mounts the bundle)
+# ENGINE         podman or docker; default: podman if it is there
+# Exit codes: 0 made, 69 no engine or the mirror does not answer, 78 no mirror is known
 set -euo pipefail
 
 image=${1:-localhost/tcellflow-base:bookworm}
-engine=$(command -v podman || command -v docker) || { echo "error: neither podman nor docker" >&2; exit 69; }
+engine=$(command -v ${ENGINE:-podman docker} | head -n 1 || true)
+[ -n "$engine" ] || { echo "error: neither podman nor docker" >&2; exit 69; }
 mirror=${DEBIAN_MIRROR:-$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
   grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1 | tr -d ' ' || true)}
 [ -n "$mirror" ] || { echo "error: no Debian mirror in the apt sources; set DEBIAN_MIRROR" >&2; exit 78; }

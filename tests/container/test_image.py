@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-from pathlib import Path
+import tomllib
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from container_images import CONTAINERS, ROOT, run_script
+
 RECIPE = (ROOT / "Dockerfile").read_text()
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
-UNAVAILABLE = 69
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def _instructions() -> list[str]:
@@ -59,36 +58,45 @@ def test_locks_pin_and_hash_everything(lock):
     )
 
 
-def test_image_lock_holds_neither_training_nor_analysis_libraries():
-    """The image stays small: no torch, no scanpy and no numba in its lock."""
-    names = set(
-        re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements" / "cpu.lock").read_text(), re.MULTILINE)
-    )
-    assert "onnxruntime" in names
-    assert (
-        names & {"torch", "transformers", "scanpy", "scirpy", "numba", "matplotlib", "onnxruntime-gpu"}
-        == set()
-    )
+def _versions_in(lock):
+    text = (ROOT / "requirements" / f"{lock}.lock").read_text()
+    return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", text, re.MULTILINE))
 
 
-def _find_engine() -> str | None:
-    for engine in ("podman", "docker"):
-        if (
-            shutil.which(engine)
-            and subprocess.run([engine, "info"], capture_output=True, check=False).returncode == 0
-        ):
-            return engine
-    return None
+def test_each_image_gets_the_libraries_it_is_for():
+    """Torch is for training alone, and every image has exactly one ONNX Runtime; scanpy is in none."""
+    locks = {variant: set(_versions_in(variant)) for variant in ("cpu", "gpu", "train")}
+    runtimes = {variant: names & {"onnxruntime", "onnxruntime-gpu"} for variant, names in locks.items()}
+    assert runtimes == {"cpu": {"onnxruntime"}, "gpu": {"onnxruntime-gpu"}, "train": {"onnxruntime"}}
+    assert {variant for variant, names in locks.items() if "torch" in names} == {"train"}
+    for names in locks.values():
+        assert names & {"scanpy", "scirpy", "numba", "matplotlib", "transformers"} == set()
+
+
+@pytest.mark.parametrize(("lock", "reference"), [("gpu", "cpu"), ("train", "dev")])
+def test_images_share_the_versions_of_what_they_share(lock, reference):
+    """A library that two environments share has one version in both, so that results agree."""
+    ours, theirs = _versions_in(lock), _versions_in(reference)
+    shared = ours.keys() & theirs.keys()
+    assert len(shared) > 20
+    assert {name: ours[name] for name in shared} == {name: theirs[name] for name in shared}
+
+
+def test_recipe_and_labels_carry_the_version_of_the_project():
+    """A build by hand is labelled with the version in pyproject.toml."""
+    assert f"ARG VERSION={PROJECT['project']['version']}" in _instructions()
+
+
+def test_scripts_say_what_each_exit_code_means():
+    """Every script that can be started says when it ends with which code."""
+    scripts = [path for path in CONTAINERS.glob("*.sh") if path.name != "engine.sh"]
+    assert len(scripts) >= 4
+    for path in scripts:
+        assert "# Exit codes: 0 " in path.read_text(), path.name
 
 
 @pytest.mark.container
 @pytest.mark.slow
 def test_image_builds_and_works_where_clusters_run_it():
-    """The built image runs the demonstration read-only, without network, HOME or a known user."""
-    if _find_engine() is None:
-        pytest.skip("neither podman nor docker answers on this machine")
-    done = subprocess.run([ROOT / "containers" / "smoke.sh"], capture_output=True, text=True, check=False)
-    if done.returncode == UNAVAILABLE:
-        pytest.skip(done.stderr.strip().splitlines()[-1])
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "all checks passed" in done.stdout
+    """In the built image every step runs read-only, without network, HOME or a known user."""
+    assert "all checks passed" in run_script("smoke.sh", "cpu")
