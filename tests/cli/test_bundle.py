@@ -14,6 +14,7 @@ from state_bundles import make_states_model, write_states_bundle
 from tcellflow.io.bundles import PACKAGED_FOLDER, SEARCH_VARIABLE
 
 PACKAGED = PACKAGED_FOLDER / "states-linear"
+NAMES = sorted(folder.name for folder in PACKAGED_FOLDER.iterdir() if folder.is_dir())
 
 
 def run(*arguments, search=""):
@@ -35,29 +36,29 @@ def broken(tmp_path):
     return folder
 
 
-def test_list_shows_the_packaged_bundle():
-    """The list is a plain table on stdout, with nothing on stderr."""
+def test_list_shows_the_packaged_bundles():
+    """The list is a plain table on stdout, sorted by name, with nothing on stderr."""
     done = run("list")
     assert (done.returncode, done.stderr) == (0, "")
-    header, first = done.stdout.splitlines()[:2]
+    header, *rows = done.stdout.splitlines()
     assert header.split() == ["name", "version", "task", "origin", "megabytes", "summary"]
-    assert first.split()[:4] == ["states-linear", "1", "states", "packaged"]
+    assert [row.split()[0] for row in rows] == NAMES
+    assert rows[NAMES.index("states-linear")].split()[:4] == ["states-linear", "1", "states", "packaged"]
 
 
 def test_list_gives_json():
     """The JSON list holds one object per bundle, with its digest."""
     done = run("list", "--json")
-    [row] = json.loads(done.stdout)
-    assert row["name"] == "states-linear"
-    assert row["is_whole"]
-    assert len(row["sha256"]) == 64
+    rows = json.loads(done.stdout)
+    assert [row["name"] for row in rows] == NAMES
+    assert all(row["is_whole"] and len(row["sha256"]) == 64 for row in rows)
 
 
 def test_a_damaged_bundle_is_listed_as_such(broken):
     """A damaged bundle does not hide the others, and its fault goes to stderr."""
     done = run("list", "--json", search=broken.parent)
     rows = {row["name"]: row["is_whole"] for row in json.loads(done.stdout)}
-    assert rows == {"mine": False, "states-linear": True}
+    assert rows == {"mine": False, **dict.fromkeys(NAMES, True)}
     assert "'CARD.md' was altered" in done.stderr
 
 
@@ -86,7 +87,8 @@ def test_verify_checks_all_bundles():
     """Without names every bundle is checked, one line each."""
     done = run("verify")
     assert done.returncode == 0
-    assert done.stdout.startswith("states-linear 1: whole (5 files, sha256 ")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == NAMES
+    assert "states-linear 1: whole (5 files, sha256 " in done.stdout
 
 
 def test_verify_names_the_broken_one_and_goes_on(broken):
