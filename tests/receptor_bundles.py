@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from tcellflow.receptors.bert_tokens import write_bert_vocabulary
 from tcellflow.receptors.tokens import build_vocabulary
 
 if TYPE_CHECKING:
@@ -99,3 +100,32 @@ def write_native_bundle(folder: Path, *, model: bytes | None = None, **changes: 
         "vocabulary.json": build_vocabulary().to_json().encode(),
     }
     return write_bundle_folder(folder, describe_receptors_bundle(**changes), files)
+
+
+def make_bert_model(dimension: int = 4) -> bytes:
+    """Give a small network with the input of TCR-BERT: the mean of a table's rows, and a running sum."""
+    table = np.random.default_rng(1).normal(size=(26, dimension)).astype(np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "tokens"], ["each"]),
+        helper.make_node("CumSum", ["each", "one"], ["summed"]),
+        helper.make_node("ReduceMean", ["summed"], ["vector"], axes=[1], keepdims=0),
+    ]
+    inputs = [helper.make_tensor_value_info("tokens", TensorProto.INT64, ["B", "L"])]
+    outputs = [helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["B", dimension])]
+    weights = [numpy_helper.from_array(table, "table"), numpy_helper.from_array(np.array(1, np.int64), "one")]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(onnx.ModelProto.SerializeToString(model, deterministic=True))
+
+
+def write_bert_bundle(folder: Path, **changes: Any) -> Path:
+    """Write a tcr-bert bundle of beta-only weights with a small network of random weights."""
+    files = {"model.onnx": make_bert_model(), "vocabulary.json": write_bert_vocabulary().encode()}
+    about = {
+        "backend": "tcr-bert",
+        "pooling": "mean of residues",
+        "loci": ["TRB"],
+        "max_length": 62,
+        **changes,
+    }
+    return write_bundle_folder(folder, describe_receptors_bundle(**about), files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -115,6 +115,54 @@ def _try_model(bundle: Bundle) -> None:
     for ensemble in (False, True) if ENSEMBLE_FILE in bundle.description.files else (False,):
         predictor = StatePredictor(bundle, threads=1, device="cpu", ensemble=ensemble)
         predictor.predict(np.zeros((1, predictor.genes.size), dtype=np.float32))
+
+
+@bundle_app.command("import", short_help="Make a bundle of weights from elsewhere.")
+def import_(
+    kind: Annotated[Literal["tcr-bert"], typer.Argument(help="What the weights are.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="Hugging Face folder with weights and tokeniser.", show_default=False)
+    ],
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the bundle (default: its name).", show_default=False),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the bundle.")] = "tcr-bert",
+    pool: Annotated[
+        Literal["mean", "cls"],
+        typer.Option("--pool", help="How residues become one vector: their mean, or the class token."),
+    ] = "mean",
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            "--max-length",
+            help="Most tokens of a junction, two special ones included (default: what the weights allow).",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
+) -> None:
+    """Make a bundle of weights from elsewhere; needs torch: pip install 'tcellflow[train]'.
+
+    The bundle runs without torch: tcellflow embed-tcr --backend tcr-bert --bundle FOLDER. Nothing is
+    downloaded.
+    """
+    from tcellflow.cli.train import check_libraries
+
+    check_libraries("torch", "transformers", "onnx", "onnxscript", command="bundle import")
+    from tcellflow.training.tcr_bert import ImportOptions, import_tcr_bert
+
+    options = ImportOptions(
+        folder=folder,
+        output=Path(name) if output is None else output,
+        name=name,
+        pool=pool,
+        max_length=max_length,
+        force=force,
+    )
+    bundle = import_tcr_bert(options)
+    typer.echo(f"{kind}: {bundle.folder} (sha256 {bundle.sha256})")
 
 
 def _print_json(content: object) -> None:

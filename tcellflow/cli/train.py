@@ -22,21 +22,28 @@ def _train() -> None:
     """Train models and write them as bundles; needs torch: pip install 'tcellflow[train]'."""
 
 
-def check_torch() -> None:
-    """Refuse to train without torch.
+def check_libraries(*names: str, command: str) -> None:
+    """Refuse a command whose libraries are not installed.
+
+    Parameters
+    ----------
+    *names
+        Modules of the extra ``[train]``.
+    command
+        What needs them.
 
     Raises
     ------
     OptionsError
-        If torch or the ONNX exporter is not installed.
+        If one is missing.
     """
     import importlib.util
 
-    missing = [name for name in ("torch", "onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise OptionsError(
-            f"training needs {' and '.join(missing)}, which is not installed",
-            where="tcellflow train",
+            f"{command} needs {' and '.join(missing)}, which is not installed",
+            where=f"tcellflow {command}",
             mend='pip install "tcellflow[train]"',
         )
 
@@ -131,7 +138,7 @@ def receptors(
     known epitopes are left out unless --keep-labelled is given, so that the bundle can be judged by
     them. A run that was stopped goes on with --resume and ends as if it had not been.
     """
-    check_torch()
+    check_libraries("torch", "onnx", "onnxscript", command="train")
     from tcellflow.models.receptors import ReceptorEncoderConfig
     from tcellflow.training.loop import LoopOptions
     from tcellflow.training.receptor_corpus import CorpusOptions
