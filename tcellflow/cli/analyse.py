@@ -153,7 +153,7 @@ def embed_tcr(
     ] = None,
     output: Output = Path(),
     prefix: Prefix = "sample",
-    backend: Backend = "kmer",
+    backend: Backend = "native",
     bundle: Annotated[
         str | None,
         typer.Option(

@@ -104,13 +104,13 @@ def verify(
 def _try_model(bundle: Bundle) -> None:
     import numpy as np
 
-    from tcellflow.inference.session import open_session
+    from tcellflow.inference.receptor_networks import NetworkEncoder
     from tcellflow.inference.states import StatePredictor
     from tcellflow.io.bundle_format import ENSEMBLE_FILE
     from tcellflow.io.bundle_states import TASK_STATES
 
     if bundle.description.task != TASK_STATES:
-        open_session(bundle.model_path, threads=1, device="cpu")
+        NetworkEncoder(bundle, threads=1, device="cpu")  # which runs it once
         return
     for ensemble in (False, True) if ENSEMBLE_FILE in bundle.description.files else (False,):
         predictor = StatePredictor(bundle, threads=1, device="cpu", ensemble=ensemble)

@@ -92,7 +92,7 @@ def run(
         str | None, typer.Option("--library-size-column", help="obs column with each cell's true counts.")
     ] = None,
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
-    backend: Backend = "kmer",
+    backend: Backend = "native",
     receptors_bundle: Annotated[
         str | None,
         typer.Option(

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from tcellflow.receptors.uniques import UniqueReceptors, Which
     from tcellflow.steps.progress import Progress
 
-DEFAULT_BACKEND: Final = "kmer"
+DEFAULT_BACKEND: Final = "native"
 _CELL: Final = ["sample_id", "cell_id"]
 _OBSM_KEYS: Final = {OBSM_TRA: "emb_tra", OBSM_TRB: "emb_trb", OBSM_PAIR: "emb_pair"}
 _OBS_COLUMNS: Final = (

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from receptor_bundles import identity_model
+from receptor_bundles import identity_model, write_native_bundle
 from state_bundles import make_states_model, write_states_bundle
 from tcellflow.io.bundles import PACKAGED_FOLDER, SEARCH_VARIABLE
 
@@ -119,3 +119,20 @@ def test_verify_runs_the_ensemble_too(tmp_path):
     done = run("verify", tmp_path / "broken")
     assert done.returncode == 69
     assert "ensemble.onnx" in done.stderr
+
+
+def test_verify_runs_the_encoder_of_receptors_bundles(tmp_path):
+    """A receptors bundle whose network does not take what its backend gives is broken."""
+    assert run("verify", write_native_bundle(tmp_path / "whole")).returncode == 0
+    done = run("verify", write_native_bundle(tmp_path / "broken", model=identity_model()))
+    assert done.returncode == 69
+    assert "does not fit the backend native" in done.stderr
+
+
+def test_import_without_its_folder_ends_with_66(tmp_path):
+    """A folder that is not there is an input error; another kind of weights is a usage error."""
+    done = run("import", "tcr-bert", tmp_path / "nowhere", "-o", tmp_path / "b")
+    assert done.returncode == 66
+    assert "the configuration cannot be read" in done.stderr
+    assert run("import", "word2vec", tmp_path).returncode == 2
+    assert not (tmp_path / "b").exists()

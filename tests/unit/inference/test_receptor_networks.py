@@ -16,6 +16,7 @@ from tcellflow.inference.receptors import choose_encoder
 from tcellflow.io import bundles
 from tcellflow.io.bundles import read_bundle
 from tcellflow.receptors.sequences import ChainSequences, cut_middle
+from tcellflow.receptors.tokens import pair_vectors
 from tcellflow.vocabulary import ReceptorBackend
 
 
@@ -204,3 +205,37 @@ def test_vectors_are_known_by_backend_and_digest(tmp_path):
     assert not choice.makes("tiny", "0" * 64)
     assert not choice.makes("kmer", None)
     assert choose_encoder("kmer").makes("kmer", None)
+
+
+@pytest.fixture(scope="module")
+def packaged():
+    """The bundle that comes with the package, on one thread."""
+    return choose_encoder("native").open(threads=1, device="cpu")
+
+
+def test_the_packaged_encoder_gives_a_chain_one_vector(packaged, monkeypatch):
+    """Batch size, order and threads move no feature by more than 1e-5, and repeats are equal bit by bit."""
+    batch = make_batch(1_000)
+    whole = packaged.embed_chains(batch)
+    np.testing.assert_array_equal(packaged.embed_chains(batch), whole)
+    rows = np.random.default_rng(1).permutation(len(batch))
+    two_threads = choose_encoder("native").open(threads=2, device="cpu")
+    for size in (1, 17, 1_000):
+        monkeypatch.setattr(batches, "BATCH_ROWS", size)
+        for encoder in (packaged, two_threads):
+            np.testing.assert_allclose(encoder.embed_chains(batch.take(rows)), whole[rows], atol=1e-5)
+
+
+def test_the_packaged_encoder_puts_like_receptors_together(packaged):
+    """One exchanged residue leaves a chain nearer than another junction; a chain lies near its pair."""
+    rows = [
+        ("TRB", "CASSIRSSYEQYF", "TRBV19", "TRBJ2-7"),
+        ("TRB", "CASSIRASYEQYF", "TRBV19", "TRBJ2-7"),
+        ("TRB", "CAWGPKKMMNTEAFF", "TRBV30", "TRBJ1-1"),
+        ("TRA", "CAGGGSQGNLIF", "TRAV27", "TRAJ42"),
+    ]
+    features = packaged.embed_chains(chains(*rows))
+    pair = pair_vectors(features[3:], features[:1])[0]
+    base, like, other = pair_vectors(features[:3], np.zeros((3, packaged.dimension), np.float32))
+    assert base @ like > 0.8 > base @ other
+    assert pair @ base > pair @ other
