@@ -10,7 +10,6 @@ same input and package versions give the same bytes.
 from __future__ import annotations
 
 import argparse
-import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 from evaluate_linear import evaluate, predict_set, render
+from features import RECEPTOR_GENE
 from label_maps import CALIBRATION_SET, SETS
 from labelled_sets import LabelledSet, read_set
 from linear_graph import CLASSES, FUNCTIONS, LINEAGES, NOT_REPORTED, STATES, LinearWeights, build_model
@@ -39,10 +39,6 @@ TARGET_RISK = 0.1
 LEAST_CALLED_CELLS = 50  # a risk estimated from fewer cells is noise
 N_QUANTILES = 21
 TEMPERATURES = (10.0, 5000.0)
-# Segments of T-cell receptors mark clones and donors, immunoglobulins mark ambient B-cell RNA; TRAC,
-# TRBC, TRDC and TRGC stay, because constant genes tell lineages and not clones. TRA has no D segments
-# (TRADD is another gene).
-RECEPTOR_GENE = re.compile(r"TR(A[VJ]|B[VDJ]|G[VJ]|D[VDJ]).*|IG[HKL].*")
 LIMITS = (
     "The teacher's labels are silver: no class was learnt from sorted or gated cells.",
     "Memory CD4 T cells of blood scatter over Memory, Th_effector, Naive and Effector.",

@@ -183,7 +183,7 @@ def find_clones(obs: pd.DataFrame) -> NDArray[np.object_]:
     """Name the clone of each cell by its junctions; "" without a beta chain."""
     if "TRB_cdr3_aa" not in obs:
         return np.full(len(obs), "", dtype=object)
-    beta, alpha = (obs[f"{chain}_cdr3_aa"].fillna("").astype(str) for chain in ("TRB", "TRA"))
+    beta, alpha = (obs[f"{chain}_cdr3_aa"].astype(object).fillna("").astype(str) for chain in ("TRB", "TRA"))
     return np.array([f"{a}+{b}" if b else "" for a, b in zip(alpha, beta, strict=True)], dtype=object)
 
 

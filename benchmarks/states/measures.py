@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import rankdata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,3 +99,45 @@ def coverage_risk_curve(calls: Calls, *, least_cells: int) -> list[dict[str, flo
             }
         )
     return curve
+
+
+def risk_area(calls: Calls) -> float:
+    """Compute the area under the risk-coverage curve: mean risk of the surest 1, 2, … all cells.
+
+    Cells of the same confidence are taken in no order: each counts as the mean of them.
+    """
+    _, group = np.unique(-calls.confidence, return_inverse=True)
+    wrong = (calls.truth != calls.predicted).astype(float)
+    mean = np.bincount(group, wrong) / np.bincount(group)
+    return float((np.cumsum(mean[np.sort(group)]) / np.arange(1, len(group) + 1)).mean())
+
+
+def auroc(low: NDArray[np.floating], high: NDArray[np.floating]) -> float:
+    """Compute the probability that a value of `high` exceeds one of `low`; ties count half."""
+    ranks = rankdata(np.concatenate([low, high]))
+    n_low, n_high = len(low), len(high)
+    return float((ranks[n_low:].sum() - n_high * (n_high + 1) / 2) / (n_low * n_high))
+
+
+def draw_weights(n: int, *, seed: int) -> NDArray[np.float64]:
+    """Draw how often each cell counts in each bootstrap, shape (1 + `BOOTSTRAPS`, cells); first, all once."""
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=BOOTSTRAPS).astype(np.float64)
+    return np.concatenate([np.ones((1, n)), weights])
+
+
+def weighted_macro_f1(
+    truth: NDArray[np.object_], predicted: NDArray[np.object_], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give `macro_f1` of each row of weights, shape (1 + `BOOTSTRAPS`,)."""
+    scores = []
+    for c in sorted(set(truth)):
+        is_true, is_called = truth == c, predicted == c
+        total = weights @ is_true + weights @ is_called
+        scores.append(2 * (weights @ (is_true & is_called)) / np.maximum(total, 1e-9))
+    return np.asarray(np.mean(scores, axis=0))
+
+
+def as_interval(values: NDArray[np.float64]) -> list[float]:
+    """Give [value, low, high] of bootstrapped values whose first is the value itself."""
+    return [round(float(x), 4) for x in (values[0], *np.percentile(values[1:], [2.5, 97.5]))]

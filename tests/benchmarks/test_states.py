@@ -1,0 +1,141 @@
+"""The scripts that label cells and judge states bundles run on tiny data, and find what lies in them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from scipy import sparse
+
+from tcellflow.inference.states import StatePredictor
+
+pytestmark = pytest.mark.slow
+SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks" / "states"
+NAMES = ("zheng_facs_mudan", "citeseq_malt_1k", "trex_pt17_trimodal")
+N_CELLS, N_GENES = 25, 1_000
+MARKERS = {
+    "naive": ("CCR7", "LEF1", "TCF7", "SELL", "CD3E", "CD3D", "TRAC"),
+    "memory": ("S100A4", "ANXA1", "IL32", "LTB", "CD3E", "CD3D", "TRAC"),
+    "treg": ("FOXP3", "IL2RA", "CTLA4", "RTKN2", "CD3E", "CD3D", "TRAC"),
+    "b": ("MS4A1", "CD79A", "CD79B"),
+}
+LABELS = {
+    "zheng_facs_mudan": ("facs_label", {
+        "naivet": "naive", "memoryt": "memory", "regulatoryt": "treg", "bcells": "b"}),
+    "citeseq_malt_1k": (
+        "cell_type_l2",
+        {"naive CD4": "naive", "memory CD4": "memory", "Treg": "treg", "undefined": "b"},
+    ),
+    "trex_pt17_trimodal": (
+        "label_orig",
+        {
+            "CD8_TEMRA_RA+RO-62L-": "memory",
+            "CD4_CM_RO+62L+": "memory",
+            "CD4_Treg_25+127-": "treg",
+            "CD8_naive_RA+RO-62L+": "naive",
+        },
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """The modules of the scripts, which see three sets only."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    before = set(sys.modules)
+    names = ("label_maps", "cohorts", "curves", "evaluate", "held_out")
+    modules = {name: importlib.import_module(name) for name in names}
+    chosen = tuple(modules["label_maps"].find_set(name) for name in NAMES)
+    for name in ("held_out", "cohorts"):
+        monkeypatch.setattr(modules[name], "SETS", chosen)
+    for more in ("MORE_LABELLED", "UNLABELLED", "RECEPTOR_SETS"):
+        monkeypatch.setattr(modules["cohorts"], more, ())
+    yield modules
+    for name in set(sys.modules) - before:
+        if (
+            getattr(sys.modules[name], "__file__", None)
+            and SCRIPTS in Path(sys.modules[name].__file__).parents
+        ):
+            del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder like the real one: cells whose markers stand far above the rest."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    panel = StatePredictor("states-linear", threads=1, device="cpu").bundle.panel
+    loud = panel.symbols[np.argsort(-panel.weights)[:N_GENES]]
+    genes = sorted({*loud, *(gene for markers in MARKERS.values() for gene in markers)})
+    for name, (column, kinds) in LABELS.items():
+        labels = np.repeat(list(kinds), N_CELLS)
+        rates = np.full((len(labels), len(genes)), 0.3)
+        for row, label in enumerate(labels):
+            rates[row, [genes.index(gene) for gene in MARKERS[kinds[label]]]] = 8
+        obs = pd.DataFrame({column: labels}, index=[f"cell{i}" for i in range(len(labels))])
+        obs["cell_type_l1"] = np.where(labels == "undefined", "B", "CD4 T")
+        obs["donor"], obs["is_T"] = "one", [kinds[label] != "b" for label in labels]
+        obs["TRB_cdr3_aa"] = obs["TRA_cdr3_aa"] = "CASSF"
+        cells = ad.AnnData(sparse.csr_matrix(rng.poisson(rates)), obs, pd.DataFrame(index=genes))
+        (folder / name).mkdir()
+        file = "counts.h5ad" if name.startswith("trex") else f"{name}.h5ad"
+        cells.write_h5ad(folder / name / file)
+        (folder / name / "dataset.json").write_text(json.dumps({"licence": "MIT", "source": "made"}))
+        (folder / name / "tcr.airr.tsv.gz").touch()
+    return folder
+
+
+def test_cohorts_say_what_the_labels_say(scripts, data, tmp_path):
+    """Gates that are wrong are left out, other cells are named, and memory is one of three functions."""
+    scripts["cohorts"].write_cohorts(data, tmp_path, frozenset({"citeseq_malt_1k"}))
+    entries = yaml.safe_load((tmp_path / "cohorts.yaml").read_text())["cohorts"]
+    assert [entry["name"] for entry in entries] == ["zheng_facs_mudan", "trex_pt17_trimodal"]
+    gates = entries[0]["labels"][0]
+    assert gates["evidence"] == "gated"
+    assert gates["map"]["memoryt"]["function"] == ["central_memory", "effector_memory", "resident_memory"]
+    sorted_cells = pd.read_csv(tmp_path / entries[0]["cells"], sep="\t", keep_default_na=False)
+    assert (sorted_cells.query("kind == 'B'")["label"] == "").all()
+    assert (sorted_cells["kind"] == "B").sum() == N_CELLS
+    trex = pd.read_csv(tmp_path / entries[1]["cells"], sep="\t", keep_default_na=False)
+    assert (trex["label"] != "").sum() == 3 * N_CELLS
+    assert (trex["library_size"] > 0).all()
+
+
+def test_a_set_is_judged_by_rows_that_did_not_see_it(scripts, data, tmp_path, monkeypatch, capsys):
+    """Clear cells are told apart by what learns from the other sets, and strangers by the gate."""
+    output = tmp_path / "result.json"
+    words = ["evaluate.py", "--data", data, "--bundle", "states-linear", "--seeds", 1]
+    words += ["--unseen", NAMES[0], "--sets", NAMES[0], "--cache", tmp_path, "-o", output]
+    monkeypatch.setattr(sys, "argv", [str(word) for word in words])
+    scripts["evaluate"].main()
+    result = json.loads(output.read_text())
+    rows = result["held_out"][NAMES[0]]["rows"]
+    assert rows["logistic regression"]["figures"]["macro_f1"][0] > 0.9
+    assert rows["majority"]["figures"]["balanced_accuracy"][0] == pytest.approx(1 / 3, abs=1e-4)
+    low, high = rows["logistic regression"]["compared"]["macro_f1"]["ours_less_this"][1:]
+    assert low <= high
+    strangers = result["strangers"][NAMES[0]]
+    assert strangers["B"]["ood_score"] is None
+    assert strangers["B"]["with_gate"] > 0.9
+    assert strangers["genes named as in mice"]["refused"]
+    assert result["curves"]["as measured"]["logistic regression"] > 0.9
+    assert "| majority |" in capsys.readouterr().out
+    assert list(tmp_path.glob("*.npy"))
+
+
+def test_thinning_halves_the_molecules(scripts, data):
+    """Counts and library sizes fall together, genes that are lost are gone."""
+    cells = scripts["held_out"].read_sets(data)[NAMES[0]]
+    half = scripts["curves"].thin(cells, 0.5, 0)
+    assert half.library.sum() == pytest.approx(cells.library.sum() / 2, rel=0.02)
+    assert half.counts.sum() == half.library.sum()
+    fewer = scripts["curves"].lose_genes(cells, 0.25, 0)
+    assert fewer.counts.shape[1] == len(fewer.symbols) < 0.8 * len(cells.symbols)
+    assert list(fewer.library) == list(cells.library)
