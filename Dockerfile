@@ -55,9 +55,10 @@ RUN useradd --uid 1000 --no-create-home --home-dir /nonexistent --shell /bin/bas
 COPY --from=dependencies /opt/tcellflow /opt/tcellflow
 COPY --from=project /project /opt/tcellflow
 # The caches point to the temporary folder; where it cannot be written, the command line
-# points them to the working folder before anything heavy is imported.
+# points them to the working folder before anything heavy is imported. ONNX Runtime reports its use
+# over the network unless it is told not to.
 ENV PATH=/opt/tcellflow/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    LANG=C.UTF-8 PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 \
+    LANG=C.UTF-8 PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 ORT_DISABLE_TELEMETRY=1 \
     NUMBA_CACHE_DIR=/tmp/tcellflow-cache/numba MPLCONFIGDIR=/tmp/tcellflow-cache/matplotlib \
     XDG_CACHE_HOME=/tmp/tcellflow-cache HF_HOME=/tmp/tcellflow-cache/huggingface
 ARG VARIANT=cpu

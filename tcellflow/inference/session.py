@@ -6,6 +6,7 @@ bits whatever the number of threads. onnxruntime is imported when the first sess
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import logging
 import os
@@ -104,12 +105,14 @@ def open_session(onnx_path: Path, *, threads: int | None = None, device: Device 
     offers_cuda = _CUDA in runtime.get_available_providers()
     if device == "cuda" and not offers_cuda:
         raise _no_gpu("the GPU was asked for, but the installed onnxruntime is the CPU build")
-    wants_cuda = device != "cpu" and offers_cuda
+    has_driver = device != "cpu" and offers_cuda and _has_driver()
+    if device == "cuda" and not has_driver:
+        raise _no_gpu("the GPU was asked for, but no NVIDIA driver (libcuda.so.1) is to be found")
     # Without the CUDA libraries on the search path the provider falls back to the CPU silently.
-    if wants_cuda and hasattr(runtime, "preload_dlls"):
+    if has_driver and hasattr(runtime, "preload_dlls"):
         runtime.preload_dlls()
     # TF32 would round the products to 10 bits: outside every bundle's parity tolerance.
-    providers: list[Any] = [(_CUDA, {"use_tf32": "0"}), _CPU] if wants_cuda else [_CPU]
+    providers: list[Any] = [(_CUDA, {"use_tf32": "0"}), _CPU] if has_driver else [_CPU]
     try:
         raw = runtime.InferenceSession(str(onnx_path), _options(runtime, threads), providers=providers)
     except MemoryError:
@@ -152,6 +155,8 @@ def _import_runtime() -> ModuleType:
         )
     if not installed:
         raise _missing_runtime("onnxruntime is not installed")
+    # It reports its use over the network unless it is told not to before it is loaded.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime  # noqa: PLC0415 - loaded when first needed
     except ImportError as error:
@@ -176,6 +181,15 @@ def _missing_runtime(what: str) -> OptionsError:
         where="Python environment",
         mend="pip install --force-reinstall 'tcellflow[cpu]' (NVIDIA GPU: 'tcellflow[gpu]'); never both",
     )
+
+
+def _has_driver() -> bool:
+    """Say whether the driver is there; onnxruntime would print its own errors about it."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _is_installed(package: str) -> bool:

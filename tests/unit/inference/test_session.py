@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import os
+import subprocess
 import sys
 import types
 
@@ -55,8 +57,9 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 @pytest.fixture
 def fake(monkeypatch):
-    def make(available, loaded):
+    def make(available, loaded, *, driver=True):
         runtime = FakeRuntime(available, loaded)
+        monkeypatch.setattr(module, "_has_driver", lambda: driver)
         monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
         install(monkeypatch, "onnxruntime-gpu")
         return runtime
@@ -109,6 +112,26 @@ def test_auto_says_what_it_chose(fake, caplog, monkeypatch, available, loaded, d
     with caplog.at_level(logging.INFO, logger="tcellflow"):
         assert open_session(MODEL, device="auto").device == device
     assert f"device: {device}" in caplog.text
+
+
+def test_without_a_driver_the_gpu_is_not_tried(fake):
+    """Without NVIDIA's driver auto takes the CPU at once, and cuda says what is missing."""
+    runtime = fake([CUDA, CPU], [CPU], driver=False)
+    assert open_session(MODEL, device="auto").device == "cpu"
+    assert runtime.asked == [CPU]
+    with pytest.raises(OptionsError, match="no NVIDIA driver"):
+        open_session(MODEL, device="cuda")
+
+
+def test_onnxruntime_leaves_no_trace_of_its_user(tmp_path):
+    """Opening a model makes no identifier of this computer and starts no sender of usage data."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    code = (
+        "import sys; from pathlib import Path; from tcellflow.inference.session import open_session; "
+        "open_session(Path(sys.argv[1]), device='cpu')"
+    )
+    subprocess.run([sys.executable, "-c", code, MODEL], check=True, env=environment)
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_cpu_never_asks_for_the_gpu(fake):
