@@ -41,10 +41,14 @@ class GraphSpec:
         Input to the names of its axes; an axis without a name (None) has a fixed size.
     outputs
         Names of the outputs, in the order the network returns them.
+    one_or_all
+        Inputs that are traced with one row for the whole batch and may have one row per cell as well:
+        wherever they are used one row is spread over all.
     """
 
     inputs: Mapping[str, tuple[str | None, ...]]
     outputs: Sequence[str]
+    one_or_all: Sequence[str] = ()
 
 
 def export_onnx(network: nn.Module, spec: GraphSpec, examples: Sequence[Arrays]) -> tuple[bytes, float]:
@@ -104,7 +108,17 @@ def _make_graph(network: nn.Module, spec: GraphSpec, example: Arrays) -> bytes:
         path = Path(scratch) / "model.onnx"
         program.save(path, external_data=False)
         model = onnx.load(path)
+    _free_rows(model, spec.one_or_all)
     return _without_traces(model)
+
+
+def _free_rows(model: onnx.ModelProto, names: Sequence[str]) -> None:
+    """Let inputs that were traced with one row have any number of them."""
+    for value in model.graph.input:
+        if value.name in names:
+            value.type.tensor_type.shape.dim[0].dim_param = f"{value.name}_rows"
+    if names:
+        del model.graph.value_info[:]  # sizes that follow from one row
 
 
 def _without_traces(model: onnx.ModelProto) -> bytes:

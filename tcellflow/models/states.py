@@ -1,0 +1,242 @@
+"""The axes network: lineage, function and cycle of a cell from its expression and, if there, receptors.
+
+Invariant: a gene that was not measured and a chain that is missing add nothing; a cell's results depend
+on its own row alone. Several members are one network whose parameters have a member axis M, so that an
+ensemble is a batched product and not a loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+N_LINEAGES, N_FUNCTIONS = 6, 9
+N_JOINT = N_LINEAGES * N_FUNCTIONS
+_IMPOSSIBLE = -1e4  # logit of a structural zero
+_CLIP = 10.0  # of standardised expression
+
+
+@dataclass(frozen=True)
+class AxesConfig:
+    """Shape of the network.
+
+    Parameters
+    ----------
+    genes
+        Genes G of the panel.
+    width
+        Width of the first layer.
+    latent
+        Width of the latent vector.
+    receptor_dimension
+        Width D of a chain's vector; 0 = the network takes expression alone.
+    receptor_width
+        Width of the receptors' hidden layer.
+    dropout
+        Share of hidden units dropped while training.
+    members
+        Members M.
+    taught
+        Numbers of a teacher's latent vector that are learnt beside the labels; 0 = none.
+    """
+
+    genes: int
+    width: int = 256
+    latent: int = 128
+    receptor_dimension: int = 0
+    receptor_width: int = 64
+    dropout: float = 0.3
+    members: int = 1
+    taught: int = 0
+
+
+class AxesLogits(NamedTuple):
+    """What the network says of B cells, M members each.
+
+    Parameters
+    ----------
+    joint
+        (M, B, 54) logits of lineage and function, lineage-major.
+    cycle
+        (M, B, 1) logit of cycling.
+    strange
+        (M, B, 1) logit of not being a T cell of the kind that was learnt.
+    latent
+        (M, B, latent).
+    taught
+        (M, B, taught) guess of the teacher's latent vector; None where there is no teacher.
+    """
+
+    joint: Tensor
+    cycle: Tensor
+    strange: Tensor
+    latent: Tensor
+    taught: Tensor | None
+
+
+class MemberLinear(nn.Module):
+    """A linear layer of M members.
+
+    Parameters
+    ----------
+    members, inputs, outputs
+        Sizes.
+    bias
+        Whether there is one.
+    """
+
+    def __init__(self, members: int, inputs: int, outputs: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-1, 1) * inputs**-0.5)
+        self.bias = nn.Parameter(torch.zeros(members, 1, outputs)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform rows.
+
+        Parameters
+        ----------
+        x
+            (B, inputs) shared by the members, or (M, B, inputs).
+
+        Returns
+        -------
+        torch.Tensor
+            (M, B, outputs).
+        """
+        product = torch.matmul(x, self.weight)
+        return product if self.bias is None else product + self.bias
+
+
+class MemberNorm(nn.Module):
+    """Layer normalisation with weights of M members.
+
+    Parameters
+    ----------
+    members, width
+        Sizes.
+    """
+
+    def __init__(self, members: int, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.weight = nn.Parameter(torch.ones(members, 1, width))
+        self.bias = nn.Parameter(torch.zeros(members, 1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise rows of (M, B, width).
+
+        Parameters
+        ----------
+        x
+            Rows.
+
+        Returns
+        -------
+        torch.Tensor
+            The same shape.
+        """
+        return functional.layer_norm(x, (self.width,)) * self.weight + self.bias
+
+
+class AxesNetwork(nn.Module):
+    """Lineage, function and cycle of cells.
+
+    Parameters
+    ----------
+    config
+        Shape.
+    mean, scale
+        (G,) of log1p(counts per 10,000) over T cells; scale > 0.
+    possible
+        (54,) bool: joint cells that are no structural zeros.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    forbidden: Tensor
+
+    def __init__(self, config: AxesConfig, mean: Tensor, scale: Tensor, possible: Tensor) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("scale", scale.float())
+        self.register_buffer("forbidden", (~possible).float() * _IMPOSSIBLE)
+        m, width, latent = config.members, config.width, config.latent
+        self.of_genes = MemberLinear(m, config.genes, width)
+        self.of_missing = MemberLinear(m, config.genes, width, bias=False)
+        nn.init.zeros_(self.of_missing.weight)
+        self.norm_first = MemberNorm(m, width)
+        self.to_latent = MemberLinear(m, width, latent)
+        self.norm_latent = MemberNorm(m, latent)
+        self.to_strange = MemberLinear(m, width, latent)
+        if config.receptor_dimension:
+            self.of_receptors = MemberLinear(m, 2 * config.receptor_dimension + 2, config.receptor_width)
+            self.receptors_to_latent = MemberLinear(m, config.receptor_width, latent)
+        self.joint = MemberLinear(m, latent, N_JOINT)
+        self.cycle = MemberLinear(m, latent, 1)
+        self.strange = MemberLinear(m, latent, 1)
+        if config.taught:
+            self.taught = MemberLinear(m, latent, config.taught)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, expression: Tensor, present: Tensor, receptors: Tensor | None = None) -> AxesLogits:
+        """Judge B cells.
+
+        Parameters
+        ----------
+        expression
+            (B, G) log1p(counts per 10,000).
+        present
+            (B or 1, G) 1 where a gene was measured.
+        receptors
+            (B, 2D + 2): alpha and beta vector, 0 where missing, and one mask each; None = none.
+
+        Returns
+        -------
+        AxesLogits
+            Logits and latent.
+        """
+        standard = ((expression - self.mean) / self.scale).clamp(-_CLIP, _CLIP) * present
+        first = self.of_genes(standard) + self.of_missing(1 - present)
+        first = self.dropout(functional.gelu(self.norm_first(first)))  # (M, B, width)
+        latent = self.to_latent(first)
+        if receptors is not None:
+            hidden = functional.gelu(self.of_receptors(receptors))
+            is_there = receptors[:, -2:].amax(dim=1, keepdim=True)  # (B, 1)
+            latent = latent + self.receptors_to_latent(self.dropout(hidden)) * is_there
+        latent = functional.gelu(self.norm_latent(latent))
+        dropped = self.dropout(latent)
+        strange = self.strange(self.dropout(functional.gelu(self.to_strange(first))))
+        taught = self.taught(dropped) if self.config.taught else None
+        return AxesLogits(self.joint(dropped) + self.forbidden, self.cycle(dropped), strange, latent, taught)
+
+
+def stack_members(networks: list[AxesNetwork]) -> AxesNetwork:
+    """Make one network of several.
+
+    Parameters
+    ----------
+    networks
+        Networks of one shape and one panel, one member each.
+
+    Returns
+    -------
+    AxesNetwork
+        Their members side by side.
+    """
+    first = networks[0]
+    config = AxesConfig(**{**vars(first.config), "members": len(networks)})
+    whole = AxesNetwork(config, first.mean, first.scale, first.forbidden == 0)
+    states = [network.state_dict() for network in networks]
+    shared = {name for name, _ in first.named_buffers()}
+    whole.load_state_dict(
+        {
+            name: value if name in shared else torch.cat([state[name] for state in states])
+            for name, value in states[0].items()
+        }
+    )
+    return whole

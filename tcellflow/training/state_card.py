@@ -1,0 +1,60 @@
+"""The card of a states bundle: what a person reads before trusting it.
+
+Invariant: every figure on the card is in ``bundle.json`` or in the evaluation handed over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def write_card(document: Mapping[str, Any], evaluation: str) -> str:
+    """Write the card.
+
+    Parameters
+    ----------
+    document
+        Content of ``bundle.json``.
+    evaluation
+        Markdown with results; may be empty.
+
+    Returns
+    -------
+    str
+        Markdown with a final newline.
+    """
+    return "\n".join(_lines(document, evaluation)) + "\n"
+
+
+def _lines(document: Mapping[str, Any], evaluation: str) -> Iterator[str]:
+    recipe = document["recipe"]
+    yield f"# {document['name']} {document['version']}\n\n{document['summary']}.\n"
+    yield f"**Use.** {document['intended_use']}.\n\n**Licence.** {document['licence']}.\n"
+    yield "## Truth behind each state\n\n| state | kind of truth |\n|---|---|"
+    yield from (f"| {state} | {kind} |" for state, kind in sorted(document["evidence"].items()))
+    yield "\nFunctions told apart: " + ", ".join(document["labels"]["function_reported"]) + "."
+    yield "\n## Data\n\n| cohort | T cells | donors | labels | licence |\n|---|---|---|---|---|"
+    for cohort in document["training"]:
+        labels = "; ".join(f"{label} {n:,}" for label, n in cohort["labelled"].items()) or "none"
+        yield (
+            f"| {cohort['name']} | {cohort['t_cells']:,} of {cohort['cells']:,} | {cohort['donors']} "
+            f"| {labels} | {cohort['licence']} |"
+        )
+    held_out = ", ".join(recipe["held_out"]) or "none"
+    yield (
+        f"\n{recipe['members']} members, split by {recipe['split']}: each learnt from all but its own share "
+        f"of the units, by which it was judged. Held out from all of them: {held_out}.\n"
+    )
+    yield "## Figures\n\nCells that the judging member had not learnt from, or that were held out from all.\n"
+    yield "| cohort | judged by | cells | macro-F1 | calibration error |\n|---|---|---|---|---|"
+    for row in document["metrics"]:
+        f1, error = row["macro_f1"], row["ece"]
+        yield f"| {row['cohort']} | {row['judge']} | {row['cells']:,} | {f1:.3f} | {error:.3f} |"
+    yield f"\n**Calibration.** {document['calibration']['method']}.\n"
+    yield "## Limits\n"
+    yield from (f"- {limit}" for limit in document["limits"])
+    if evaluation.strip():
+        yield f"\n{evaluation.strip()}"

@@ -1,0 +1,122 @@
+"""One network that says what the calibrated ensemble says, under the same noise.
+
+Invariant: the student never sees a label; what it learns is the ensemble's answer to the same input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional
+
+from tcellflow.training.state_batches import StateBatches
+from tcellflow.training.state_noise import show_cells
+from tcellflow.training.state_task import build_network
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from tcellflow.models.states import AxesNetwork
+    from tcellflow.models.states_inference import Calibration
+    from tcellflow.training.state_cells import StateCells
+    from tcellflow.training.state_task import StateTaskOptions
+
+_CHECKED_CELLS = 512
+
+
+@dataclass(frozen=True)
+class _Answer:
+    joint: Tensor  # (B, 54)
+    cycling: Tensor  # (B, 1)
+    strange: Tensor  # (B, 1)
+
+
+class DistilTask:
+    """Network, loss and validation of the student.
+
+    Parameters
+    ----------
+    cells
+        Cells it is shown.
+    ensemble
+        Whose answers it learns.
+    calibration
+        Of the ensemble's logits.
+    options
+        Shape, noise and seed.
+    """
+
+    def __init__(
+        self, cells: StateCells, ensemble: AxesNetwork, calibration: Calibration, options: StateTaskOptions
+    ) -> None:
+        self.options = options
+        self.network = build_network(replace(cells, taught=None), options)
+        self._ensemble, self._calibration = ensemble.eval(), calibration
+        self._cells = cells
+        self._batches = StateBatches(cells, options.batch, options.noise, options.seed + 1)
+        self.fingerprint: Mapping[str, Any] = {
+            **asdict(options),
+            "members": ensemble.config.members,
+            "ensemble": float(sum(value.double().abs().sum() for value in ensemble.state_dict().values())),
+        }
+
+    def measure_loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the loss of a step's batch.
+
+        Parameters
+        ----------
+        step
+            Number of the step, from 0.
+
+        Returns
+        -------
+        tuple
+            The loss, and its named parts.
+        """
+        batch = self._batches.draw(step).to(self.network.mean.device)
+        return self._compare(batch.expression, batch.present, batch.receptors)
+
+    def validate(self) -> dict[str, float]:
+        """Compare student and ensemble on cells without noise.
+
+        Returns
+        -------
+        dict
+            ``loss`` and its parts.
+        """
+        rows = torch.linspace(0, len(self._cells) - 1, min(_CHECKED_CELLS, len(self._cells))).long().numpy()
+        shown = (
+            torch.from_numpy(part).to(self.network.mean.device) for part in show_cells(self._cells, rows)
+        )
+        loss, parts = self._compare(*shown)
+        return {"loss": float(loss), **{name: float(value) for name, value in parts.items()}}
+
+    def _compare(
+        self, expression: Tensor, present: Tensor, receptors: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        answer = self._ask(expression, present, receptors)
+        logits = self.network(expression, present, receptors)
+        own = logits.joint[0].float().log_softmax(-1)
+        parts = {
+            "joint": functional.kl_div(own, answer.joint, reduction="batchmean"),
+            "cycle": functional.binary_cross_entropy_with_logits(logits.cycle[0].float(), answer.cycling),
+            "strange": functional.binary_cross_entropy_with_logits(logits.strange[0].float(), answer.strange),
+        }
+        loss = (
+            parts["joint"]
+            + self.options.cycle_weight * parts["cycle"]
+            + self.options.strange_weight * parts["strange"]
+        )
+        return loss, {name: value.detach() for name, value in parts.items()}
+
+    def _ask(self, expression: Tensor, present: Tensor, receptors: Tensor | None) -> _Answer:
+        self._ensemble.to(expression.device)
+        self._calibration.to(expression.device)
+        with torch.no_grad(), torch.autocast(expression.device.type, enabled=False):
+            logits = self._ensemble(expression, present, receptors)
+            joint, cycling = self._calibration(logits)
+        return _Answer(joint.mean(0), cycling.mean(0), torch.sigmoid(logits.strange.mean(0)))

@@ -1,0 +1,348 @@
+"""The task of one member of the axes network: labels with open axes, cycling, and strange cells.
+
+Invariant: a label pulls probability towards everything it allows and says nothing about the rest;
+validation sees only cells that were kept back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from tcellflow.inference.collapse import STATES
+from tcellflow.models.states import AxesConfig, AxesNetwork
+from tcellflow.training.label_maps import possible_joint, resting_states
+from tcellflow.training.state_batches import BatchOptions, StateBatches
+from tcellflow.training.state_cells import measure_scales
+from tcellflow.training.state_noise import StateNoise, show_cells
+from tcellflow.vocabulary import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from tcellflow.models.states import AxesLogits
+    from tcellflow.training.state_cells import StateCells
+
+_AT_ONCE: Final = 512
+
+
+@dataclass(frozen=True)
+class StateTaskOptions:
+    """What a member is and what it is trained for.
+
+    Parameters
+    ----------
+    width, latent, dropout
+        Shape, as in `AxesConfig`.
+    label_noise
+        Share of labels taken to be wrong.
+    cycle_weight, strange_weight, teacher_weight, consistency_weight
+        Weights of the losses beside that of the labels.
+    batch
+        What is in a batch.
+    noise
+        Strength of the noise.
+    seed
+        Seed of weights and batches.
+    """
+
+    width: int = 256
+    latent: int = 128
+    dropout: float = 0.3
+    label_noise: float = 0.1
+    cycle_weight: float = 0.3
+    strange_weight: float = 0.5
+    teacher_weight: float = 0.3
+    consistency_weight: float = 0.0
+    batch: BatchOptions = field(default_factory=BatchOptions)
+    noise: StateNoise = field(default_factory=StateNoise)
+    seed: int = 0
+
+
+class StateTask:
+    """Network, losses and validation of one member.
+
+    Parameters
+    ----------
+    learn
+        Cells that are learnt from.
+    kept_back
+        Cells that the member is judged by; may be empty.
+    options
+        Network and losses.
+    """
+
+    def __init__(self, learn: StateCells, kept_back: StateCells, options: StateTaskOptions) -> None:
+        self.options = options
+        self.network = build_network(learn, options)
+        self._batches = StateBatches(learn, options.batch, options.noise, options.seed)
+        self._kept_back = kept_back
+        self.fingerprint: Mapping[str, Any] = {
+            **asdict(options),
+            "cells": len(learn),
+            "counts": float(learn.counts.sum()),
+            "kept_back": len(kept_back),
+        }
+
+    def measure_loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the loss of a step's batch.
+
+        Parameters
+        ----------
+        step
+            Number of the step, from 0.
+
+        Returns
+        -------
+        tuple
+            The loss, and its named parts.
+        """
+        options = self.options
+        batch = self._batches.draw(step).to(self.network.mean.device)
+        logits: AxesLogits = self.network(batch.expression, batch.present, batch.receptors)
+        t_cells = len(batch.joint)
+        parts = {
+            "labels": measure_label_loss(
+                logits.joint[0, :t_cells], batch.joint, batch.weight, options.label_noise
+            ),
+            "cycle": measure_cycle_loss(logits.cycle[0, :t_cells], batch.cycle),
+            "strange": functional.binary_cross_entropy_with_logits(logits.strange[0], batch.is_strange),
+        }
+        loss = (
+            parts["labels"]
+            + options.cycle_weight * parts["cycle"]
+            + options.strange_weight * parts["strange"]
+        )
+        if logits.taught is not None and batch.taught is not None:
+            parts["teacher"] = measure_teacher_loss(logits.taught[0, :t_cells], batch.taught)
+            loss = loss + options.teacher_weight * parts["teacher"]
+        if options.consistency_weight:
+            parts["consistency"] = self._measure_consistency(step, logits.joint[0, :t_cells])
+            loss = loss + options.consistency_weight * parts["consistency"]
+        return loss, {name: value.detach() for name, value in parts.items()}
+
+    def _measure_consistency(self, step: int, joint: Tensor) -> Tensor:
+        """Compare with the same cells under other noise."""
+        again = self._batches.draw_again(step)
+        shown = (torch.from_numpy(part).to(joint.device) for part in again)
+        other: AxesLogits = self.network(*shown)
+        target = joint.detach().softmax(-1)
+        return functional.kl_div(other.joint[0].log_softmax(-1), target, reduction="batchmean")
+
+    def validate(self) -> dict[str, float]:
+        """Judge the network by the cells that were kept back.
+
+        Returns
+        -------
+        dict
+            ``macro_f1`` over their states, every cohort alike, and ``loss`` = 1 - that.
+        """
+        truth = self._kept_back.truth
+        rows = np.flatnonzero(truth.is_t & (truth.state != ""))
+        if not rows.size:
+            return {"loss": 0.0, "macro_f1": 0.0}
+        joint, cycling, _ = predict_cells(self.network, self._kept_back, rows)
+        states = np.array(STATES, dtype=object)[collapse(joint, cycling).argmax(axis=1)]
+        cohort = self._kept_back.cohort[rows]
+        scores = [
+            macro_f1(truth.state[rows][cohort == number], states[cohort == number])
+            for number in np.unique(cohort)
+        ]
+        score = float(np.mean(scores))
+        return {"loss": 1 - score, "macro_f1": score}
+
+
+def build_network(learn: StateCells, options: StateTaskOptions) -> AxesNetwork:
+    """Build a member with random weights.
+
+    Parameters
+    ----------
+    learn
+        Cells that are learnt from; they give the scales.
+    options
+        Its shape and the seed of its weights.
+
+    Returns
+    -------
+    AxesNetwork
+        The network; torch's random state is left as it was.
+    """
+    mean, scale = measure_scales(learn)
+    config = AxesConfig(
+        genes=len(mean),
+        width=options.width,
+        latent=options.latent,
+        dropout=options.dropout,
+        receptor_dimension=0 if learn.receptors is None else learn.receptors.tra.shape[1],
+        taught=0 if learn.taught is None else learn.taught.shape[1],
+    )
+    with torch.random.fork_rng([]):
+        torch.manual_seed(options.seed)
+        return AxesNetwork(
+            config, torch.from_numpy(mean), torch.from_numpy(scale), torch.from_numpy(possible_joint().copy())
+        )
+
+
+def measure_label_loss(joint: Tensor, allowed: Tensor, weight: Tensor, label_noise: float) -> Tensor:
+    """Measure how little probability lies on what the labels allow.
+
+    Parameters
+    ----------
+    joint
+        (T, 54) logits.
+    allowed
+        (T, 54) bool; cells that may be anything add nothing.
+    weight
+        (T, 1) of each label.
+    label_noise
+        Share of labels taken to be wrong: a wrong label costs no more than its log.
+
+    Returns
+    -------
+    torch.Tensor
+        Mean over the cells whose labels say something.
+    """
+    probabilities = joint.float().softmax(-1)
+    possible = torch.from_numpy(possible_joint().copy()).to(joint.device)
+    says = (allowed != possible).any(-1, keepdim=True).float()
+    inside = (probabilities * allowed).sum(-1, keepdim=True)
+    loss = -torch.log((1 - label_noise) * inside + label_noise / (len(STATES) - 1))
+    weights = weight * says
+    return (loss * weights).sum() / weights.sum().clamp(min=1)
+
+
+def measure_cycle_loss(cycle: Tensor, truth: Tensor) -> Tensor:
+    """Measure the loss of cycling over the cells of which it is known.
+
+    Parameters
+    ----------
+    cycle
+        (T, 1) logits.
+    truth
+        (T, 1) 1, 0, or -1 = not known.
+
+    Returns
+    -------
+    torch.Tensor
+        Mean; 0 if nothing is known.
+    """
+    known = (truth >= 0).float()
+    loss = functional.binary_cross_entropy_with_logits(cycle.float(), truth.clamp(min=0), reduction="none")
+    return (loss * known).sum() / known.sum().clamp(min=1)
+
+
+def measure_teacher_loss(guess: Tensor, taught: Tensor) -> Tensor:
+    """Measure how far the guess of a teacher's latent vector is off.
+
+    Parameters
+    ----------
+    guess
+        (T, K).
+    taught
+        (T, K), NaN rows where the teacher says nothing.
+
+    Returns
+    -------
+    torch.Tensor
+        Mean squared error over the others, capped for far values; 0 if there are none.
+    """
+    known = (~taught.isnan()).float()
+    error = functional.smooth_l1_loss(guess.float(), taught.nan_to_num(), reduction="none")
+    return (error * known).sum() / known.sum().clamp(min=1)
+
+
+def predict_cells(
+    network: AxesNetwork, cells: StateCells, rows: NDArray[np.intp], *, use_receptors: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Predict cells as they are.
+
+    Parameters
+    ----------
+    network
+        One member or several, of which the mean of the logits counts.
+    cells
+        All cells.
+    rows
+        Which.
+    use_receptors
+        Whether their chains are shown.
+
+    Returns
+    -------
+    tuple of ndarray
+        Logits: joint (rows, 54), cycling (rows,) and strange (rows,).
+    """
+    network.eval()
+    device = network.mean.device
+    found: list[tuple[NDArray[np.float32], ...]] = []
+    with torch.no_grad():
+        for start in range(0, max(len(rows), 1), _AT_ONCE):
+            part = rows[start : start + _AT_ONCE]
+            shown = show_cells(cells, part)
+            chains = None
+            if use_receptors and cells.receptors is not None:
+                arrays = cells.receptors.take(part).as_inputs(cells.receptors.tra.shape[1])
+                chains = torch.from_numpy(
+                    np.concatenate([arrays[name] for name in ("tra", "trb", "has_tra", "has_trb")], axis=1)
+                ).to(device)
+            logits = network(
+                torch.from_numpy(shown.expression).to(device),
+                torch.from_numpy(shown.present).to(device),
+                chains,
+            )
+            found.append(
+                tuple(part.mean(0).cpu().numpy() for part in (logits.joint, logits.cycle, logits.strange))
+            )
+    joint, cycle, strange = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return joint, cycle[:, 0], strange[:, 0]
+
+
+def collapse(joint: NDArray[np.floating], cycle: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Give the probabilities of the seven states.
+
+    Parameters
+    ----------
+    joint
+        (B, 54) logits.
+    cycle
+        (B,) logits of cycling.
+
+    Returns
+    -------
+    ndarray
+        (B, 7), float64.
+    """
+    logits = joint.astype(np.float64)
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    cycling = 1 / (1 + np.exp(-cycle.astype(np.float64)))[:, None]
+    states: NDArray[np.float64] = (probabilities @ resting_states()) * (1 - cycling)
+    states[:, [STATES.index(State.PROLIFERATING)]] += cycling
+    return states
+
+
+def macro_f1(truth: NDArray[np.object_], predicted: NDArray[np.object_]) -> float:
+    """Give the mean F1 of the states that occur.
+
+    Parameters
+    ----------
+    truth, predicted
+        (B,) names.
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
+    scores = []
+    for state in sorted(set(truth)):
+        right = ((truth == state) & (predicted == state)).sum()
+        scores.append(2 * right / ((truth == state).sum() + (predicted == state).sum()))
+    return float(np.mean(scores))
