@@ -53,8 +53,10 @@ def _lines(document: Mapping[str, Any], evaluation: str) -> Iterator[str]:
     counts = "; ".join(f"{reason} {rows:,}" for reason, rows in document["left_out_rows"].items()) or "none"
     yield f"{counts}.\n\n## Training\n"
     yield (
-        f"{recipe['steps']:,} steps of {recipe['batch_size']} receptors; contrast of two noised views at "
-        f"temperature {recipe['temperature']}, and hidden residues with weight {recipe['residue_weight']}."
+        f"{recipe['steps']:,} steps of {recipe['batch_size']} receptors. Losses: contrast of a receptor and "
+        f"its noised view at temperature {recipe['temperature']}; neighbours as an alignment corrected for "
+        f"crowding has them (weight {recipe['teacher_weight']:g}); hidden residues (weight "
+        f"{recipe['residue_weight']:g})."
     )
     for metrics in document["metrics"]:
         figures = ", ".join(

@@ -23,6 +23,8 @@ from tcellflow.receptors.tokens import FIRST_RESIDUE, PADDING, RESIDUES
 from tcellflow.training.receptor_noise import BLOSUM62
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     from torch import Tensor
 
@@ -33,21 +35,37 @@ if TYPE_CHECKING:
 _KINDS: Final = len(RESIDUES) + FIRST_RESIDUE
 _PLACES: Final = 24
 _TRIM: Final = (3, 2)  # the ends are made of V and J genes, which are compared for themselves
-_GAP: Final = 4.0
 _MOST: Final = 4.0  # cost of the least similar residues
-_JUNCTION_WEIGHT: Final = 1.5
-_OTHER_V: Final = 6.0
-_OTHER_J: Final = 4.0
-_SAMPLE: Final = 1_024
+CROWDING_SAMPLE: Final = 1_024  # random receptors by which crowding is measured
 _NEIGHBOURS: Final = 10  # of the sample: where a receptor's surroundings begin
 # Share of that distance taken off for either receptor; 1, as mutual information has it, lost to 0.5 on
 # the development epitopes.
 _CROWDING: Final = 0.5
 
 
-def _substitution_costs() -> Tensor:
+@dataclass(frozen=True)
+class AlignmentWeights:
+    """What an alignment distance makes of junctions and genes.
+
+    Parameters
+    ----------
+    junction
+        Multiplies what differs in the junction; germline loops count once.
+    gap
+        Cost of a residue that has no partner; the least similar residues cost 4.
+    other_v, other_j
+        Added where the V or the J gene is another.
+    """
+
+    junction: float = 1.5
+    gap: float = 4.0
+    other_v: float = 6.0
+    other_j: float = 4.0
+
+
+def _substitution_costs(gap: float) -> Tensor:
     costs = torch.zeros(_KINDS, _KINDS)
-    costs[PADDING, FIRST_RESIDUE:] = costs[FIRST_RESIDUE:, PADDING] = _GAP
+    costs[PADDING, FIRST_RESIDUE:] = costs[FIRST_RESIDUE:, PADDING] = gap
     exchanges = torch.from_numpy(np.minimum(_MOST, 4.0 - BLOSUM62)).fill_diagonal_(0)
     costs[FIRST_RESIDUE:, FIRST_RESIDUE:] = exchanges
     return costs
@@ -60,15 +78,19 @@ class AlignmentDistance:
     ----------
     tables
         Loops and families of the genes.
+    weights
+        What counts how much.
     """
 
-    def __init__(self, tables: GermlineTables) -> None:
-        self._costs = _substitution_costs()
+    def __init__(self, tables: GermlineTables, weights: AlignmentWeights | None = None) -> None:
+        weights = weights or AlignmentWeights()
+        self._costs = _substitution_costs(weights.gap)
+        self._junction_weight = weights.junction
         loops = self._sum_costs(tables.loops, tables.loops)
         is_other = 1 - torch.eye(len(loops))
-        self._v = _with_unknown(tables.v_members @ (loops + _OTHER_V * is_other) @ tables.v_members.T)
+        self._v = _with_unknown(tables.v_members @ (loops + weights.other_v * is_other) @ tables.v_members.T)
         n_j = len(tables.j_members)
-        self._j = _with_unknown(_OTHER_J * (1 - torch.eye(n_j)))
+        self._j = _with_unknown(weights.other_j * (1 - torch.eye(n_j)))
 
     def between(self, one: TokenChains, other: TokenChains) -> Tensor:
         """Measure every chain against every other.
@@ -91,12 +113,35 @@ class AlignmentDistance:
                 (self._j, one.j_call, other.j_call),
             )
         ]
-        return _JUNCTION_WEIGHT * junctions + genes[0] + genes[1]
+        return self._junction_weight * junctions + genes[0] + genes[1]
 
     def _sum_costs(self, one: Tensor, other: Tensor) -> Tensor:
         """Sum the costs of (N, P) against (M, P) aligned tokens, place by place, as one product."""
         costs = self._costs[one].flatten(1)  # (N, P * kinds)
         return costs @ functional.one_hot(other, _KINDS).float().flatten(1).T
+
+
+def measure_edges(
+    distance: AlignmentDistance, arms: Sequence[TokenChains], sample: Sequence[TokenChains]
+) -> Tensor:
+    """Measure what crowding takes off the distances of receptors.
+
+    Parameters
+    ----------
+    distance
+        Distance of chains.
+    arms
+        The chains of R receptors, one entry per locus they have.
+    sample
+        For each entry of `arms`, as many random chains of that locus.
+
+    Returns
+    -------
+    torch.Tensor
+        (R,) a share of the distance of the tenth nearest random receptor.
+    """
+    to_sample = torch.stack([distance.between(*both) for both in zip(arms, sample, strict=True)]).sum(0)
+    return _CROWDING * to_sample.kthvalue(_NEIGHBOURS, dim=1).values
 
 
 def _with_unknown(distances: Tensor) -> Tensor:
@@ -148,11 +193,11 @@ class DistanceTeacher:
     """
 
     def __init__(self, corpus: Corpus, tables: GermlineTables, options: TeacherOptions, seed: int) -> None:
-        random = np.random.default_rng([seed, _SAMPLE])
+        random = np.random.default_rng([seed, CROWDING_SAMPLE])
         self._distance = AlignmentDistance(tables)
         self._options = options
         self._sample = [
-            chains.take(random.integers(0, len(chains), _SAMPLE)) if len(chains) else chains
+            chains.take(random.integers(0, len(chains), CROWDING_SAMPLE)) if len(chains) else chains
             for chains in (corpus.alphas, corpus.betas)
         ]
 
@@ -189,8 +234,9 @@ class DistanceTeacher:
     def _judge(self, arms: list[tuple[int, TokenChains]]) -> Tensor:
         """Give (R, R) corrected distances of receptors of one kind."""
         within = torch.stack([self._distance.between(chains, chains) for _, chains in arms]).sum(0)
-        to_sample = torch.stack([self._distance.between(chains, self._sample[arm]) for arm, chains in arms])
-        edge = _CROWDING * to_sample.sum(0).kthvalue(_NEIGHBOURS, dim=1).values  # (R,)
+        edge = measure_edges(
+            self._distance, [chains for _, chains in arms], [self._sample[arm] for arm, _ in arms]
+        )
         return within - edge[:, None] - edge[None]
 
 

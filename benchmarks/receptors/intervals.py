@@ -1,0 +1,82 @@
+"""Intervals of means over epitopes and draws, and of their differences, as Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float64]
+
+BOOTSTRAPS = 2_000
+SEED = 20_250_101
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{_short(self.mean)} [{_short(self.low)}, {_short(self.high)}]"
+
+
+def _short(value: float) -> str:
+    if np.isnan(value):
+        return "-"
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+
+
+def macro_mean(values: Values) -> float:
+    """Average (E, D) figures within epitopes, then over the epitopes that have any."""
+    if np.isnan(values).all():
+        return float("nan")
+    known = ~np.isnan(values).all(1)
+    return float(np.nanmean(values[known], axis=1).mean())
+
+
+def bootstrap(values: Values) -> Interval:
+    """Draw E epitopes again with replacement, and the D draws (or folds) of each."""
+    mean = macro_mean(values)
+    kept = values[~np.isnan(values).any(1)]
+    if np.isnan(mean) or not len(kept):
+        return Interval(mean, float("nan"), float("nan"))
+    random = np.random.default_rng(SEED)
+    n, draws = kept.shape
+    epitopes = random.integers(0, n, (BOOTSTRAPS, n, 1))
+    within = random.integers(0, draws, (BOOTSTRAPS, n, draws))
+    means = kept[epitopes, within].mean((1, 2))
+    return Interval(mean, *(float(np.quantile(means, share)) for share in (0.025, 0.975)))
+
+
+def write_tables(
+    title: str, results: Mapping[str, Values], columns: Sequence[object], ours: str
+) -> tuple[str, dict[str, dict[str, list[float]]]]:
+    """Write (E, D, K) figures of each row as a table of means, and one of differences from ours.
+
+    Gives the Markdown, and the same figures as numbers: row to column to mean, low, high, then the
+    difference from ours (row minus ours) with its low and high.
+    """
+    head = f"| {title} | " + " | ".join(map(str, columns)) + " |\n|---|" + "---|" * len(columns)
+    means, differences = [head], [head.replace(title, f"{title}: row minus ours, 95 % interval")]
+    numbers: dict[str, dict[str, list[float]]] = {}
+    for name, values in results.items():
+        each = [bootstrap(values[..., k]) for k in range(len(columns))]
+        paired = [bootstrap(values[..., k] - results[ours][..., k]) for k in range(len(columns))]
+        means.append(f"| {name} | " + " | ".join(_short(entry.mean) for entry in each) + " |")
+        if name != ours:
+            differences.append(f"| {name} | " + " | ".join(map(str, paired)) + " |")
+        numbers[name] = {
+            str(column): [round(x, 4) for e in both for x in (e.mean, e.low, e.high)]
+            for column, both in zip(columns, zip(each, paired, strict=True), strict=True)
+        }
+    return "\n".join(means) + "\n\n" + "\n".join(differences) + "\n", numbers

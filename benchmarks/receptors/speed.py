@@ -1,0 +1,92 @@
+"""Time the packaged encoder beside TCR-BERT's configuration, and tell what deduplication gains.
+
+    python benchmarks/receptors/speed.py --data FOLDER --bundle NAME_OR_FOLDER
+
+Product and peer run as alternating pairs of fresh processes on one thread; CPU seconds per distinct
+junction are those of tokenising and embedding, with the network loaded. The peer sees fewer junctions
+(the first ones of the same list), because it is slow; it has no deduplication, so its cost is per cell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from machine import describe_machine, measure_limits  # noqa: E402
+from processes import Run, run_child, run_pairs, summarise  # noqa: E402
+
+PEERS = {
+    "one": "one by one, padded to 32",
+    "batch": "batches of 64, padded to 32",
+    "upstream": "padded to 64",
+}
+
+
+def per_chain(run: Run) -> float:
+    """Give the milliseconds of CPU per chain of a run."""
+    return 1_000 * float(str(run.report["embed_seconds"])) / int(str(run.report["chains"]))
+
+
+def compare(options: argparse.Namespace, mode: str) -> dict[str, object]:
+    """Run product and peer in turn."""
+    ours = [sys.executable, str(HERE / "speed_ours.py"), str(options.data), options.bundle, "corpus"]
+    peer = [sys.executable, str(HERE / "speed_bert.py"), str(options.data), str(options.peer_chains), mode]
+    mine, theirs = run_pairs([*ours, str(options.chains), "distinct"], peer, options.pairs)
+    ratios = [per_chain(b) / per_chain(a) for a, b in zip(mine, theirs, strict=True)]
+    return {
+        "peer": PEERS[mode],
+        "ratio_per_junction": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)},
+        "ours_ms": statistics.median(map(per_chain, mine)),
+        "peer_ms": statistics.median(map(per_chain, theirs)),
+        "ours": summarise(mine),
+        "peer_process": summarise(theirs),
+    }
+
+
+def measure_gain(options: argparse.Namespace, name: str) -> dict[str, object]:
+    """Embed all chains of a set, and the distinct ones."""
+    child = [sys.executable, str(HERE / "speed_ours.py"), str(options.data), options.bundle, name]
+    runs = {which: run_child([*child, str(options.most), which]) for which in ("all", "distinct")}
+    seconds = {which: float(str(run.report["embed_seconds"])) for which, run in runs.items()}
+    return {
+        "chains": runs["all"].report["chains"],
+        "distinct": runs["distinct"].report["chains"],
+        "cpu_seconds": seconds,
+        "gain": seconds["all"] / seconds["distinct"],
+    }
+
+
+def main() -> None:
+    """Print every figure as JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--bundle", default="receptors", help="a bundle's name or folder")
+    parser.add_argument("--chains", type=int, default=10_000)
+    parser.add_argument("--peer-chains", type=int, default=128)
+    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--most", type=int, default=0, help="chains of the sets with duplicates; 0 = all")
+    parser.add_argument("--output", type=Path, help="JSON file for the figures")
+    options = parser.parse_args()
+    document: dict[str, object] = {
+        "machine": describe_machine(("onnxruntime", "torch", "transformers", "numpy")),
+        "limits_before": measure_limits(),
+    }
+    document |= {mode: compare(options, mode) for mode in PEERS}
+    document |= {name: measure_gain(options, name) for name in ("screp_ards", "dextramer")}
+    document["limits_after"] = measure_limits()
+    text = json.dumps(document, indent=1)
+    print(text)
+    if options.output:
+        options.output.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
