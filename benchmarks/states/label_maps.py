@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from set_description import Axes, Foreign, SetDescription
 
-from tcellflow.vocabulary import Evidence, Function, Lineage
+from tcellflow.vocabulary import Evidence, Function, Lineage, State
 
 CALIBRATION_SET = "citeseq_pbmc10k"  # of the bundle states-linear
 
@@ -19,6 +19,8 @@ _CENTRAL, _EFFECTOR_MEMORY = (Function.CENTRAL_MEMORY,), (Function.EFFECTOR_MEMO
 _MEMORY = (Function.CENTRAL_MEMORY, Function.EFFECTOR_MEMORY, Function.RESIDENT_MEMORY)
 _EXHAUSTED = (Function.EXHAUSTED_PROGENITOR, Function.EXHAUSTED_TERMINAL)
 _REGULATORY = Axes((_TREG,), (Function.REGULATORY,))
+# CD4 memory T cells that were told from naive ones alone: regulatory cells are among them.
+_MEMORY_OR_TREG = Axes((_CD4, _TREG), (*_MEMORY, Function.REGULATORY), nearly=State.MEMORY)
 _ANY_CD4 = Axes((_CD4, _TREG))
 _ANY_CD8 = Axes((_CD8,))
 
@@ -111,7 +113,7 @@ SETS = (
         "cell_type",
         {
             "Naive CD4 T": Axes((_CD4,), _NAIVE),
-            "Memory CD4 T": Axes((_CD4,), _MEMORY),
+            "Memory CD4 T": _MEMORY_OR_TREG,
             "CD8 T": _ANY_CD8,
         },
         {"CD14+ Mono": Foreign.MYELOID, "FCGR3A+ Mono": Foreign.MYELOID, "DC": Foreign.MYELOID,
@@ -136,7 +138,7 @@ SETS = (
         Evidence.AUTHOR,
         "label_orig",
         {
-            "T_CD4_memory": Axes((_CD4,), _MEMORY),
+            "T_CD4_memory": _MEMORY_OR_TREG,
             "T_CD8_memory": Axes((_CD8,), _MEMORY),
             "T_CD4_naive": Axes((_CD4,), _NAIVE),
             "T_CD8_naive": Axes((_CD8,), _NAIVE),
@@ -182,7 +184,7 @@ MORE_LABELLED = (
         Evidence.AUTHOR,
         "ct",
         {
-            "CD4+ memory T cells": Axes((_CD4, _TREG), (*_MEMORY, Function.REGULATORY)),
+            "CD4+ memory T cells": _MEMORY_OR_TREG,
             "CD4+ naive T cells": Axes((_CD4,), _NAIVE),
             "CD8+ naive T cells": Axes((_CD8,), _NAIVE),
             "CD8+ central memory T cells": Axes((_CD8,), _CENTRAL),

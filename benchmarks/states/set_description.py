@@ -33,11 +33,14 @@ class Axes:
         The possible functions.
     cycling
         Whether the cells cycle; None where the label does not say.
+    nearly
+        The state that nearly all of its cells have, where it allows another as well: for the figures.
     """
 
     lineages: tuple[Lineage, ...] = ()
     functions: tuple[Function, ...] = ()
     cycling: bool | None = None
+    nearly: State | None = None
 
     @property
     def lineage(self) -> Lineage | None:
@@ -47,6 +50,8 @@ class Axes:
     @property
     def state(self) -> State | None:
         """The state, where all that the label allows is one (cells count as resting unless it says more)."""
+        if self.nearly:
+            return self.nearly
         if self.cycling:
             return State.PROLIFERATING
         if not self.functions:
