@@ -29,6 +29,7 @@ from label_maps import find_set
 from labelled_sets import read_all
 from machine import describe_machine
 from peers import PEERS, BundleRow
+from random_split import evaluate_random
 from strangers import evaluate_strangers
 from tables import render
 
@@ -94,6 +95,8 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         },
     }
     if not options.quick:
+        every = {row: min(RANDOM.get(row, 5), options.seeds) for row in rows}  # the split is drawn anew
+        result["random_split"] = evaluate_random(sets, rows, every)
         result["curves"] = evaluate_curves(
             sets, {row: PEERS[row] for row in CURVES}, bundles, judged, seed=SEED
         )

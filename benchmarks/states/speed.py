@@ -4,9 +4,9 @@
 
 Cells of the packaged sample drawn again and again (seed 0), log1p(counts per 10,000), as an uncompressed
 h5ad that both read: CellTypist as a whole, as its command does, the bundle in blocks. Alternating fresh
-processes, one thread, CPU seconds without imports and the loading of the model. CellTypist's own models cannot be redistributed, so one
-of the size of its immune model is made on the spot: 24 labels, 4,000 genes. What a cell costs depends on
-these two numbers alone, not on the weights.
+processes, one thread, CPU seconds without imports and loading the model. CellTypist's own models cannot
+be had offline, so one of the size of its immune model is made on the spot: 24 labels, 4,000 genes. What a
+cell costs depends on these two numbers, not on the weights.
 
 The ensemble's share is its floating-point rate (products of its weights) over that of a plain matrix
 product in the same process tree.

@@ -15,6 +15,7 @@ FIGURES = {
     "aurc": "AURC",
 }
 EMPTY = ""
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def render(result: dict[str, Any]) -> str:
@@ -22,6 +23,8 @@ def render(result: dict[str, Any]) -> str:
     parts = [render_sets(result["held_out"]), render_gains(result["held_out"])]
     if result.get("strangers"):
         parts.append(render_strangers(result["strangers"]))
+    if result.get("random_split"):
+        parts.append(render_random(result["random_split"]))
     if result.get("curves"):
         parts.append(render_curves(result["curves"]))
     return "\n\n".join(parts) + "\n"
@@ -64,6 +67,15 @@ def render_strangers(strangers: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def render_random(rows: dict[str, Any]) -> str:
+    """One row per row of the table."""
+    lines = [_line(["split by cell", "seeds", *FIGURES.values()]), _rule(2 + len(FIGURES))]
+    for row, entry in rows.items():
+        cells = [_with_sd(entry["figures"][key], entry["seeds"]) for key in FIGURES]
+        lines.append(_line([row, str(entry["seeds"]), *cells]))
+    return "\n".join(lines)
+
+
 def render_curves(curves: dict[str, Any]) -> str:
     """Mean macro-F1 over the held-out sets for each loss."""
     rows = list(dict.fromkeys(row for found in curves.values() for row in found))
@@ -99,11 +111,24 @@ def _rule(n: int) -> str:
     return "|" + "---|" * n
 
 
+def update(page: Path, tables: str) -> None:
+    """Put the tables between the markers of a page."""
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    page.write_text(f"{before}{BEGIN}\n\n{tables.strip()}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+
+
 def main() -> None:
-    """Print the tables of a JSON file."""
+    """Print the tables of a JSON file, or put them into a page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("result", type=Path)
-    print(render(json.loads(parser.parse_args().result.read_text(encoding="utf-8"))))
+    parser.add_argument("--update", type=Path, help="Markdown page with markers")
+    options = parser.parse_args()
+    tables = render(json.loads(options.result.read_text(encoding="utf-8")))
+    if options.update:
+        update(options.update, tables)
+    else:
+        print(tables)
 
 
 if __name__ == "__main__":

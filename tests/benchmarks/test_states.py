@@ -126,6 +126,7 @@ def test_a_set_is_judged_by_rows_that_did_not_see_it(scripts, data, tmp_path, mo
     assert strangers["B"]["with_gate"] > 0.9
     assert strangers["genes named as in mice"]["refused"]
     assert result["curves"]["as measured"]["logistic regression"] > 0.9
+    assert result["random_split"]["logistic regression"]["figures"]["macro_f1"][0] > 0.9
     assert "| majority |" in capsys.readouterr().out
     assert list(tmp_path.glob("*.npy"))
 
