@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from onnx import helper, numpy_helper
 from scipy import sparse
 
 from tcellflow.inference.states import StatePredictor
@@ -24,8 +25,10 @@ MARKERS = {
     "naive": ("CCR7", "LEF1", "TCF7", "SELL", "CD3E", "CD3D", "TRAC"),
     "memory": ("S100A4", "ANXA1", "IL32", "LTB", "CD3E", "CD3D", "TRAC"),
     "treg": ("FOXP3", "IL2RA", "CTLA4", "RTKN2", "CD3E", "CD3D", "TRAC"),
+    "effector": ("GZMB", "PRF1", "FGFBP2", "CD8A", "CD3E", "CD3D", "TRAC"),
     "b": ("MS4A1", "CD79A", "CD79B"),
 }
+LETTERS = {"naive": "A", "memory": "L", "treg": "R", "b": "Y", "effector": "W"}
 LABELS = {
     "zheng_facs_mudan": ("facs_label", {
         "naivet": "naive", "memoryt": "memory", "regulatoryt": "treg", "bcells": "b"}),
@@ -36,7 +39,7 @@ LABELS = {
     "trex_pt17_trimodal": (
         "label_orig",
         {
-            "CD8_TEMRA_RA+RO-62L-": "memory",
+            "CD8_TEMRA_RA+RO-62L-": "effector",
             "CD4_CM_RO+62L+": "memory",
             "CD4_Treg_25+127-": "treg",
             "CD8_naive_RA+RO-62L+": "naive",
@@ -50,7 +53,7 @@ def scripts(monkeypatch):
     """The modules of the scripts, which see three sets only."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
     before = set(sys.modules)
-    names = ("label_maps", "cohorts", "curves", "evaluate", "held_out")
+    names = ("label_maps", "cohorts", "curves", "evaluate", "held_out", "receptor_gain", "speed")
     modules = {name: importlib.import_module(name) for name in names}
     chosen = tuple(modules["label_maps"].find_set(name) for name in NAMES)
     for name in ("held_out", "cohorts"):
@@ -82,7 +85,12 @@ def data(tmp_path_factory):
         obs = pd.DataFrame({column: labels}, index=[f"cell{i}" for i in range(len(labels))])
         obs["cell_type_l1"] = np.where(labels == "undefined", "B", "CD4 T")
         obs["donor"], obs["is_T"] = "one", [kinds[label] != "b" for label in labels]
-        obs["TRB_cdr3_aa"] = obs["TRA_cdr3_aa"] = "CASSF"
+        # the fifth residue tells the state, the others the clone
+        told = [f"CASS{LETTERS[kinds[label]]}" for label in labels]
+        names = ["".join(rng.choice(list("DEGNQ"), 6)) for _ in labels]
+        for chain in ("TRA", "TRB"):
+            obs[f"{chain}_cdr3_aa"] = [f"{a}{b}F" for a, b in zip(told, names, strict=True)]
+            obs[f"{chain}_v"], obs[f"{chain}_j"] = f"{chain}V1*01", ""
         cells = ad.AnnData(sparse.csr_matrix(rng.poisson(rates)), obs, pd.DataFrame(index=genes))
         (folder / name).mkdir()
         file = "counts.h5ad" if name.startswith("trex") else f"{name}.h5ad"
@@ -140,3 +148,40 @@ def test_thinning_halves_the_molecules(scripts, data):
     fewer = scripts["curves"].lose_genes(cells, 0.25, 0)
     assert fewer.counts.shape[1] == len(fewer.symbols) < 0.8 * len(cells.symbols)
     assert list(fewer.library) == list(cells.library)
+
+
+class LetterEncoder:
+    """An encoder that sees one residue."""
+
+    def embed_chains(self, chains):
+        """Give a column per letter, and that the gene was read without its allele."""
+        assert set(chains.v_call) <= {"TRAV1", "TRBV1"}
+        assert set(chains.j_call) == {None}
+        letters = list(LETTERS.values())
+        return np.eye(5, dtype=np.float32)[[letters.index(junction[4]) for junction in chains.junction_aa]]
+
+
+def test_receptors_that_tell_the_state_are_seen_to(scripts, data, monkeypatch):
+    """Chains that name the state are enough, on either split, and add nothing where expression is clear."""
+    monkeypatch.setattr(scripts["receptor_gain"], "NAMES", ("trex_pt17_trimodal",))
+    monkeypatch.setattr(scripts["receptor_gain"], "SEEDS", 1)
+    result = scripts["receptor_gain"].evaluate(data, LetterEncoder())
+    assert len(result) == 2
+    for rows in result.values():
+        assert rows["both chains alone"]["value"][0] > 0.95
+        assert rows["expression"]["gain"] == [0, 0, 0]
+        assert rows["expression and both chains"]["value"][0] > 0.9
+    assert scripts["receptor_gain"].render(result).count("|") > 20
+
+
+def test_products_with_weights_are_counted(scripts):
+    """Two operations for each weight of a product, stacked members too; sums cost nothing."""
+    weights = [np.zeros((10, 5), np.float32), np.zeros((3, 5, 2), np.float32), np.zeros(2, np.float32)]
+    nodes = [
+        helper.make_node("MatMul", ["x", "a"], ["y"]),
+        helper.make_node("MatMul", ["y", "b"], ["z"]),
+        helper.make_node("Add", ["z", "c"], ["out"]),
+    ]
+    given = [numpy_helper.from_array(w, name) for w, name in zip(weights, "abc", strict=True)]
+    graph = helper.make_graph(nodes, "made", [], [], given)
+    assert scripts["speed"].count_flop(helper.make_model(graph)) == 2 * (50 + 30)
