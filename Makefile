@@ -2,8 +2,10 @@
 PYTHON ?= python3.11
 DEMO   ?= demo
 SLOW   ?=
-CORPUS ?= $(or $(TCELLFLOW_TEST_DATA),../shared/data)/tcr_corpus
+DATA   ?= $(or $(TCELLFLOW_TEST_DATA),../shared/data)
+CORPUS ?= $(DATA)/tcr_corpus
 RUN    ?= receptors-run
+STATES ?= states-run
 
 PYTHON_FOUND := $(shell command -v $(PYTHON) || command -v python3)
 CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -55,8 +57,9 @@ lock: .venv/.ready  ## pin every environment with hashes
 bench: .venv/.ready  ## add the peers that the benchmarks compare with
 	.venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements/bench.lock
 
-bundles: .venv/.ready  ## train the packaged receptor encoder again: make bundles CORPUS=folder (45 minutes)
+bundles: .venv/.ready  ## train the packaged encoder and states again: make bundles DATA=folder (an hour)
 	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/receptors/build_bundle.py $(CORPUS) $(RUN) --install
+	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/states/build_bundle.py --data $(DATA) $(STATES) --install
 
 .venv/.ready: $(SOURCES)
 	$(CHECK_PYTHON)

@@ -61,6 +61,8 @@ class DistilTask:
         self.fingerprint: Mapping[str, Any] = {
             **asdict(options),
             "members": ensemble.config.members,
+            "calibration": [calibration.temperature, *calibration.shift.tolist()],
+            "cycle": [calibration.cycle_temperature, calibration.cycle_shift],
             "ensemble": float(sum(value.double().abs().sum() for value in ensemble.state_dict().values())),
         }
 

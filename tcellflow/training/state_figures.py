@@ -86,7 +86,7 @@ def measure_members(learnt: Learnt, names: Sequence[str]) -> dict[str, Any]:
     return {
         "calibration": {
             "method": "temperature and one shift each for Memory, Naive and Treg, by the likelihood of cells "
-            "kept back; a cohort of n cells counts as the square root of n",
+            "kept back; n cells of one cohort and state count as the square root of n",
             "temperature": calibration.temperature,
             "shift": [float(x) for x in calibration.shift],
             "cycle_temperature": calibration.cycle_temperature,

@@ -1,7 +1,7 @@
 """How sure a states bundle may be: calibration, abstention, prediction sets and strangeness.
 
 Invariant: everything here is fitted on cells that the member which judged them had not learnt from;
-a cohort of n cells counts as the square root of n.
+n cells of one cohort and state count as the square root of n.
 """
 
 from __future__ import annotations
@@ -60,14 +60,18 @@ class KeptBack:
     cohort: NDArray[np.int64]
 
     def weights(self) -> Floats:
-        """Give each cell's weight: a cohort of n cells counts as the square root of n.
+        """Give each cell's weight: n cells of one cohort and state count as the square root of n.
+
+        So neither the largest cohort nor the commonest state of blood decides alone.
 
         Returns
         -------
         ndarray
             (B,), mean 1.
         """
-        sizes = np.bincount(self.cohort)[self.cohort]
+        keys = [f"{cohort} {state}" for cohort, state in zip(self.cohort, self.state, strict=True)]
+        _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
+        sizes = counts[place]
         weights: Floats = 1 / np.sqrt(sizes)
         return np.asarray(weights / weights.mean())
 

@@ -128,7 +128,7 @@ def test_calibration_mends_overconfidence():
     """Logits that are three times too large come out calibrated; sets cover what they state."""
     rng = np.random.default_rng(0)
     naive, memory = STATES.index("Naive"), STATES.index("Memory")
-    p = rng.uniform(0.5, 0.99, 4000)
+    p = rng.uniform(0.01, 0.99, 4000)
     state = np.where(rng.random(4000) < p, "Naive", "Memory").astype(object)
     joint = np.full((4000, 54), -40.0, np.float32)
     joint[:, 0], joint[:, 1] = 3 * np.log(p / (1 - p)), 0  # CD4 naive, CD4 central memory
