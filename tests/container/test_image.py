@@ -97,6 +97,7 @@ def test_scripts_say_what_each_exit_code_means():
 
 @pytest.mark.container
 @pytest.mark.slow
+@pytest.mark.xdist_group("images")
 def test_image_builds_and_works_where_clusters_run_it():
     """In the built image every step runs read-only, without network, HOME or a known user."""
     assert "all checks passed" in run_script("smoke.sh", "cpu")

@@ -82,6 +82,7 @@ def test_docker_run_is_offline_unprivileged_and_read_only(cluster, tmp_path):
 
 
 @pytest.mark.container
+@pytest.mark.xdist_group("images")
 def test_docker_run_works_with_the_real_engine(tmp_path):
     """The same script runs the built image, and its files belong to the user."""
     image = build_image("cpu")
