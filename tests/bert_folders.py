@@ -39,16 +39,21 @@ def write_tokeniser(folder: Path, *, tokens: list[str] = TOKENS, **changes: Any)
 
 
 def write_bert_folder(
-    folder: Path, *, size: dict[str, int] = SMALL, has_classifier: bool = False, as_bin: bool = False
+    folder: Path,
+    *,
+    size: dict[str, int] = SMALL,
+    spread: float = 4,
+    has_classifier: bool = False,
+    as_bin: bool = False,
 ) -> Path:
     """Write a folder with random weights; the published stage 2 has a classifier, stage 1 a mask head."""
     folder.mkdir(parents=True)
     torch.manual_seed(0)
     config = BertConfig(vocab_size=len(TOKENS), pad_token_id=21, num_labels=45, **size)
     model = (BertForSequenceClassification if has_classifier else BertForMaskedLM)(config)
-    with torch.no_grad():  # the default spread of 0.02 leaves all junctions nearly alike
+    with torch.no_grad():  # the default spread of 0.02 leaves all junctions of a small network nearly alike
         for weight in model.parameters():
-            weight.mul_(4)
+            weight.mul_(spread)
     if as_bin:
         config.architectures = [type(model).__name__]
         config.save_pretrained(folder)

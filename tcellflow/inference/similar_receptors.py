@@ -21,20 +21,21 @@ from tcellflow.receptors.keys import content_hash
 from tcellflow.vocabulary import EmbeddingKind, ReceptorBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
 
     from tcellflow.inference.unique_vectors import UniqueVectors
+    from tcellflow.provenance import JsonValue
 
     Keys = npt.NDArray[np.object_]
 
-# Greatest distance of a step within a cluster.
-DEFAULT_DISTANCES: Final = {
-    ReceptorBackend.NATIVE: 0.1,
-    ReceptorBackend.TCR_BERT: 0.02,
-    ReceptorBackend.KMER: 0.15,
+# Greatest distance of a step within a cluster: one of a million pairs of unrelated receptors is nearer
+# (benchmarks/receptors/cluster_distance.py, with the packaged bundle). None was measured for TCR-BERT.
+DEFAULT_DISTANCES: Final[dict[ReceptorBackend, dict[EmbeddingKind, float]]] = {
+    ReceptorBackend.NATIVE: {EmbeddingKind.PAIR: 0.165, EmbeddingKind.TRB: 0.045, EmbeddingKind.TRA: 0.005},
+    ReceptorBackend.KMER: {EmbeddingKind.PAIR: 0.17, EmbeddingKind.TRB: 0.065, EmbeddingKind.TRA: 0.035},
 }
 # A cell's receptor is the most that is known of it.
 _BY_COMPLETENESS: Final = (EmbeddingKind.PAIR, EmbeddingKind.TRB, EmbeddingKind.TRA)
@@ -48,12 +49,23 @@ class Similarity:
     ----------
     neighbours
         Nearest receptors listed for each one, at least 1.
-    cluster_distance
-        Greatest cosine distance of a step within a cluster, 0 to 2.
+    cluster_distances
+        Greatest cosine distance of a step within a cluster, by kind; 0 to 2.
     """
 
     neighbours: int
-    cluster_distance: float
+    cluster_distances: Mapping[EmbeddingKind, float]
+
+    def note(self) -> dict[str, JsonValue]:
+        """Give what a step's provenance note says about it.
+
+        Returns
+        -------
+        dict
+            Keys ``neighbours`` and ``cluster_distances``.
+        """
+        distances: dict[str, JsonValue] = {str(kind): value for kind, value in self.cluster_distances.items()}
+        return {"neighbours": self.neighbours, "cluster_distances": distances}
 
 
 def choose_similarity(
@@ -78,7 +90,7 @@ def choose_similarity(
     Raises
     ------
     OptionsError
-        If a number is out of range, or a distance was given without neighbours.
+        If a number is out of range, a distance was given without neighbours, or the backend has none.
     """
     if neighbours < 0:
         raise OptionsError(
@@ -98,9 +110,15 @@ def choose_similarity(
         )
     if not neighbours:
         return None
-    return Similarity(
-        neighbours, DEFAULT_DISTANCES[backend] if cluster_distance is None else cluster_distance
-    )
+    if cluster_distance is not None:
+        return Similarity(neighbours, dict.fromkeys(EmbeddingKind, cluster_distance))
+    if backend not in DEFAULT_DISTANCES:
+        raise OptionsError(
+            f"no distance was measured for the backend {backend}",
+            where="--cluster-distance",
+            mend="give the greatest cosine distance of a step within a cluster, e.g. 0.05",
+        )
+    return Similarity(neighbours, DEFAULT_DISTANCES[backend])
 
 
 def tabulate_neighbours(vectors: UniqueVectors, k: int, *, folder: Path) -> Iterator[pa.Table]:
@@ -137,7 +155,11 @@ def tabulate_neighbours(vectors: UniqueVectors, k: int, *, folder: Path) -> Iter
 
 
 def name_clusters(
-    receptors: pd.DataFrame, vectors: UniqueVectors, distance: float, *, folder: Path
+    receptors: pd.DataFrame,
+    vectors: UniqueVectors,
+    distances: Mapping[EmbeddingKind, float],
+    *,
+    folder: Path,
 ) -> pd.DataFrame:
     """Say to which cluster of similar receptors each cell's receptor belongs.
 
@@ -148,8 +170,8 @@ def name_clusters(
         its beta, else its alpha chain.
     vectors
         Vectors of all distinct chains and pairs.
-    distance
-        Greatest cosine distance of a step within a cluster.
+    distances
+        Greatest cosine distance of a step within a cluster, by kind.
     folder
         Where there is room for vectors while they are in use.
 
@@ -169,7 +191,7 @@ def name_clusters(
     for kind in EmbeddingKind:
         rows = np.flatnonzero(in_use & (vectors.kind == str(kind)))
         with _copy(vectors, rows, folder) as scratch:
-            labels = find_clusters(scratch.as_array(), distance)
+            labels = find_clusters(scratch.as_array(), distances[kind])
         for members in pd.Series(vectors.emb_id[rows]).groupby(labels):
             name = content_hash("cluster", *members[1])  # keys are sorted within their kind
             cluster_of |= dict.fromkeys(members[1], (name, len(members[1])))

@@ -91,6 +91,24 @@ class CloneRow:
 
 
 @dataclass(frozen=True)
+class ClusterSummary:
+    """Clones with similar receptors.
+
+    Parameters
+    ----------
+    n_clusters, n_clones, n_cells
+        Clusters that hold two or more clones, those clones, and their cells.
+    largest_clones
+        Clones in the cluster with the most.
+    """
+
+    n_clusters: int
+    n_clones: int
+    n_cells: int
+    largest_clones: int
+
+
+@dataclass(frozen=True)
 class CloneSection:
     """Everything the clonotypes section shows.
 
@@ -106,6 +124,8 @@ class CloneSection:
         Size classes, smallest first.
     largest
         The largest clones of two or more cells, at most 20.
+    clusters
+        Clones with similar receptors; None where clusters were not asked for.
     """
 
     n_clones: int
@@ -114,6 +134,7 @@ class CloneSection:
     has_states: bool
     sizes: tuple[SizeClass, ...]
     largest: tuple[CloneRow, ...]
+    clusters: ClusterSummary | None = None
 
 
 def summarise_clones(inputs: ReportInputs) -> CloneSection | None:
@@ -150,7 +171,17 @@ def summarise_clones(inputs: ReportInputs) -> CloneSection | None:
         has_states=inputs.clonotypes is not None,
         sizes=_class_sizes(sizes),
         largest=tuple(_tell_clone(row, chains) for row in top.to_dict("records")),
+        clusters=_summarise_clusters(clones),
     )
+
+
+def _summarise_clusters(clones: pd.DataFrame) -> ClusterSummary | None:
+    if "receptor_cluster" not in clones:
+        return None
+    clusters = clones.groupby("receptor_cluster")["n_cells"].agg(["size", "sum"])
+    shared = clusters[clusters["size"] > 1]
+    largest = 0 if shared.empty else int(shared["size"].max())
+    return ClusterSummary(len(shared), int(shared["size"].sum()), int(shared["sum"].sum()), largest)
 
 
 def _class_sizes(sizes: pd.Series) -> tuple[SizeClass, ...]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
+from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import CHAINS, EMBEDDINGS, RECEPTORS
 from tcellflow.errors import InputError
 from tcellflow.io.store import check_is_file, read_json, read_table, read_table_note
@@ -38,6 +39,7 @@ class Role(StrEnum):
     EMBED = "embed"
     EMBEDDINGS = "embeddings"
     RECEPTORS = "receptors"
+    NEIGHBOURS = "neighbours"
     METRICS = "metrics"
     PREDICTIONS = "predictions"
     CLONOTYPES = "clonotypes"
@@ -47,6 +49,7 @@ _TABLES: Final[dict[str, tuple[Role, Table]]] = {
     CHAINS.name: (Role.CHAINS, CHAINS),
     EMBEDDINGS.name: (Role.EMBEDDINGS, EMBEDDINGS),
     RECEPTORS.name: (Role.RECEPTORS, RECEPTORS),
+    NEIGHBOURS.name: (Role.NEIGHBOURS, NEIGHBOURS),
     PREDICTIONS.name: (Role.PREDICTIONS, PREDICTIONS),
     CLONOTYPES.name: (Role.CLONOTYPES, CLONOTYPES),
 }
@@ -242,8 +245,8 @@ def _read_one(
     role: Role, path: Path, tables: dict[Role, pa.Table], documents: dict[Role, dict[str, JsonValue]]
 ) -> SourceFile:
     digest = digest_file(path)
-    if role is Role.EMBEDDINGS:
-        # Only who made it is of interest here, so the vectors stay on disk.
+    if role in (Role.EMBEDDINGS, Role.NEIGHBOURS):
+        # Only who made them is of interest here, so vectors and neighbours stay on disk.
         return SourceFile(role, digest, read_table_note(path), pq.read_metadata(path).num_rows)
     for known, contract in _TABLES.values():
         if known is role:

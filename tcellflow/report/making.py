@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # JSON and table of one step carry the same note; the first one present speaks for both.
 _STEP_ROLES: Final = (
     ("preprocess", (Role.QC, Role.CHAINS)),
-    ("embed-tcr", (Role.EMBED, Role.RECEPTORS, Role.EMBEDDINGS)),
+    ("embed-tcr", (Role.EMBED, Role.RECEPTORS, Role.EMBEDDINGS, Role.NEIGHBOURS)),
     ("predict", (Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)),
 )
 _BUNDLE_TEXTS: Final = ("summary", "intended_use", "licence")

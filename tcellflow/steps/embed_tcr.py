@@ -7,7 +7,7 @@ change no byte; a missing chain is null (NaN in the h5ad), never a constant vect
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -83,7 +83,7 @@ class EmbedTcrOptions:
     neighbours
         Nearest receptors listed for each distinct one; 0 = no list and no clusters.
     cluster_distance
-        Greatest cosine distance of a step within a cluster; that of the backend if not given.
+        Greatest cosine distance of a step within a cluster; measured ones of the backend if not given.
     h5ad
         Whether the copy of the cells file is written.
     device
@@ -176,7 +176,7 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
             vectors = embed_uniques(encoder, uniques, scratch, progress=progress)
             if similarity is not None:
                 clusters = name_clusters(
-                    receptors, vectors, similarity.cluster_distance, folder=outputs.folder
+                    receptors, vectors, similarity.cluster_distances, folder=outputs.folder
                 )
                 receptors = receptors.join(clusters)
             _write_vectors(paths, encoder, vectors, similarity, note)
@@ -257,7 +257,7 @@ def _make_note(options: EmbedTcrOptions, choice: EncoderChoice, similarity: Simi
     if options.force_tra:
         asked["force_tra"] = True
     if similarity is not None:
-        asked |= asdict(similarity)
+        asked |= similarity.note()
     return StepNote("embed-tcr", asked, inputs, choice.note())
 
 

@@ -13,7 +13,7 @@ from step_outputs import StepFrames, make_step_frames
 from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
 from tcellflow.contracts.tables import CHAINS, RECEPTORS
 from tcellflow.report.calls import summarise_calls
-from tcellflow.report.clones import summarise_clones
+from tcellflow.report.clones import ClusterSummary, summarise_clones
 from tcellflow.report.details import tell_gate, tell_genes
 from tcellflow.report.inputs import ReportInputs
 from tcellflow.report.quality import summarise_quality
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def _table(frame: pd.DataFrame, contract: Table) -> pa.Table:
-    return pa.Table.from_pandas(frame, contract.schema(), preserve_index=False)
+    return pa.Table.from_pandas(frame, contract.schema(optional=frame.columns), preserve_index=False)
 
 
 def _inputs(frames: StepFrames) -> ReportInputs:
@@ -248,6 +248,17 @@ def test_largest_clones_name_receptor_and_states(frames: StepFrames) -> None:
     assert first.vdj is not None
     assert first.vdj.junction_aa == own["junction_aa"].mode()[0]
     assert first.vdj.j_call == own["j_call"].mode()[0]
+
+
+def test_clusters_of_similar_receptors_are_counted_by_clones(frames: StepFrames) -> None:
+    """Clusters count where two or more clones share one; without clusters nothing is said."""
+    assert summarise_clones(_inputs(frames)).clusters is None
+    names = [f"{min(i, 3):020x}" if i < 6 else f"{i:020x}" for i in range(len(frames.clonotypes))]
+    clusters = {"receptor_cluster": names, "receptor_cluster_size": 1}
+    with_clusters = replace(frames, clonotypes=frames.clonotypes.assign(**clusters))
+    found = summarise_clones(_inputs(with_clusters)).clusters
+    n_cells = int(frames.clonotypes["n_cells"].iloc[3:6].sum())
+    assert found == ClusterSummary(n_clusters=1, n_clones=3, n_cells=n_cells, largest_clones=3)
 
 
 def test_clones_without_predictions_have_sizes_only(frames: StepFrames) -> None:

@@ -6,14 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from receptor_bundles import write_bert_bundle
 from receptor_tables import make_chain_rows, make_repertoire, write_chain_rows
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import OptionsError
 from tcellflow.inference import neighbours
-from tcellflow.io.store import read_json, read_table
+from tcellflow.inference.similar_receptors import DEFAULT_DISTANCES
+from tcellflow.io.store import read_json, read_table, read_table_note
 from tcellflow.receptors.keys import embedding_key
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
+from tcellflow.vocabulary import ReceptorBackend
 
 ALPHAS = ("CAVRDSNYQLIF", "CAVRDSNYQLVF", "CGTWWHHPPMMNNF")
 BETA = "CASSLGQAYEQYF"
@@ -120,6 +123,24 @@ def test_a_lone_receptor_has_no_neighbours(tmp_path):
         assert len(read_receptors(folder)) == len(rows)
     key = embedding_key("TRB", BETA, "TRBV20-1", "TRBJ2-7")
     assert read_receptors(tmp_path / "one")["emb_trb"].tolist() == [key]
+
+
+def test_the_note_says_how_near_receptors_of_a_cluster_are(embedded):
+    """Without a distance those of the backend are used and written down, one for each kind."""
+    asked = read_table_note(embedded / "s1.neighbours.parquet")["options"]
+    assert asked["neighbours"] == 3
+    assert asked["cluster_distances"] == {
+        str(k): v for k, v in DEFAULT_DISTANCES[ReceptorBackend.KMER].items()
+    }
+
+
+def test_a_backend_without_a_measured_distance_asks_for_one(repertoire, tmp_path):
+    """For imported weights no distance was measured, so that none is guessed."""
+    bert = write_bert_bundle(tmp_path / "bert", loci=["TRA", "TRB"])
+    asked = {"backend": "tcr-bert", "bundle": str(bert)}
+    with pytest.raises(OptionsError, match="no distance was measured for the backend tcr-bert"):
+        embed(tmp_path / "o", repertoire, **asked)
+    embed(tmp_path / "o", repertoire, **asked, cluster_distance=0.001)
 
 
 def test_without_the_option_nothing_is_added(repertoire, tmp_path):
