@@ -164,7 +164,7 @@ def _make_receptors(
         }
         for barcode, clone in zip(barcodes, clone_ids, strict=True)
     ]
-    return pd.DataFrame(rows, columns=[c.name for c in RECEPTORS.columns])
+    return pd.DataFrame(rows, columns=[c.name for c in RECEPTORS.columns if not c.optional])
 
 
 def _make_predictions(barcodes: list[str], clone_ids: list[str], rng: np.random.Generator) -> pd.DataFrame:
@@ -218,7 +218,7 @@ def _make_clonotypes(predictions: pd.DataFrame, sample: str) -> pd.DataFrame:
             "n_abstained": int(cells["abstained"].sum()),
         }
         rows.append(row)
-    return pd.DataFrame(rows, columns=[c.name for c in CLONOTYPES.columns])
+    return pd.DataFrame(rows, columns=[c.name for c in CLONOTYPES.columns if not c.optional])
 
 
 def _make_qc(n_cells: int, receptors: pd.DataFrame, sample: str, note: StepNote) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,9 +13,6 @@ import pytest
 from step_outputs import make_step_frames, write_step_files
 from tcellflow.errors import ContractError, InputError
 from tcellflow.report.inputs import Role, find_default_files, read_report_inputs, recognise_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -30,7 +27,15 @@ def test_names_do_not_matter(files: list[Path], tmp_path: Path) -> None:
         renamed = tmp_path / f"{number}.bin"
         shutil.copy(path, renamed)
         roles.add(recognise_file(renamed))
-    assert roles == set(Role) - {Role.EMBED, Role.EMBEDDINGS}
+    assert roles == set(Role) - {Role.EMBED, Role.EMBEDDINGS, Role.NEIGHBOURS}
+
+
+def test_neighbours_are_named_and_stay_on_disk(files: list[Path]) -> None:
+    """A table of neighbours among the files is recognised, and only who made it is read."""
+    path = Path(__file__).parents[2] / "contracts" / "archive" / "neighbours-1.parquet"
+    assert recognise_file(path) == Role.NEIGHBOURS
+    [found] = [file for file in read_report_inputs([*files, path]).files if file.role == Role.NEIGHBOURS]
+    assert found.note["step"] == "embed-tcr"
 
 
 def test_order_does_not_matter(files: list[Path]) -> None:
