@@ -1,0 +1,74 @@
+#!/usr/bin/env nextflow
+// tcellflow for many samples: parameters and samplesheet are checked whole, then the steps run.
+include { describeParameters; findParameterFaults; isOn; readSchema } from './subworkflows/local/parameters/main'
+include { readSamplesheet } from './subworkflows/local/samplesheet/main'
+include { COHORT } from './subworkflows/local/cohort/main'
+include { TCELLFLOW } from './workflows/tcellflow'
+
+workflow {
+    main:
+    def schema = readSchema(file("${projectDir}/nextflow_schema.json"))
+    if (isOn(params.help)) {
+        println("nextflow run ${projectDir} --input samplesheet.csv --outdir results -profile docker\n\n${describeParameters(schema)}")
+    }
+    else {
+        def rows = checkInput(params, schema)
+        def steps = params.steps.toString().tokenize(',')
+        def folder = "${params.outdir}/pipeline_info"
+        file(folder).mkdirs()
+        file("${folder}/params.json").text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(params)) + '\n'
+        tellSkipped(rows, steps)
+
+        TCELLFLOW(
+            channel.fromList(rows.collect { row -> [row.meta, row.gex, row.tcr, row.adt] }),
+            steps,
+            isFolder(params.bundle_states) ? file(params.bundle_states, checkIfExists: true) : [],
+        )
+        COHORT(
+            channel.fromList(rows.collect { row -> [row.meta, row.batch, row.expected_state] }),
+            TCELLFLOW.out.html,
+            TCELLFLOW.out.sections,
+            file("${projectDir}/assets/multiqc_config.yml"),
+            folder,
+            'report' in steps && !isOn(params.skip_multiqc),
+        )
+    }
+
+    workflow.onComplete = {
+        if (workflow.stats.ignoredCount > 0) {
+            log.error("some samples failed, see the messages above and ${params.outdir}/pipeline_info; all others are done. Mend them and run again with -resume")
+        }
+    }
+}
+
+// The rows of the samplesheet; ends the run with all faults at once if there are any.
+def checkInput(given, schema) {
+    def faults = findParameterFaults(given, schema)
+    def sheet = given.input ? file(given.input, glob: false) : null
+    if (sheet && !sheet.exists()) {
+        faults = faults + ["--input: the samplesheet ${given.input} does not exist"]
+        sheet = null
+    }
+    def found = sheet ? readSamplesheet(sheet) : [rows: [], faults: []]
+    def all = faults + found.faults.collect { fault -> "${sheet.name}, ${fault}" }
+    if (all) {
+        def shown = all.take(20).join('\n  ')
+        def rest = all.size() > 20 ? "\n  and ${all.size() - 20} more" : ''
+        error("nothing was started, the input has ${all.size()} fault${all.size() > 1 ? 's' : ''}:\n  ${shown}${rest}")
+    }
+    return found.rows
+}
+
+// A value with a slash is a folder or URI, one without the name of a packaged bundle.
+def isFolder(bundle) {
+    return bundle && bundle.toString().contains('/')
+}
+
+def tellSkipped(rows, steps) {
+    [['embed-tcr', 'tcr'], ['predict', 'gex']].each { step, column ->
+        def names = rows.findAll { row -> !row[column] }.collect { row -> row.meta.id }
+        if (step in steps && names) {
+            log.info("${step}: left out for ${names.join(', ')} (no ${column})")
+        }
+    }
+}

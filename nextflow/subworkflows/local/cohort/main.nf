@@ -1,0 +1,44 @@
+// The cohort: what became of each sample, who made it all, and one page for all samples.
+include { MULTIQC } from '../../../modules/local/multiqc/main'
+
+workflow COHORT {
+    take:
+    samples // channel of [meta, batch, expected_state]
+    done // channel of [meta, page]: the samples with a report
+    sections // channel of [meta, MultiQC section]
+    config // file: configuration of MultiQC
+    folder // where the tables of the cohort are kept
+    with_multiqc // whether the page is made
+
+    main:
+    table = samples
+        .join(done, remainder: true)
+        .map { meta, batch, expected, page -> [meta.id, page ? 'done' : 'failed', batch, expected].join('\t') }
+        .collectFile(name: 'tcellflow_samples_mqc.tsv', seed: headOfSamples(), newLine: true, sort: true, storeDir: folder)
+    versions = channel.topic('versions')
+        .map { process, tool, version -> "${process.tokenize(':').last()}:\n    ${tool}: '${version}'" }
+        .unique()
+        .collectFile(name: 'tcellflow_software_mqc_versions.yml', newLine: true, sort: true, storeDir: folder)
+
+    page = channel.empty()
+    if (with_multiqc) {
+        def files = sections.map { _meta, file -> file }.mix(table, versions)
+        MULTIQC(files.toSortedList { one, other -> one.name <=> other.name }, config)
+        page = MULTIQC.out.report
+    }
+
+    emit:
+    table
+    versions
+    page
+}
+
+def headOfSamples() {
+    return [
+        '# id: tcellflow_samples',
+        '# section_name: Samples',
+        '# description: What became of each sample of the samplesheet, and what it was expected to be.',
+        '# plot_type: table',
+        'Sample\toutcome\tbatch\texpected state',
+    ].join('\n')
+}

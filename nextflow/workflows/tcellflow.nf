@@ -1,0 +1,64 @@
+// Samples through the steps: one channel item per sample, each step only where its input is there.
+include { TCELLFLOW_PREPROCESS } from '../modules/local/tcellflow/preprocess/main'
+include { TCELLFLOW_EMBEDTCR } from '../modules/local/tcellflow/embedtcr/main'
+include { TCELLFLOW_PREDICT } from '../modules/local/tcellflow/predict/main'
+include { TCELLFLOW_REPORT } from '../modules/local/tcellflow/report/main'
+
+workflow TCELLFLOW {
+    take:
+    samples // channel of [meta, gex, tcr, adt]; what a sample lacks is []
+    steps // list: those of embed-tcr, predict and report that run
+    bundle // folder of a states bundle, [] for the packaged default
+
+    main:
+    TCELLFLOW_PREPROCESS(samples)
+    def chains = TCELLFLOW_PREPROCESS.out.chains
+    def cells = TCELLFLOW_PREPROCESS.out.cells
+
+    // Joined with the samples again to know what a sample has: a join that waits for what may never
+    // come would hold every sample back until the last one is done.
+    def receptors = channel.empty()
+    def vectors = channel.empty()
+    def embed_files = channel.empty()
+    if ('embed-tcr' in steps) {
+        def alone = chains.join(samples).filter { _meta, _table, gex, _tcr, _adt -> !gex }.map { meta, table, _gex, _tcr, _adt -> [meta, table, []] }
+        TCELLFLOW_EMBEDTCR(chains.join(cells).mix(alone))
+        receptors = TCELLFLOW_EMBEDTCR.out.receptors
+        vectors = receptors.join(TCELLFLOW_EMBEDTCR.out.embeddings)
+        embed_files = receptors.mix(TCELLFLOW_EMBEDTCR.out.qc)
+    }
+
+    def predict_files = channel.empty()
+    if ('predict' in steps) {
+        def masked = cells.join(samples)
+            .filter { _meta, _file, _gex, tcr, _adt -> !tcr || !('embed-tcr' in steps) }
+            .map { meta, file, _gex, _tcr, _adt -> [meta, file, [], []] }
+        TCELLFLOW_PREDICT(cells.join(vectors).mix(masked), bundle)
+        predict_files = TCELLFLOW_PREDICT.out.predictions.mix(TCELLFLOW_PREDICT.out.clonotypes, TCELLFLOW_PREDICT.out.metrics)
+    }
+
+    html = channel.empty()
+    sections = channel.empty()
+    if ('report' in steps) {
+        // The number of files of each sample is known, so its report starts with the last of them.
+        def sizes = samples.map { meta, gex, tcr, _adt -> [meta, countReportFiles(gex, tcr, steps)] }
+        def files = TCELLFLOW_PREPROCESS.out.qc
+            .mix(chains, embed_files, predict_files)
+            .combine(sizes, by: 0)
+            .map { meta, file, size -> [groupKey(meta, size), file] }
+            .groupTuple()
+            .map { key, found -> [key.getGroupTarget(), found.sort { file -> file.name }] }
+        TCELLFLOW_REPORT(files)
+        html = TCELLFLOW_REPORT.out.html
+        sections = TCELLFLOW_REPORT.out.multiqc
+    }
+
+    emit:
+    html // channel of [meta, page]
+    sections // channel of [meta, MultiQC section]
+}
+
+// qc; chains; receptors and embed.json; predictions, clonotypes and metrics
+def countReportFiles(gex, tcr, steps) {
+    return 1 + (tcr ? 1 : 0) + (tcr && 'embed-tcr' in steps ? 2 : 0) + (gex && 'predict' in steps ? 3 : 0)
+}
