@@ -18,12 +18,9 @@ def sheetRules() {
 // All faults of a samplesheet as lines of text, and its rows if there are none.
 def readSamplesheet(sheet) {
     def table = splitSheet(sheet.text)
-    def faults = findHeaderFaults(table.header)
-    if (!faults && !table.rows) {
-        faults = ['line 2: there is no sample; add a row for each']
-    }
-    if (!faults) {
-        faults = table.rows.collectMany { row -> findRowFaults(row, table, sheet.parent) }
+    def faults = findHeaderFaults(table.header) + (table.rows ? [] : ['line 2: there is no sample; add a row for each'])
+    if (table.header.containsAll(sheetRules().required)) {
+        faults = faults + table.rows.collectMany { row -> findRowFaults(row, table, sheet.parent) }
     }
     def rows = faults ? [] : table.rows.collect { row -> resolveRow(row.cells, sheet.parent) }
     return [rows: rows, faults: faults]
