@@ -22,7 +22,7 @@ workflow {
         TCELLFLOW(
             channel.fromList(rows.collect { row -> [row.meta, row.gex, row.tcr, row.adt] }),
             steps,
-            isFolder(params.bundle_states) ? file(params.bundle_states, checkIfExists: true) : [],
+            [receptors: findBundle(params.bundle_receptors), states: findBundle(params.bundle_states)],
         )
         COHORT(
             channel.fromList(rows.collect { row -> [row.meta, row.batch, row.expected_state] }),
@@ -49,6 +49,9 @@ def checkInput(given, schema) {
         faults = faults + ["--input: the samplesheet ${given.input} does not exist"]
         sheet = null
     }
+    faults = faults + ['bundle_receptors', 'bundle_states']
+        .findAll { name -> findBundle(given[name]) && !findBundle(given[name]).exists() }
+        .collect { name -> "--${name}: the folder ${given[name]} does not exist" }
     def found = sheet ? readSamplesheet(sheet) : [rows: [], faults: []]
     def all = faults + found.faults.collect { fault -> "${sheet.name}, ${fault}" }
     if (all) {
@@ -59,9 +62,9 @@ def checkInput(given, schema) {
     return found.rows
 }
 
-// A value with a slash is a folder or URI, one without the name of a packaged bundle.
-def isFolder(bundle) {
-    return bundle && bundle.toString().contains('/')
+// A value with a slash is a folder or URI; one without is a name, which conf/modules.config hands on.
+def findBundle(bundle) {
+    return bundle && bundle.toString().contains('/') ? file(bundle, glob: false) : []
 }
 
 def tellSkipped(rows, steps) {

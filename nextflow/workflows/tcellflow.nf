@@ -8,7 +8,7 @@ workflow TCELLFLOW {
     take:
     samples // channel of [meta, gex, tcr, adt]; what a sample lacks is []
     steps // list: those of embed-tcr, predict and report that run
-    bundle // folder of a states bundle, [] for the packaged default
+    bundles // map: folders of bundles for receptors and states, [] for the packaged defaults
 
     main:
     TCELLFLOW_PREPROCESS(samples)
@@ -22,7 +22,7 @@ workflow TCELLFLOW {
     def embed_files = channel.empty()
     if ('embed-tcr' in steps) {
         def alone = chains.join(samples).filter { _meta, _table, gex, _tcr, _adt -> !gex }.map { meta, table, _gex, _tcr, _adt -> [meta, table, []] }
-        TCELLFLOW_EMBEDTCR(chains.join(cells).mix(alone))
+        TCELLFLOW_EMBEDTCR(chains.join(cells).mix(alone), bundles.receptors)
         receptors = TCELLFLOW_EMBEDTCR.out.receptors
         vectors = receptors.join(TCELLFLOW_EMBEDTCR.out.embeddings)
         embed_files = receptors.mix(TCELLFLOW_EMBEDTCR.out.qc)
@@ -33,7 +33,7 @@ workflow TCELLFLOW {
         def masked = cells.join(samples)
             .filter { _meta, _file, _gex, tcr, _adt -> !tcr || !('embed-tcr' in steps) }
             .map { meta, file, _gex, _tcr, _adt -> [meta, file, [], []] }
-        TCELLFLOW_PREDICT(cells.join(vectors).mix(masked), bundle)
+        TCELLFLOW_PREDICT(cells.join(vectors).mix(masked), bundles.states)
         predict_files = TCELLFLOW_PREDICT.out.predictions.mix(TCELLFLOW_PREDICT.out.clonotypes, TCELLFLOW_PREDICT.out.metrics)
     }
 

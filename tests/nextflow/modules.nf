@@ -20,7 +20,8 @@ workflow {
     def cells = TCELLFLOW_PREPROCESS.out.cells
     def chains = TCELLFLOW_PREPROCESS.out.chains
     TCELLFLOW_EMBEDTCR(
-        chains.join(cells, remainder: true).filter { item -> item[1] }.map { meta, table, found -> [meta, table, found ?: []] }
+        chains.join(cells, remainder: true).filter { item -> item[1] }.map { meta, table, found -> [meta, table, found ?: []] },
+        [],
     )
     def vectors = TCELLFLOW_EMBEDTCR.out.receptors.join(TCELLFLOW_EMBEDTCR.out.embeddings)
     TCELLFLOW_PREDICT(

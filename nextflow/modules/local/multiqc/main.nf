@@ -10,7 +10,7 @@ process MULTIQC {
 
     output:
     path "multiqc_report.html", emit: report
-    path "multiqc_data", emit: data
+    path "multiqc_report_data", emit: data
     // not to the topic of versions: what this process reads is made from it, it would wait for itself
     tuple val("${task.process}"), val('multiqc'), eval("multiqc --version | sed 's/.* //'"), emit: versions_multiqc
 
@@ -23,6 +23,7 @@ process MULTIQC {
     multiqc \\
         --force \\
         --no-version-check \\
+        --filename multiqc_report.html \\
         ${args} \\
         --config ${config} \\
         files
@@ -30,7 +31,7 @@ process MULTIQC {
 
     stub:
     """
-    mkdir multiqc_data
-    touch multiqc_report.html multiqc_data/multiqc_data.json
+    mkdir multiqc_report_data
+    touch multiqc_report.html multiqc_report_data/multiqc_data.json
     """
 }

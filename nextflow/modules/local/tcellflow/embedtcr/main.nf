@@ -1,18 +1,21 @@
 process TCELLFLOW_EMBEDTCR {
     tag "$meta.id"
     label 'process_low'
+    label 'process_gpu'
 
     conda "${moduleDir}/environment.yml"
-    container "localhost/tcellflow:0.1.0"
+    container "${task.accelerator ? 'localhost/tcellflow:0.1.0-gpu' : 'localhost/tcellflow:0.1.0'}"
 
     input:
     tuple val(meta), path(chains), path(cells) // cells []: a row for each cell with a receptor only
+    path bundle // []: the backend's own
 
     output:
     tuple val(meta), path("${prefix}.embeddings.parquet"), emit: embeddings
     tuple val(meta), path("${prefix}.receptors.parquet"), emit: receptors
     tuple val(meta), path("${prefix}.embed.json"), emit: qc
     tuple val(meta), path("${prefix}.embedded.h5ad"), emit: embedded, optional: true
+    tuple val(meta), path("${prefix}.neighbours.parquet"), emit: neighbours, optional: true
     tuple val("${task.process}"), val('tcellflow'), eval("tcellflow --version | sed 's/.* //'"), topic: versions, emit: versions_tcellflow
 
     when:
@@ -21,11 +24,15 @@ process TCELLFLOW_EMBEDTCR {
     script:
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.id}"
+    def device = task.accelerator ? 'cuda' : 'cpu'
     def expression = cells ? "--gex ${cells}" : ''
+    def chosen = bundle ? "--bundle ./${bundle}" : '' // with ./ it is a folder, without it might be a name
     """
     tcellflow embed-tcr \\
         ${args} \\
         ${expression} \\
+        ${chosen} \\
+        --device ${device} \\
         --threads ${task.cpus} \\
         --output . \\
         --prefix ${prefix} \\
