@@ -21,7 +21,7 @@ demo: .venv-demo/.ready  ## set up (no torch), run the packaged sample, say wher
 
 test: .venv/.ready  ## set up the test environment and run the whole suite
 	@$(MAKE) --no-print-directory nextflow || echo "Without Nextflow its tests are skipped, and fail where CI=true" >&2
-	.venv/bin/python -m pytest -n 2 $(PYTEST_ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 nextflow: .nxf/.ready  ## get the Nextflow that the pipeline is tested with (needs Java 17)
 

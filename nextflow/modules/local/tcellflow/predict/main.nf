@@ -1,6 +1,6 @@
 process TCELLFLOW_PREDICT {
     tag "$meta.id"
-    label 'process_medium'
+    label 'process_low'
     label 'process_gpu'
 
     conda "${moduleDir}/environment.yml"

@@ -1,6 +1,6 @@
 process TCELLFLOW_PREPROCESS {
     tag "$meta.id"
-    label 'process_low'
+    label 'process_single'
 
     conda "${moduleDir}/environment.yml"
     container "localhost/tcellflow:0.1.0"

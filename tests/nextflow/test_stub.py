@@ -1,0 +1,85 @@
+"""The wiring of the pipeline: stub runs, which call tcellflow for its version alone."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from nextflow_engine import PIPELINE
+from tcellflow import __version__
+from tcellflow.vocabulary import OutputName, output_name
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nextflow-stub")]
+
+RECEPTORS = (OutputName.CHAINS, OutputName.EMBEDDINGS, OutputName.RECEPTORS, OutputName.EMBED_QC)
+EXPRESSION = (
+    OutputName.CELLS,
+    OutputName.PREDICTIONS,
+    OutputName.PREDICTIONS_CSV,
+    OutputName.CLONOTYPES,
+    OutputName.METRICS,
+    OutputName.ANNOTATED,
+)
+EVERY = (OutputName.QC, OutputName.REPORT, OutputName.MULTIQC)
+SAMPLES = {
+    "trimodal": (*EVERY, *EXPRESSION, *RECEPTORS),
+    "healthy": (*EVERY, *EXPRESSION, *RECEPTORS),
+    "no_receptors": (*EVERY, *EXPRESSION),
+    "receptors_only": (*EVERY, *RECEPTORS),
+}
+
+
+@pytest.fixture(scope="module")
+def stub(nextflow, tmp_path_factory):
+    """The test profile for stubs."""
+    folder = tmp_path_factory.mktemp("stub")
+    done = nextflow.run(PIPELINE, "-profile", "test_stub", "-stub-run", "--outdir", "out", folder=folder)
+    assert done.code == 0, done.output
+    return done
+
+
+def test_each_sample_gets_the_files_it_has_input_for(stub):
+    """A missing modality takes its own files away and no others."""
+    for sample, suffixes in SAMPLES.items():
+        found = {path.name for path in (stub.folder / "out" / sample).iterdir()}
+        assert found == {output_name(sample, suffix) for suffix in suffixes}
+    assert {path.name for path in (stub.folder / "out").iterdir()} == {*SAMPLES, "pipeline_info"}
+
+
+def test_steps_left_out_are_told(stub):
+    """The log says which sample goes without which step, and why."""
+    assert "embed-tcr: left out for no_receptors (no tcr)" in stub.output
+    assert "predict: left out for receptors_only (no gex)" in stub.output
+
+
+def test_the_run_leaves_its_notes(stub):
+    """Versions of every process, the outcome of every sample, and Nextflow's own pages are kept."""
+    folder = stub.folder / "out" / "pipeline_info"
+    versions = (folder / "tcellflow_software_mqc_versions.yml").read_text()
+    steps = ("EMBEDTCR", "PREDICT", "PREPROCESS", "REPORT")
+    assert versions == "".join(f"TCELLFLOW_{step}:\n    tcellflow: '{__version__}'\n" for step in steps)
+    lines = [
+        line
+        for line in (folder / "tcellflow_samples_mqc.tsv").read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    rows = list(csv.DictReader(lines, delimiter="\t"))
+    assert {row["Sample"]: row["outcome"] for row in rows} == dict.fromkeys(SAMPLES, "done")
+    assert {path.name for path in folder.iterdir()} >= {
+        "params.json",
+        "report.html",
+        "timeline.html",
+        "dag.mmd",
+    }
+
+
+def test_steps_can_be_chosen(nextflow, tmp_path):
+    """Without embed-tcr, predict takes the clones of the cells file; without report there is no page."""
+    arguments = ("-profile", "test_stub", "-stub-run", "--steps", "predict")
+    done = nextflow.run(PIPELINE, *arguments, folder=tmp_path)
+    assert done.code == 0, done.output
+    steps = {name.partition(" ")[0].rpartition("_")[2] for name in done.tasks("COMPLETED")}
+    assert steps == {"PREPROCESS", "PREDICT"}
+    assert len(done.tasks("COMPLETED")) == 4 + 3
+    assert (tmp_path / "results" / "healthy" / "healthy.predictions.csv").is_file()  # the usual folder
