@@ -13,7 +13,7 @@ CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version
 SOURCES := pyproject.toml $(wildcard requirements/*.lock)
 COMPILE := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11
 
-.PHONY: demo test nextflow check lock docs golden bench bundles clean
+.PHONY: demo test nextflow lint-nextflow check lock docs golden bench bundles clean
 
 demo: .venv-demo/.ready  ## set up (no torch), run the packaged sample, say where the report is
 	.venv-demo/bin/tcellflow run --demo -o $(DEMO) --force
@@ -24,6 +24,9 @@ test: .venv/.ready  ## set up the test environment and run the whole suite
 	.venv/bin/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 nextflow: .nxf/.ready  ## get the Nextflow that the pipeline is tested with (needs Java 17)
+
+lint-nextflow: .venv-nf-core/.ready  ## nf-core's rules for modules, without the network
+	.venv/bin/python nextflow/lint_modules.py .venv-nf-core/bin/nf-core
 
 check: .venv/.ready  ## style, types, layers and docs
 	.venv/bin/ruff check .
@@ -45,6 +48,7 @@ lock: .venv/.ready  ## pin every environment with hashes
 	$(COMPILE) --extra gpu pyproject.toml -c requirements/cpu.lock -o requirements/gpu.lock
 	$(COMPILE) --extra cpu --extra train pyproject.toml -c requirements/dev.lock -o requirements/train.lock
 	$(COMPILE) --group image -o requirements/build.lock
+	$(COMPILE) --group nf-core -o requirements/nf-core.lock
 
 .venv-demo/.ready: $(SOURCES)
 	$(CHECK_PYTHON)
@@ -69,9 +73,14 @@ bundles: .venv/.ready  ## train the packaged encoder and states again: make bund
 	.venv/bin/uv pip install -q --python .venv/bin/python --no-deps -e .
 	@touch $@
 
+.venv-nf-core/.ready: .venv/.ready requirements/nf-core.lock
+	$(PYTHON_FOUND) -m venv --without-pip .venv-nf-core
+	.venv/bin/uv pip install -q --python .venv-nf-core/bin/python --require-hashes -r requirements/nf-core.lock
+	@touch $@
+
 .nxf/.ready: .venv/.ready nextflow/get_nextflow.sh requirements/nextflow.sha256
 	nextflow/get_nextflow.sh .nxf .venv/bin/nextflow
 	@touch $@
 
 clean:  ## remove environments and results
-	rm -rf .venv .venv-demo .nxf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-demo .venv-nf-core .nxf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -32,15 +32,11 @@ class NextflowRun:
     code: int
     output: str
     folder: Path
-
-    def trace(self) -> list[dict[str, str]]:
-        """The tasks of the run, in the order they ended."""
-        with (self.folder / "trace.tsv").open(newline="") as table:
-            return list(csv.DictReader(table, delimiter="\t"))
+    trace: tuple[dict[str, str], ...]  # the tasks in the order they ended
 
     def tasks(self, status: str) -> list[str]:
         """Names of the tasks with this status, sorted."""
-        return sorted(task["name"] for task in self.trace() if task["status"] == status)
+        return sorted(task["name"] for task in self.trace if task["status"] == status)
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,9 @@ class Nextflow:
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
-        return NextflowRun(done.returncode, done.stdout + done.stderr, folder)
+        return NextflowRun(
+            done.returncode, done.stdout + done.stderr, folder, _read_trace(folder / "trace.tsv")
+        )
 
     def run(
         self, script: Path, *arguments: object, folder: Path, first_on_path: tuple[Path, ...] = ()
@@ -85,6 +83,13 @@ class Nextflow:
         trace = ("-with-trace", folder / "trace.tsv")
         (folder / "trace.tsv").unlink(missing_ok=True)
         return self("run", script, *trace, *arguments, folder=folder, first_on_path=first_on_path)
+
+
+def _read_trace(path: Path) -> tuple[dict[str, str], ...]:
+    if not path.exists():
+        return ()
+    with path.open(newline="") as table:
+        return tuple(csv.DictReader(table, delimiter="\t"))
 
 
 def find_nextflow() -> Nextflow:

@@ -3,9 +3,10 @@
     python benchmarks/nextflow/run.py --folder /scratch/bench --stub 200 --real 8
 
 The cohort is the packaged samples under many names. The stub run counts what Nextflow does for a task
-whose command does nothing; the real run is set against `tcellflow run` on the same samples, one after
-another. CPU seconds of all processes, and those of Nextflow's own process beside; wall-clock figures
-depend on the machine's load and are printed for what they are.
+whose command does nothing (a stand-in for tcellflow tells the version); the real run is set against
+`tcellflow run` on the same samples, one after another. CPU seconds of all processes, and those of
+Nextflow's own process beside; wall-clock figures depend on the machine's load and are printed for what
+they are.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ sys.path[:0] = [str(HERE.parent), str(ROOT / "tests")]
 from machine import ONE_THREAD, describe_machine  # noqa: E402
 
 from nextflow_engine import VERSION, Nextflow  # noqa: E402
+from tcellflow import __version__  # noqa: E402
 
 SAMPLES = ROOT / "tcellflow" / "data" / "samples"
 GEX = "sample_filtered_feature_bc_matrix.h5"
@@ -52,6 +54,11 @@ def write_sheet(folder: Path, n_samples: int) -> Path:
 def run_pipeline(folder: Path, n_samples: int, *arguments: str) -> dict[str, object]:
     """Run the pipeline, and count CPU seconds of everything and of Nextflow's own process."""
     sheet = write_sheet(folder, n_samples)
+    stand_in = folder / "bin"
+    if "-stub-run" in arguments:
+        stand_in.mkdir()
+        (stand_in / "tcellflow").write_text(f"#!/bin/sh\necho tcellflow {__version__}\n", encoding="utf-8")
+        (stand_in / "tcellflow").chmod(0o755)
     before = _children_seconds()
     started = time.perf_counter()
     command = ["nextflow", "run", str(ROOT / "nextflow"), "--input", str(sheet), "--skip_multiqc"]
@@ -60,7 +67,7 @@ def run_pipeline(folder: Path, n_samples: int, *arguments: str) -> dict[str, obj
         child = subprocess.Popen(
             [*command, *limits, *arguments],
             cwd=folder,
-            env=Nextflow(ROOT / ".nxf").environment() | ONE_THREAD,
+            env=Nextflow(ROOT / ".nxf").environment(stand_in) | ONE_THREAD,
             stdout=log,
             stderr=subprocess.STDOUT,
         )

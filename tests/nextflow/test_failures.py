@@ -50,7 +50,7 @@ def failing(nextflow, wrapper, tmp_path_factory):
 
 
 def _attempts(run, sample):
-    rows = [row for row in run.trace() if row["tag"] == sample and "PREPROCESS" in row["name"]]
+    rows = [row for row in run.trace if row["tag"] == sample and "PREPROCESS" in row["name"]]
     return sorted((int(row["attempt"]), row["exit"], row["memory"]) for row in rows)
 
 
@@ -106,5 +106,5 @@ def test_a_wrong_option_ends_the_run(nextflow, tmp_path):
     done = nextflow.run(PIPELINE, *arguments, "--preprocess_args=--no-such-option", folder=tmp_path)
     assert done.code != 0
     assert "No such option" in done.output
-    assert {row["exit"] for row in done.trace() if row["status"] == "FAILED"} == {"2"}
+    assert {row["exit"] for row in done.trace if row["status"] == "FAILED"} == {"2"}
     assert list((tmp_path / "results").glob("*/*.qc.json")) == []

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from nextflow_engine import PIPELINE, ROOT
-from tcellflow.vocabulary import OutputName, output_name
+from tcellflow.vocabulary import OutputName, State, output_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nextflow-run")]
 SAMPLES = ("healthy", "no_receptors", "receptors_only", "trimodal")
@@ -91,7 +91,9 @@ def test_calls_are_those_of_the_command_line(first):
     table = pd.read_csv(_file(first, "healthy", OutputName.PREDICTIONS_CSV))
     kept = json.loads(_file(first, "healthy", OutputName.QC).read_text())["cells"]["kept"]
     assert len(table) == kept > 1000
-    assert set(table["sample_id"]) == {"healthy"}
+    probabilities = table[[f"prob_{state}" for state in State]].sum(axis="columns")
+    assert probabilities.between(0.999, 1.001).all()
+    assert {"Naive", "Unresolved"} <= set(table["state"])
 
 
 def test_one_page_shows_all_samples(first):
@@ -111,7 +113,7 @@ def test_one_page_shows_all_samples(first):
 def test_nothing_runs_again_when_nothing_changed(first, resumed):
     """-resume takes every task, MultiQC's too, from the cache."""
     assert resumed.tasks("CACHED") == first.tasks("COMPLETED")
-    assert len(resumed.trace()) == len(first.trace())
+    assert len(resumed.trace) == len(first.trace)
 
 
 def test_only_the_sample_whose_input_changed_runs_again(first, touched):
@@ -120,7 +122,7 @@ def test_only_the_sample_whose_input_changed_runs_again(first, touched):
     assert again == {
         f"TCELLFLOW_{step} (healthy)" for step in ("PREPROCESS", "EMBEDTCR", "PREDICT", "REPORT")
     }
-    assert len(touched.tasks("CACHED")) == len(first.trace()) - len(again)
+    assert len(touched.tasks("CACHED")) == len(first.trace) - len(again)
 
 
 def test_the_same_input_gives_the_same_bytes(results, touched):

@@ -130,7 +130,7 @@ def test_faults_of_options_and_samplesheet_are_told_together(refused):
 
 def test_no_task_starts_where_there_are_faults(refused):
     """Nothing was submitted, and there is no folder of a task."""
-    assert refused.trace() == []
+    assert refused.trace == ()
     assert "Submitted process" not in refused.output
     assert list((refused.folder / "work").glob("*/*")) == []
 
@@ -140,4 +140,4 @@ def test_help_lists_every_parameter(nextflow, tmp_path):
     done = nextflow.run(PIPELINE, "--help", folder=tmp_path)
     assert done.code == 0, done.output
     assert [name for name in RULES if f"  --{name} " not in done.output] == []
-    assert done.trace() == []
+    assert done.trace == ()
