@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from few_shot import measure_auroc
 from intervals import write_tables
-from labelled import FIELDS, KINDS, SEED, join_receptors, read_background
+from labelled import FIELDS, KINDS, PLAIN, SEED, join_receptors, read_background
 from rows import (
     LOGISTIC,
     OURS,
@@ -50,6 +50,8 @@ NEGATIVES = ("other epitopes", "controls")
 def read_immrep(folder: Path) -> pd.DataFrame:
     """Read the rows; ``kind`` tells positives, positives of other epitopes and controls apart."""
     table = pd.read_parquet(folder / "tcr_corpus/immrep22_train.parquet").drop_duplicates()
+    for arm in KINDS["pairs"]:
+        table = table[table[f"junction_aa_{arm}"].fillna("").str.fullmatch(PLAIN)]
     key = [f"{field}_{arm}" for arm in KINDS["pairs"] for field in FIELDS]
     is_positive_somewhere = table.groupby(key, dropna=False)["y"].transform("max") == 1
     kind = np.where(is_positive_somewhere, NEGATIVES[0], NEGATIVES[1])

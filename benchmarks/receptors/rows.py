@@ -288,12 +288,14 @@ def read_compared(options: argparse.Namespace, *, has_peers: bool = True) -> Com
 def make_judges(arms: Arms, background: Arms, compared: Compared) -> dict[str, Judge]:
     """Make every row of the tables for N receptors; the background is a sample of the repertoire."""
     ours = embed_bundle(compared.bundle, arms)
-    judges: dict[str, Judge] = {OURS: judge_vectors(ours)}
+    judges: dict[str, Judge] = {
+        OURS: judge_vectors(ours),
+        OURS_LOGISTIC: LogisticJudge(ours, embed_bundle(compared.bundle, background)),
+    }
     if not compared.has_peers:
         return judges
     kmers = embed_kmers(arms)
     judges |= {
-        OURS_LOGISTIC: LogisticJudge(ours, embed_bundle(compared.bundle, background)),
         "V and J alone": judge_genes(arms),
         "1-3-mers (cosine)": judge_kmers(arms),
         "1-3-mers, V, J (cosine)": judge_vectors(kmers),

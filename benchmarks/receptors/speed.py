@@ -13,13 +13,17 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 from pathlib import Path
+
+import numpy as np
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from machine import describe_machine, measure_limits  # noqa: E402
 from processes import Run, run_child, run_pairs, summarise  # noqa: E402
+from speed_chains import number_distinct, read_chains, save_chains  # noqa: E402
 
 PEERS = {
     "one": "one by one, padded to 32",
@@ -33,11 +37,11 @@ def per_chain(run: Run) -> float:
     return 1_000 * float(str(run.report["embed_seconds"])) / int(str(run.report["chains"]))
 
 
-def compare(options: argparse.Namespace, mode: str) -> dict[str, object]:
+def compare(options: argparse.Namespace, path: Path, mode: str) -> dict[str, object]:
     """Run product and peer in turn."""
-    ours = [sys.executable, str(HERE / "speed_ours.py"), str(options.data), options.bundle, "corpus"]
-    peer = [sys.executable, str(HERE / "speed_bert.py"), str(options.data), str(options.peer_chains), mode]
-    mine, theirs = run_pairs([*ours, str(options.chains), "distinct"], peer, options.pairs)
+    ours = [sys.executable, str(HERE / "speed_ours.py"), str(path), options.bundle, "distinct"]
+    peer = [sys.executable, str(HERE / "speed_bert.py"), str(path), str(options.peer_chains), mode]
+    mine, theirs = run_pairs(ours, peer, options.pairs)
     ratios = [per_chain(b) / per_chain(a) for a, b in zip(mine, theirs, strict=True)]
     return {
         "peer": PEERS[mode],
@@ -49,10 +53,10 @@ def compare(options: argparse.Namespace, mode: str) -> dict[str, object]:
     }
 
 
-def measure_gain(options: argparse.Namespace, name: str) -> dict[str, object]:
+def measure_gain(options: argparse.Namespace, path: Path) -> dict[str, object]:
     """Embed all chains of a set, and the distinct ones."""
-    child = [sys.executable, str(HERE / "speed_ours.py"), str(options.data), options.bundle, name]
-    runs = {which: run_child([*child, str(options.most), which]) for which in ("all", "distinct")}
+    child = [sys.executable, str(HERE / "speed_ours.py"), str(path), options.bundle]
+    runs = {which: run_child([*child, which]) for which in ("all", "distinct")}
     seconds = {which: float(str(run.report["embed_seconds"])) for which, run in runs.items()}
     return {
         "chains": runs["all"].report["chains"],
@@ -60,6 +64,20 @@ def measure_gain(options: argparse.Namespace, name: str) -> dict[str, object]:
         "cpu_seconds": seconds,
         "gain": seconds["all"] / seconds["distinct"],
     }
+
+
+def write_sets(options: argparse.Namespace, folder: Path) -> dict[str, Path]:
+    """Write the chains that are timed; of a large set a share of the distinct ones, with all their copies."""
+    paths = {}
+    for name, most in (("corpus", options.chains), ("screp_ards", options.most), ("dextramer", options.most)):
+        chains = read_chains(options.data, name)
+        number = number_distinct(chains)
+        share = min(1.0, most / len(chains)) if most else 1.0
+        kept = np.random.default_rng(0).permutation(number.max() + 1)[: round(share * (number.max() + 1))]
+        paths[name] = save_chains(
+            chains.take(np.flatnonzero(np.isin(number, kept))), folder / f"{name}.parquet"
+        )
+    return paths
 
 
 def main() -> None:
@@ -79,8 +97,14 @@ def main() -> None:
         "machine": describe_machine(("onnxruntime", "torch", "transformers", "numpy")),
         "limits_before": measure_limits(),
     }
-    document |= {mode: compare(options, mode) for mode in PEERS}
-    document |= {name: measure_gain(options, name) for name in ("screp_ards", "dextramer")}
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_sets(options, Path(folder))
+        for mode in PEERS:
+            document[mode] = compare(options, paths["corpus"], mode)
+            print(mode, document[mode], file=sys.stderr, flush=True)
+        for name in ("screp_ards", "dextramer"):
+            document[name] = measure_gain(options, paths[name])
+            print(name, document[name], file=sys.stderr, flush=True)
     document["limits_after"] = measure_limits()
     text = json.dumps(document, indent=1)
     print(text)

@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 import torch
-from speed_chains import read_chains
+from speed_chains import load_chains
 from transformers import BertConfig, BertModel
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from report_child import report_child
 
 imports = time.process_time()
-data, number, mode = sys.argv[1:]
+path, number, mode = sys.argv[1:]
 RESIDUES = "RHKDESTNQCUGPAVILMFYW"  # in the order of its vocabulary
 PAD, SEPARATOR, CLASS = 21, 24, 25
 rows, length = {"one": (1, 32), "batch": (64, 32), "upstream": (64, 64)}[mode]
@@ -33,7 +33,7 @@ config = BertConfig(
     attn_implementation="eager" if mode == "upstream" else "sdpa",
 )
 model = BertModel(config).eval()
-junctions = read_chains(Path(data), "corpus").junction_aa[: int(number)]
+junctions = load_chains(Path(path)).junction_aa[: int(number)]
 start = time.process_time()
 for first in range(0, len(junctions), rows):
     texts = [[CLASS, *map(RESIDUES.index, text), SEPARATOR] for text in junctions[first : first + rows]]

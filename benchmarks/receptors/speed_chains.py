@@ -13,7 +13,8 @@ from tcellflow.receptors.sequences import ChainSequences
 if TYPE_CHECKING:
     from pathlib import Path
 
-SETS = ("corpus", "screp_ards", "dextramer")
+    from numpy.typing import NDArray
+
 SEED = 0
 STUDY = "TCREmbedding_unique_filt"
 
@@ -56,7 +57,25 @@ def join_chains(parts: list[ChainSequences]) -> ChainSequences:
     return ChainSequences(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
+def number_distinct(chains: ChainSequences) -> NDArray[np.int64]:
+    """Give equal chains, and only these, the same number."""
+    table = pd.DataFrame(vars(chains))
+    return table.groupby(list(table.columns), dropna=False).ngroup().to_numpy()
+
+
 def keep_distinct(chains: ChainSequences) -> ChainSequences:
     """Keep one of each chain, as embed-tcr does."""
-    table = pd.DataFrame(vars(chains)).drop_duplicates()
-    return chains.take(table.index.to_numpy())
+    return chains.take(np.unique(number_distinct(chains), return_index=True)[1])
+
+
+def save_chains(chains: ChainSequences, path: Path) -> Path:
+    """Write chains for the processes that are timed."""
+    pd.DataFrame(vars(chains)).to_parquet(path)
+    return path
+
+
+def load_chains(path: Path) -> ChainSequences:
+    """Read what `save_chains` wrote."""
+    table = pd.read_parquet(path).astype(object)
+    table = table.where(table.notna(), None)
+    return ChainSequences(*(table[name].to_numpy(object) for name in table))

@@ -1,11 +1,11 @@
-"""One fresh process: the packaged encoder on the chains of a set, all of them or the distinct ones."""
+"""One fresh process: the packaged encoder on the chains of a file, all of them or the distinct ones."""
 
 import sys
 import time
 from pathlib import Path
 
 import onnxruntime  # noqa: F401 (imported when a model is loaded)
-from speed_chains import keep_distinct, read_chains
+from speed_chains import keep_distinct, load_chains
 
 from tcellflow.inference.receptors import choose_encoder
 
@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from report_child import report_child
 
 imports = time.process_time()
-data, bundle, name, number, which = sys.argv[1:]
-chains = read_chains(Path(data), name).take(slice(int(number) or None))
+path, bundle, which = sys.argv[1:]
+chains = load_chains(Path(path))
 encoder = choose_encoder("native", bundle).open(threads=1, device="cpu")
 start = time.process_time()
 if which == "distinct":
