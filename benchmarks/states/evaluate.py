@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 QUICK = ("majority", "logistic regression")
 # Rows that depend on a seed, and most seeds for each: trees take 20 CPU seconds a set.
-RANDOM = {"gradient boosting": 2, "MLP": 5}
+RANDOM = {"gradient boosting": 1, "MLP": 5}
 CURVES = ("logistic regression",)
 OURS = "ours, expression only"
 TEACHER = "teacher (states-linear)"
