@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     Keys = npt.NDArray[np.object_]
 
-# Greatest distance of a step within a cluster: one of a million pairs of unrelated receptors is nearer
-# (benchmarks/receptors/cluster_distance.py, with the packaged bundle). None was measured for TCR-BERT.
+# Greatest distance of a step within a cluster: at most one of a million pairs of unrelated receptors is
+# nearer (benchmarks/receptors/cluster_distance.py, with the packaged bundle). TCR-BERT was not measured.
 DEFAULT_DISTANCES: Final[dict[ReceptorBackend, dict[EmbeddingKind, float]]] = {
     ReceptorBackend.NATIVE: {EmbeddingKind.PAIR: 0.165, EmbeddingKind.TRB: 0.045, EmbeddingKind.TRA: 0.005},
     ReceptorBackend.KMER: {EmbeddingKind.PAIR: 0.17, EmbeddingKind.TRB: 0.065, EmbeddingKind.TRA: 0.035},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import pytest
 
 from receptor_bundles import identity_model, write_native_bundle
 from state_bundles import make_states_model, write_states_bundle
+from tcellflow.cli.train import check_libraries
+from tcellflow.errors import OptionsError
 from tcellflow.io.bundles import PACKAGED_FOLDER, SEARCH_VARIABLE
 
 PACKAGED = PACKAGED_FOLDER / "states-linear"
@@ -136,3 +139,14 @@ def test_import_without_its_folder_ends_with_66(tmp_path):
     assert "the configuration cannot be read" in done.stderr
     assert run("import", "word2vec", tmp_path).returncode == 2
     assert not (tmp_path / "b").exists()
+
+
+def test_import_without_its_libraries_says_what_to_install(monkeypatch):
+    """Where transformers is not installed, the message names it and the extra that brings it."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "transformers" else find(name)
+    )
+    with pytest.raises(OptionsError, match="bundle import needs transformers") as caught:
+        check_libraries("torch", "transformers", command="bundle import")
+    assert "tcellflow[train]" in caught.value.mend
