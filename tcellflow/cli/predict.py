@@ -70,7 +70,7 @@ def predict(
             "--embeddings", help="embeddings.parquet of the same run, for bundles that use receptors."
         ),
     ] = None,
-    bundle: Bundle = "states-linear",
+    bundle: Bundle = "states",
     ensemble: Ensemble = False,
     output: Annotated[Path, typer.Option("--output", "-o", help="Output folder.")] = Path(),
     prefix: Annotated[

@@ -103,7 +103,7 @@ def run(
     ] = None,
     neighbours: Neighbours = 0,
     cluster_distance: ClusterDistance = None,
-    bundle: Bundle = "states-linear",
+    bundle: Bundle = "states",
     ensemble: Ensemble = False,
     target_risk: TargetRisk = None,
     em_as: EffectorMemoryAs = "memory",

@@ -77,7 +77,7 @@ class StatePredictor:
 
     Examples
     --------
-    >>> predictor = StatePredictor("states-linear")  # doctest: +SKIP
+    >>> predictor = StatePredictor("states")  # doctest: +SKIP
     >>> calls = predictor.predict_cells(adata.X, adata.var_names)  # doctest: +SKIP
     >>> adata.obs["state"] = calls.predicted_state  # doctest: +SKIP
     >>> is_sure = calls.confidence >= predictor.threshold(target_risk=0.1)  # doctest: +SKIP

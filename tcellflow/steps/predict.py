@@ -56,7 +56,7 @@ __all__ = ["CallOptions", "PredictOptions", "name_outputs", "predict"]
 
 _LOG = logging.getLogger(__name__)
 
-DEFAULT_BUNDLE: Final = "states-linear"
+DEFAULT_BUNDLE: Final = "states"
 # Columns of obs in the annotated file, and where they come from; those without any value stay out.
 _OBS_COLUMNS: Final = {
     "state": "state",

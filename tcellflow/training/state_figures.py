@@ -23,6 +23,7 @@ from tcellflow.training.state_reliability import (
     measure_sets,
 )
 from tcellflow.training.state_task import macro_f1, predict_cells
+from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,9 +126,10 @@ def judge_held_out(
         An entry of ``metrics``.
     """
     cells = pool_cohorts([cohort], panel)
-    rows = np.flatnonzero(cells.truth.is_t & (cells.truth.state != ""))
+    truth = cells.truth
+    rows = np.flatnonzero(truth.is_t & (truth.state != "") & (truth.evidence != Evidence.TEACHER))
     joint, cycle, _ = predict_cells(network, cells, rows)
-    part = KeptBack(joint, cycle, cells.truth.state[rows], cells.truth.cycle[rows], cells.cohort[rows])
+    part = KeptBack(joint, cycle, truth.state[rows], truth.cycle[rows], cells.cohort[rows])
     return _judge(cohort.entry.name, "the bundle", calibrate(part, calibration), part)
 
 

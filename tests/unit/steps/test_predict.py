@@ -27,11 +27,12 @@ from tcellflow.vocabulary import State
 
 SUFFIXES = ["predictions.parquet", "predictions.csv", "clonotypes.parquet", "metrics.json", "annotated.h5ad"]
 N_CELLS = 90
+BUNDLE = "states-linear"  # cells made of noise are strange to the default bundle
 
 
 @pytest.fixture(scope="module")
 def bundle():
-    return read_bundle(PACKAGED_FOLDER / "states-linear")
+    return read_bundle(PACKAGED_FOLDER / BUNDLE)
 
 
 def make_sample(bundle, *, n_cells: int = N_CELLS, n_genes: int = 2600, seed: int = 0):
@@ -75,7 +76,7 @@ def cells_path(tmp_path_factory, sample, obs):
 @pytest.fixture(scope="module")
 def outputs(cells_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("predicted")
-    predict(PredictOptions(cells_path, folder, "s1", threads=1, device="cpu"))
+    predict(PredictOptions(cells_path, folder, "s1", bundle=BUNDLE, threads=1, device="cpu"))
     return folder
 
 
@@ -90,7 +91,9 @@ def frame(table):
 
 
 def run(cells, folder, **options):
-    return predict(PredictOptions(cells, folder, "s1", threads=1, device="cpu", **options))
+    return predict(
+        PredictOptions(cells, folder, "s1", threads=1, device="cpu", **{"bundle": BUNDLE, **options})
+    )
 
 
 def test_all_outputs_fit_their_contracts(outputs, cells_path):
@@ -106,7 +109,7 @@ def test_the_paths_given_back_are_the_files(cells_path, tmp_path):
     """The step gives back the finished files, and progress ends at the number of cells."""
     seen = []
     files = predict(
-        PredictOptions(cells_path, tmp_path, "s1", threads=1, device="cpu"),
+        PredictOptions(cells_path, tmp_path, "s1", bundle=BUNDLE, threads=1, device="cpu"),
         progress=lambda done, total: seen.append((done, total)),
     )
     assert sorted(p.name for p in files) == sorted(f"s1.{suffix}" for suffix in SUFFIXES)
@@ -179,7 +182,7 @@ def test_what_a_linear_model_cannot_know_is_null(table):
 
 def test_every_file_is_byte_stable(cells_path, outputs, tmp_path):
     """A second run with more threads gives the same bytes in every file."""
-    predict(PredictOptions(cells_path, tmp_path, "s1", threads=2, device="cpu"))
+    predict(PredictOptions(cells_path, tmp_path, "s1", bundle=BUNDLE, threads=2, device="cpu"))
     for suffix in SUFFIXES:
         assert digest_file(tmp_path / f"s1.{suffix}") == digest_file(outputs / f"s1.{suffix}"), suffix
 

@@ -111,7 +111,7 @@ def test_a_real_run_fills_every_section(real_run: Path) -> None:
     assert "Not in this report" not in page
     assert "not accounted for" not in page
     assert "made from another" not in page
-    assert "states-linear" in page
+    assert "states 1" in page
     assert page.count('class="histogram"') == 4
     assert len(page.encode()) < 200_000
 
