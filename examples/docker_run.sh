@@ -15,10 +15,15 @@ output=$(mkdir -p "$2" && cd "$2" && pwd)
 sample=$3
 shift 3
 
-# The container never runs as root on the host's files, sees two folders and nothing else, and is
-# killed beyond its memory (exit code 137).
-exec "${ENGINE:-docker}" run --rm --network none --read-only --tmpfs /tmp \
-  --user "$(id -u):$(id -g)" --cpus "${CPUS:-2}" --memory "${MEMORY:-6g}" \
+engine=${ENGINE:-docker}
+as_me=(--user "$(id -u):$(id -g)")
+# Rootless podman would take this number for another user, who may write nothing here.
+[ "$engine" != podman ] || [ "$(id -u)" = 0 ] || as_me+=(--userns keep-id)
+
+# The container is you on the host's files, sees two folders and nothing else, and is killed beyond
+# its memory (exit code 137).
+exec "$engine" run --rm --network none --read-only --tmpfs /tmp \
+  "${as_me[@]}" --cpus "${CPUS:-2}" --memory "${MEMORY:-6g}" \
   --volume "$input:$input:ro" --volume "$output:$output" --workdir "$input" \
   "${IMAGE:-localhost/tcellflow:0.1.0}" \
   tcellflow run "$@" --threads "${CPUS:-2}" --prefix "$sample" -o "$output"
