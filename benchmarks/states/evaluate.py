@@ -34,25 +34,30 @@ from strangers import evaluate_strangers
 from tables import render
 
 from tcellflow.inference.states import StatePredictor
+from tcellflow.io.bundle_format import ENSEMBLE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from peers import Row
 
 QUICK = ("majority", "logistic regression")
 # Rows that depend on a seed, and most seeds for each: trees take 20 CPU seconds a set.
 RANDOM = {"gradient boosting": 1, "MLP": 5}
 CURVES = ("logistic regression",)
-OURS = "ours, expression only"
+OURS, OURS_TOGETHER = "ours, expression only", "ours, all members (--ensemble)"
 TEACHER = "teacher (states-linear)"
 
 
-def open_bundle(bundle: str | Path) -> BundleRow:
+def open_bundle(bundle: str | Path, *, ensemble: bool = False) -> BundleRow:
     """Open a bundle on one thread."""
-    return BundleRow(StatePredictor(bundle, threads=1, device="cpu"))
+    return BundleRow(StatePredictor(bundle, threads=1, device="cpu", ensemble=ensemble))
 
 
-def find_bundles(folder: Path | None, unseen: dict[str, BundleRow]) -> Callable[[str], Sequence[BundleRow]]:
-    """Give a function from a held-out set to the bundles that never saw it."""
+def find_bundles(
+    folder: Path | None, unseen: dict[str, BundleRow], *, ensemble: bool = False
+) -> Callable[[str], Sequence[BundleRow]]:
+    """Give a function from a held-out set to the bundles that never saw it, or their ensembles."""
 
     def find(name: str) -> Sequence[BundleRow]:
         if name in unseen:
@@ -60,7 +65,9 @@ def find_bundles(folder: Path | None, unseen: dict[str, BundleRow]) -> Callable[
         if folder is None:
             return []
         found = sorted(p.parent for p in (folder / name).glob("**/bundle.json"))
-        return [open_bundle(path) for path in found]
+        if ensemble:
+            found = [path for path in found if (path / ENSEMBLE_FILE).exists()]
+        return [open_bundle(path, ensemble=ensemble) for path in found]
 
     return find
 
@@ -71,7 +78,14 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     teacher = open_bundle("states-linear")
     unseen = {name: open_bundle(options.bundle) for name in options.unseen}
     ours = find_bundles(options.left_out, unseen)
-    bundles: dict[str, Callable[[str], Sequence[BundleRow]]] = {TEACHER: lambda _: [teacher], OURS: ours}
+    bundles: dict[str, Callable[[str], Sequence[Row]]] = {TEACHER: lambda _: [teacher], OURS: ours}
+    if options.left_out:
+        bundles[OURS_TOGETHER] = find_bundles(options.left_out, {}, ensemble=True)
+    if options.celltypist:
+        from celltypist_row import open_celltypist  # noqa: PLC0415 (slow to import)
+
+        celltypist = open_celltypist(options.celltypist)
+        bundles["CellTypist"] = lambda _: [celltypist]
     if options.seed_architecture:
         bundles["seed architecture"] = find_bundles(options.seed_architecture, {})
     rows = {row: fit for row, fit in PEERS.items() if not options.quick or row in QUICK}
@@ -113,6 +127,7 @@ def main() -> None:
     parser.add_argument("--left-out", type=Path, help="folder of bundles that never saw one set")
     parser.add_argument("--unseen", nargs="*", default=[], choices=JUDGED, help="sets the bundle never saw")
     parser.add_argument("--seed-architecture", type=Path, help="the same as --left-out, of the seed network")
+    parser.add_argument("--celltypist", help="a model file of CellTypist")
     parser.add_argument("--sets", nargs="+", default=JUDGED, choices=JUDGED, help="sets to judge on")
     parser.add_argument("--seeds", type=int, default=5, help="seeds of rows that depend on one")
     parser.add_argument("--cache", type=Path, help="folder that keeps the predictions of the peers")

@@ -19,7 +19,7 @@ from measures import (
     risk_area,
     weighted_macro_f1,
 )
-from peers import NAMES, BundleRow
+from peers import NAMES
 
 from tcellflow.vocabulary import State
 
@@ -145,7 +145,7 @@ def compare(
 def evaluate_held_out(
     sets: Mapping[str, LabelledSet],
     rows: Mapping[str, Callable[[Sequence[LabelledSet], int], Row]],
-    bundles: Mapping[str, Callable[[str], Sequence[BundleRow]]],
+    bundles: Mapping[str, Callable[[str], Sequence[Row]]],
     *,
     seeds: Mapping[str, int],
     cache: Path | None,

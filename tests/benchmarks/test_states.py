@@ -14,6 +14,8 @@ import pytest
 import yaml
 from onnx import helper, numpy_helper
 from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from tcellflow.inference.states import StatePredictor
 
@@ -185,3 +187,29 @@ def test_products_with_weights_are_counted(scripts):
     given = [numpy_helper.from_array(w, name) for w, name in zip(weights, "abc", strict=True)]
     graph = helper.make_graph(nodes, "made", [], [], given)
     assert scripts["speed"].count_flop(helper.make_model(graph)) == 2 * (50 + 30)
+
+
+def test_labels_of_celltypist_are_read_as_states(scripts, data, tmp_path):
+    """A CellTypist model is a row; a model without any T-cell state is refused."""
+    pytest.importorskip("celltypist", reason="the peers of the benchmarks are not installed (make bench)")
+    row = importlib.import_module("celltypist_row")
+    sets = scripts["held_out"].read_sets(data)
+    taught, judged = sets["citeseq_malt_1k"], sets["zheng_facs_mudan"]
+    names = {
+        "Naive": "Tcm/Naive helper T cells",
+        "Memory": "Tem/Effector helper T cells",
+        "Treg": "Treg(diff)",
+    }
+    for labels, path in ((names, tmp_path / "states.pkl"), (dict.fromkeys(names), tmp_path / "none.pkl")):
+        scaler = StandardScaler().fit(taught.expression.toarray())
+        y = [labels[state] or f"other {state}" for state in taught.state.astype(str)]
+        model = LogisticRegression().fit(scaler.transform(taught.expression.toarray()), y)
+        model.features = taught.symbols.astype(str)
+        row.Model(model, scaler, {"date": "", "details": "", "number_celltypes": 3}).write(str(path))
+    p = row.open_celltypist(str(tmp_path / "states.pkl")).predict(judged)
+    assert (
+        scripts["held_out"].measure_probabilities(judged.state.astype(str).astype(object), p)["macro_f1"]
+        > 0.75
+    )
+    with pytest.raises(SystemExit, match="none of its labels"):
+        row.open_celltypist(str(tmp_path / "none.pkl"))
