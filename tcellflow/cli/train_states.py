@@ -16,6 +16,14 @@ def states(
     manifest: Annotated[
         Path, typer.Option("--manifest", help="YAML file of cohorts: counts, labels and what they mean.")
     ],
+    architecture: Annotated[
+        Literal["axes", "seed"],
+        typer.Option(
+            "--architecture",
+            help="axes, or seed: the multimodal T-cell classifier's network and eight members, which bring "
+            "their own settings.",
+        ),
+    ] = "axes",
     split: Annotated[
         Literal["random", "clone", "donor", "cohort"],
         typer.Option("--split", help="What stays together between learning and judging."),
@@ -93,6 +101,7 @@ def states(
     options = TrainStatesOptions(
         manifest=manifest,
         output=output,
+        architecture=architecture,
         split=split,
         members=seeds,
         hold_out=frozenset(hold_out or ()),

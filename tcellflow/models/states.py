@@ -155,6 +155,7 @@ class AxesNetwork(nn.Module):
         (54,) bool: joint cells that are no structural zeros.
     """
 
+    has_leader = False
     mean: Tensor
     scale: Tensor
     forbidden: Tensor
@@ -182,6 +183,21 @@ class AxesNetwork(nn.Module):
         if config.taught:
             self.taught = MemberLinear(m, latent, config.taught)
         self.dropout = nn.Dropout(config.dropout)
+
+    def summarise(self, part: Tensor) -> Tensor:
+        """Average the members.
+
+        Parameters
+        ----------
+        part
+            (M, B, ...) of any part of `AxesLogits`.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, ...).
+        """
+        return part.mean(0)
 
     def forward(self, expression: Tensor, present: Tensor, receptors: Tensor | None = None) -> AxesLogits:
         """Judge B cells.

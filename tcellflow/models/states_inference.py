@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from tcellflow.models.states import N_FUNCTIONS, N_JOINT, N_LINEAGES
 
 if TYPE_CHECKING:
+    from tcellflow.models.seed import SeedEnsemble
     from tcellflow.models.states import AxesLogits, AxesNetwork
+
+    StateNetwork = AxesNetwork | SeedEnsemble
 
 
 class Calibration(nn.Module):
@@ -78,12 +81,13 @@ class AxesInference(nn.Module):
     cycling_only: Tensor
 
     def __init__(
-        self, network: AxesNetwork, calibration: Calibration, collapse: Tensor, proliferating: int
+        self, network: StateNetwork, calibration: Calibration, collapse: Tensor, proliferating: int
     ) -> None:
         super().__init__()
         self.network = network
         self.calibration = calibration
         self.n_members = network.config.members
+        self.has_leader = network.has_leader
         one = torch.eye(N_JOINT).reshape(N_JOINT, N_LINEAGES, N_FUNCTIONS)
         self.register_buffer("to_state", collapse.float())
         self.register_buffer("to_lineage", one.sum(2))
@@ -123,7 +127,10 @@ class AxesInference(nn.Module):
             receptors = torch.cat([tra * has_tra, trb * has_trb, has_tra, has_trb], 1)
         logits = self.network(expression, present, receptors)
         joints, cyclings = self.calibration(logits)  # (M, B, 54), (M, B, 1)
-        joint, cycling = joints.mean(0), cyclings.mean(0)
+        if self.has_leader:
+            (joint, joints), (cycling, cyclings) = ((part[0], part[1:]) for part in (joints, cyclings))
+        else:
+            joint, cycling = joints.mean(0), cyclings.mean(0)
         outputs = (
             self._collapse(joint, cycling),
             joint.reshape(-1, N_LINEAGES, N_FUNCTIONS),
@@ -131,7 +138,7 @@ class AxesInference(nn.Module):
             joint @ self.to_function,
             cycling,
             logits.latent.mean(0),
-            logits.strange.mean(0),
+            self.network.summarise(logits.strange),
         )
         if self.n_members == 1:
             return outputs

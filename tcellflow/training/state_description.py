@@ -158,6 +158,7 @@ def describe_bundle(
             "opset": OPSET,
         },
         "recipe": {
+            "architecture": options.architecture,
             "split": options.split,
             "members": options.members,
             "held_out": sorted(options.hold_out),

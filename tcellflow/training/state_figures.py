@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.models.states import AxesNetwork
-    from tcellflow.models.states_inference import Calibration
+    from tcellflow.models.states_inference import Calibration, StateNetwork
     from tcellflow.training.cohorts import Cohort
 
 
@@ -51,7 +50,7 @@ class Learnt:
         Score of strangeness of all T cells, and of other cells.
     """
 
-    ensemble: AxesNetwork
+    ensemble: StateNetwork
     calibration: Calibration
     kept_back: KeptBack
     strange: NDArray[np.float64]
@@ -107,7 +106,7 @@ def measure_members(learnt: Learnt, names: Sequence[str]) -> dict[str, Any]:
 
 
 def judge_held_out(
-    cohort: Cohort, panel: NDArray[np.object_], network: AxesNetwork, calibration: Calibration
+    cohort: Cohort, panel: NDArray[np.object_], network: StateNetwork, calibration: Calibration
 ) -> dict[str, Any]:
     """Judge a network by a cohort that nobody learnt from.
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tcellflow.models.states import AxesLogits
+    from tcellflow.models.states_inference import StateNetwork
     from tcellflow.training.state_cells import StateCells
 
 _AT_ONCE: Final = 512
@@ -71,10 +72,8 @@ class StateTask:
 
     Parameters
     ----------
-    learn
-        Cells that are learnt from.
-    kept_back
-        Cells that the member is judged by; may be empty.
+    learn, kept_back
+        Cells that are learnt from, and that the member is judged by; the latter may be empty.
     options
         Network and losses.
     """
@@ -259,7 +258,7 @@ def measure_teacher_loss(guess: Tensor, taught: Tensor) -> Tensor:
 
 
 def predict_cells(
-    network: AxesNetwork, cells: StateCells, rows: NDArray[np.intp], *, use_receptors: bool = False
+    network: StateNetwork, cells: StateCells, rows: NDArray[np.intp], *, use_receptors: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Predict cells as they are.
 
@@ -298,7 +297,10 @@ def predict_cells(
                 chains,
             )
             found.append(
-                tuple(part.mean(0).cpu().numpy() for part in (logits.joint, logits.cycle, logits.strange))
+                tuple(
+                    network.summarise(part).cpu().numpy()
+                    for part in (logits.joint, logits.cycle, logits.strange)
+                )
             )
     joint, cycle, strange = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return joint, cycle[:, 0], strange[:, 0]

@@ -6,8 +6,8 @@ Invariant: every figure in the bundle is of cells that the network which judged 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import torch
@@ -17,36 +17,36 @@ from tcellflow.inference.collapse import STATES
 from tcellflow.inference.states import StatePredictor
 from tcellflow.io.bundle_format import ENSEMBLE_FILE
 from tcellflow.io.bundle_writer import write_bundle
-from tcellflow.models.states import AxesNetwork, stack_members
-from tcellflow.models.states_inference import AxesInference, Calibration
+from tcellflow.models.states_inference import AxesInference
 from tcellflow.training.checkpoints import CHECKPOINT_FILE
 from tcellflow.training.cohort_manifest import read_manifest
 from tcellflow.training.cohorts import Cohort, read_cohort
 from tcellflow.training.export import GraphSpec, export_onnx
 from tcellflow.training.label_maps import resting_states
-from tcellflow.training.loop import LoopOptions, train
+from tcellflow.training.loop import LoopOptions
 from tcellflow.training.state_card import write_card
-from tcellflow.training.state_cells import StateCells, choose_panel, pool_cohorts
+from tcellflow.training.state_cells import choose_panel, pool_cohorts
 from tcellflow.training.state_description import PANEL_FILE, describe_bundle, describe_training, write_panel
-from tcellflow.training.state_distil import DistilTask
-from tcellflow.training.state_figures import Learnt, judge_held_out, measure_members
-from tcellflow.training.state_reliability import KeptBack, fit_calibration
-from tcellflow.training.state_splits import SplitUnit, split_folds
-from tcellflow.training.state_task import StateTask, StateTaskOptions, predict_cells
+from tcellflow.training.state_figures import judge_held_out, measure_members
+from tcellflow.training.state_members import distil, train_members, train_seed_members
+from tcellflow.training.state_task import StateTaskOptions
 from tcellflow.training.state_teacher import teach_cells
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from tcellflow.io.bundles import Bundle
+    from tcellflow.models.states_inference import Calibration, StateNetwork
+    from tcellflow.training.state_splits import SplitUnit
 
     Progress = Callable[[int, int], None]
 
 _LOG = logging.getLogger(__name__)
 BUNDLE_FOLDER: Final = "bundle"
-_FOLDS_OF_ONE: Final = 5  # a single member keeps a fifth back
+Architecture = Literal["axes", "seed"]
+_SEED_GENES: Final = 3_000
 _OUTPUTS: Final = (
     "state_probabilities", "joint", "p_lineage", "p_function", "p_cycling", "latent", "ood_score",
 )  # fmt: skip
@@ -62,6 +62,9 @@ class TrainStatesOptions:
         YAML file of cohorts.
     output
         Folder of checkpoints, metrics and bundle.
+    architecture
+        ``axes``, or ``seed``: the network of the multimodal T-cell classifier with its eight members and
+        their settings. Of the options below, those of members, teacher, task and steps are for axes.
     split
         What stays together between learning and judging.
     members
@@ -91,6 +94,7 @@ class TrainStatesOptions:
 
     manifest: Path
     output: Path
+    architecture: Architecture = "axes"
     split: SplitUnit = "donor"
     members: int = 5
     hold_out: frozenset[str] = frozenset()
@@ -139,31 +143,41 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
     """
     evaluation = _check(options)
     learn, held_out = _read_cohorts(options)
-    teacher = None if options.teacher is None else StatePredictor(options.teacher, threads=1, device="cpu")
-    panel, weights = choose_panel(learn, options.n_genes, () if teacher is None else tuple(teacher.genes))
+    is_seed = options.architecture == "seed"
+    teacher = None
+    if options.teacher is not None and not is_seed:
+        teacher = StatePredictor(options.teacher, threads=1, device="cpu")
+    n_genes = min(options.n_genes, _SEED_GENES) if is_seed else options.n_genes
+    panel, weights = choose_panel(learn, n_genes, () if teacher is None else tuple(teacher.genes))
     cells = pool_cohorts(learn, panel)
     if teacher is not None:
         cells = teach_cells(cells, panel, teacher)
     _LOG.info("learning from %d cells of %d cohorts over %d genes", len(cells), len(learn), len(panel))
     names = [cohort.entry.name for cohort in learn]
-    learnt = _train_members(cells, names, options, on_step)
-    single, calibration = _distil(cells, learnt, options, on_step)
+    scores: list[dict[str, Any]] = []
+    if is_seed:
+        learnt, scores = train_seed_members(cells, options, on_step)
+    else:
+        learnt = train_members(cells, names, options, on_step)
+    single, calibration = distil(cells, learnt, options, on_step)
     graph, difference = export_states(single, calibration)
     files = {"model.onnx": graph, PANEL_FILE: write_panel(panel, weights)}
-    if options.members > 1:
+    if options.members > 1 and not is_seed:
         files[ENSEMBLE_FILE], of_members = export_states(learnt.ensemble, learnt.calibration)
         difference = max(difference, of_members)
     measured = measure_members(learnt, names)
     measured["metrics"] += [judge_held_out(cohort, panel, single, calibration) for cohort in held_out]
     measured["training"] = describe_training(learn)
     document = describe_bundle(options, cells.truth, panel, measured, difference)
+    if is_seed:
+        document["recipe"] |= {"members": len(scores), "scores": scores}
     files["CARD.md"] = write_card(document, evaluation).encode()
     return write_bundle(
         options.output / BUNDLE_FOLDER, document, files, force=options.force or options.resume
     )
 
 
-def export_states(network: AxesNetwork, calibration: Calibration) -> tuple[bytes, float]:
+def export_states(network: StateNetwork, calibration: Calibration) -> tuple[bytes, float]:
     """Export a network, having compared it on batches of several sizes, with one mask and with many.
 
     Parameters
@@ -234,57 +248,3 @@ def _read_cohorts(options: TrainStatesOptions) -> tuple[list[Cohort], list[Cohor
             mend="hold them out too",
         )
     return learn, held_out
-
-
-def _train_members(
-    cells: StateCells, names: Sequence[str], options: TrainStatesOptions, on_step: Progress | None
-) -> Learnt:
-    n_folds = options.members if options.members > 1 else _FOLDS_OF_ONE
-    folds = split_folds(cells, options.split, n_folds, options.task.seed)
-    networks, said = [], []
-    for member in range(options.members):
-        kept = np.flatnonzero(folds == member)
-        task = StateTask(
-            cells.take(np.flatnonzero(folds != member)),
-            cells.take(kept),
-            replace(options.task, seed=options.task.seed + member),
-        )
-        loop = replace(options.loop, seed=options.loop.seed + member)
-        _LOG.info(
-            "member %d is judged by %s", member + 1,
-            ", ".join(names[number] for number in np.unique(cells.cohort[kept])),
-        )  # fmt: skip
-        folder = options.output / f"member-{member + 1}"
-        train(task, folder, loop, resume=options.resume, on_step=on_step)
-        networks.append(task.network.cpu())
-        said.append((kept, *predict_cells(task.network, cells, kept)))
-    kept, joint, cycle, strange = (np.concatenate(parts) for parts in zip(*said, strict=True))
-    truth = cells.truth
-    has_state = truth.is_t[kept] & (truth.state[kept] != "") & (truth.evidence[kept] != "teacher")
-    kept_back = KeptBack(
-        joint[has_state],
-        cycle[has_state],
-        truth.state[kept][has_state],
-        truth.cycle[kept][has_state],
-        cells.cohort[kept][has_state],
-    )
-    is_t = truth.is_t[kept]
-    return Learnt(
-        stack_members(networks),
-        fit_calibration(kept_back),
-        kept_back,
-        strange[is_t].astype(np.float64),
-        strange[~is_t].astype(np.float64),
-    )
-
-
-def _distil(
-    cells: StateCells, learnt: Learnt, options: TrainStatesOptions, on_step: Progress | None
-) -> tuple[AxesNetwork, Calibration]:
-    """Give one network; its answers are calibrated because those it learnt from were."""
-    if options.members == 1:
-        return learnt.ensemble, learnt.calibration
-    task = DistilTask(cells, learnt.ensemble, learnt.calibration, replace(options.task, dropout=0.1))
-    loop = replace(options.loop, steps=options.distil_steps, patience=None, weight_decay=0.01)
-    train(task, options.output / "distilled", loop, resume=options.resume, on_step=on_step)
-    return task.network.cpu(), Calibration(1.0, torch.zeros_like(learnt.calibration.shift))

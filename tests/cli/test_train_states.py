@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from command_line import run_command
 from state_cohorts import GENES, write_three
 from tcellflow.inference.states import StatePredictor
 from tcellflow.io.bundles import read_bundle
+from tcellflow.training import seed
 
 TINY = ("--steps", 12, "--distil-steps", 8, "--validate-every", 6, "--batch-size", 16, "--width", 12)
 TINY += ("--latent", 8, "--genes", 24, "--teacher", "none", "--device", "cpu")
@@ -94,3 +96,25 @@ def test_options_that_cannot_be_met_are_refused(run, tmp_path, options, code, sa
     assert done.code == code
     assert says in done.stderr
     assert not (tmp_path / "out" / "bundle").exists()
+
+
+def test_the_seed_network_is_trained_as_eight_members_and_the_best_are_kept(tmp_path, monkeypatch):
+    """Members are chosen by cells kept back; the bundle tells their scores, and runs without receptors."""
+    small = [replace(member, width=8, heads=2, batch=64) for member in seed.MEMBERS]
+    monkeypatch.setattr(seed, "MEMBERS", tuple(small))
+    monkeypatch.setattr(seed, "EPOCHS", 2)
+    manifest = write_three(tmp_path)
+    done = run_command(
+        "train", "states", "--manifest", manifest, "--architecture", "seed", "--genes", 24,
+        "--device", "cpu", "-o", tmp_path / "out",
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+    recipe = read_bundle(tmp_path / "out" / "bundle").description.document["recipe"]
+    kept = [score["is_kept"] for score in recipe["scores"]]
+    assert (len(kept), sum(kept)) in {(8, 3), (8, 5), (8, 8)}
+    assert kept == sorted(kept, reverse=True)
+    assert {score["member"] for score in recipe["scores"]} == {member.name for member in small}
+    predictor = StatePredictor(tmp_path / "out" / "bundle", threads=1, device="cpu")
+    calls = predictor.predict(np.ones((3, predictor.genes.size), np.float32))
+    np.testing.assert_allclose(calls.state_probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert ((calls.agreement >= 0) & (calls.agreement <= 1)).all()

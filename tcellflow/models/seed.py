@@ -1,0 +1,246 @@
+"""The network of the multimodal T-cell classifier, block for block, with masks for what is missing.
+
+Eight members with other seeds and settings are trained; the ensemble averages their logits.
+
+Invariant: a missing chain or V/J token is no key of the attention and a zero behind it, so that it says
+nothing. Four vectors per cell meet: expression, alpha, beta, and V/J genes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tcellflow.models.states import N_JOINT, AxesConfig, AxesLogits
+
+_HIDDEN = -1e4  # added to attention logits of what is missing
+_VJ_WIDTH = 64
+_TOKENS = 3  # alpha, beta, V/J
+
+
+@dataclass(frozen=True)
+class SeedConfig:
+    """Shape of the network.
+
+    Parameters
+    ----------
+    genes
+        Genes of the panel.
+    chain
+        Width of a chain's vector.
+    vj
+        Width of the one-hot V/J genes.
+    width
+        Width h of the network.
+    heads
+        Attention heads; divides the width.
+    dropout
+        Share dropped, in attention too.
+    states
+        Classes.
+    """
+
+    genes: int = 3_000
+    chain: int = 768
+    vj: int = 161
+    width: int = 512
+    heads: int = 4
+    dropout: float = 0.3
+    states: int = 7
+
+
+class ResidualBlock(nn.Module):
+    """Two linear layers beside a shortcut, normalised afterwards.
+
+    Parameters
+    ----------
+    width
+        Width.
+    dropout
+        Share dropped.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.Linear(width, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform (..., width).
+
+        Parameters
+        ----------
+        x
+            Vectors.
+
+        Returns
+        -------
+        torch.Tensor
+            The same shape.
+        """
+        transformed: Tensor = self.norm(x + self.dropout(self.inner(x)))
+        return transformed
+
+
+class SeedNetwork(nn.Module):
+    """Seven states of cells from expression, both chains and their V/J genes.
+
+    Parameters
+    ----------
+    config
+        Shape.
+    mean, scale
+        (G,) of log1p(counts per 10,000) over T cells; scale > 0.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: SeedConfig, mean: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", mean.float())
+        self.register_buffer("scale", scale.float())
+        h, p = config.width, config.dropout
+        self.gex_encoder = nn.Sequential(
+            *_layer(config.genes, 512, p), *_layer(512, h, p), ResidualBlock(h, p)
+        )
+        self.vj_encoder = nn.Sequential(*_layer(config.vj, _VJ_WIDTH, p))
+        self.tcr_encoder = nn.Sequential(*_layer(config.chain + _VJ_WIDTH, h, p), ResidualBlock(h, p))
+        self.vj_token_proj = nn.Sequential(*_layer(config.vj, h, p))
+        self.to_gex = nn.MultiheadAttention(h, config.heads, dropout=p, batch_first=True)
+        self.to_tcr = nn.MultiheadAttention(h, config.heads, dropout=p, batch_first=True)
+        self.norm_gex, self.norm_tcr = nn.LayerNorm(h), nn.LayerNorm(h)
+        self.dropout = nn.Dropout(p)
+        self.post_fusion = ResidualBlock(4 * h, p)
+        self.head = nn.Sequential(*_layer(4 * h, h, p), nn.Linear(h, config.states))
+
+    def forward(
+        self, expression: Tensor, present: Tensor, chains: Tensor, vj: Tensor, is_there: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Judge B cells.
+
+        Parameters
+        ----------
+        expression
+            (B, G) log1p(counts per 10,000).
+        present
+            (B or 1, G) 1 where a gene was measured.
+        chains
+            (B, 2, chain) vectors of alpha and beta, 0 where missing.
+        vj
+            (B, vj) one-hot V/J genes.
+        is_there
+            (B, 3) 1 where alpha, beta and V/J genes are known.
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            (B, states) logits and (B, 4h) latent.
+        """
+        gex = self.gex_encoder((expression - self.mean) / self.scale * present)[:, None]  # (B, 1, h)
+        genes = self.vj_encoder(vj)[:, None].expand(-1, 2, -1)  # (B, 2, 64)
+        tokens = torch.cat(
+            [self.tcr_encoder(torch.cat([chains, genes], -1)), self.vj_token_proj(vj)[:, None]], 1
+        )  # (B, 3, h)
+        weight = is_there[:, :, None]
+        bias = ((1 - is_there) * _HIDDEN)[:, None].repeat_interleave(self.config.heads, 0)  # (B heads, 1, 3)
+        heard, _ = self.to_gex(gex, tokens, tokens, attn_mask=bias, need_weights=False)
+        any_there = is_there.amax(1)[:, None, None]
+        gex_side = self.norm_gex(gex + self.dropout(heard) * any_there)
+        said, _ = self.to_tcr(tokens, gex, gex, need_weights=False)
+        tcr_side = self.norm_tcr(tokens + self.dropout(said)) * weight
+        latent = self.post_fusion(torch.cat([gex_side, tcr_side], 1).flatten(1))
+        return self.head(latent), latent
+
+
+def _layer(inputs: int, outputs: int, dropout: float) -> list[nn.Module]:
+    return [nn.Linear(inputs, outputs), nn.GELU(), nn.Dropout(dropout)]
+
+
+class SeedEnsemble(nn.Module):
+    """Members of the seed network, said in the words of the axes: `AxesLogits` of M + 1 judges.
+
+    The first judge is the average of the members' logits, whose answer counts; the members follow. States
+    have no axes of their own here: each resting state lies on one joint cell. A cell is strange where
+    no state speaks for it (the energy of the average).
+
+    Parameters
+    ----------
+    members
+        Networks of one panel.
+    cells
+        Joint cell of each of the K states, -1 for Proliferating.
+    """
+
+    has_leader = True
+
+    def __init__(self, members: list[SeedNetwork], cells: tuple[int, ...]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.config = AxesConfig(genes=members[0].config.genes, members=len(members))
+        self._shape = members[0].config
+        self._resting = [state for state, cell in enumerate(cells) if cell >= 0]
+        self._cycling = [state for state, cell in enumerate(cells) if cell < 0]
+        to_joint = torch.zeros(len(self._resting), N_JOINT)
+        for row, state in enumerate(self._resting):
+            to_joint[row, cells[state]] = 1
+        self.register_buffer("mean", members[0].mean)
+        self.register_buffer("to_joint", to_joint)
+        self.register_buffer("elsewhere", (to_joint.sum(0) == 0).float() * _HIDDEN)
+
+    mean: Tensor
+    to_joint: Tensor
+    elsewhere: Tensor
+
+    def summarise(self, part: Tensor) -> Tensor:
+        """Take the answer that counts out of the judges'.
+
+        Parameters
+        ----------
+        part
+            (M + 1, B, ...) of any part of `AxesLogits`.
+
+        Returns
+        -------
+        torch.Tensor
+            (B, ...).
+        """
+        return part[0]
+
+    def forward(self, expression: Tensor, present: Tensor, receptors: Tensor | None = None) -> AxesLogits:
+        """Judge B cells whose chains are not known.
+
+        Parameters
+        ----------
+        expression, present
+            As in `SeedNetwork.forward`.
+        receptors
+            Not looked at: chains and V/J genes count as missing.
+
+        Returns
+        -------
+        AxesLogits
+            Of the average and of M members.
+        """
+        del receptors
+        rows = expression.shape[0]
+        shape = self._shape
+        nothing = (
+            expression.new_zeros(rows, 2, shape.chain),
+            expression.new_zeros(rows, shape.vj),
+            expression.new_zeros(rows, _TOKENS),
+        )
+        answers = [member(expression, present, *nothing) for member in self.members]
+        logits = torch.stack([logits for logits, _ in answers])  # (M, B, K)
+        logits = torch.cat([logits.mean(0, keepdim=True), logits])
+        resting, cycling = logits[..., self._resting], logits[..., self._cycling]
+        strange = -torch.logsumexp(logits, -1, keepdim=True)
+        joint = resting @ self.to_joint + self.elsewhere
+        cycle = cycling - torch.logsumexp(resting, -1, keepdim=True)
+        return AxesLogits(joint, cycle, strange, answers[0][1][None], None)
