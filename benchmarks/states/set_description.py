@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tcellflow.inference.collapse import LINEAGES, find_resting_state
-from tcellflow.vocabulary import Evidence, Function, Lineage, State
+from tcellflow.training.label_maps import Meaning, find_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tcellflow.vocabulary import Evidence, Function, Lineage, State
 
 
 class Foreign(StrEnum):
@@ -52,16 +53,7 @@ class Axes:
         """The state, where all that the label allows is one (cells count as resting unless it says more)."""
         if self.nearly:
             return self.nearly
-        if self.cycling:
-            return State.PROLIFERATING
-        if not self.functions:
-            return None
-        possible = {
-            find_resting_state(lineage, function, "memory")
-            for lineage in self.lineages or LINEAGES
-            for function in self.functions
-        } - {None}
-        return possible.pop() if len(possible) == 1 else None
+        return find_state(Meaning(self.lineages, self.functions).mark_joint(), self.cycling)
 
 
 NOTHING = Axes()
