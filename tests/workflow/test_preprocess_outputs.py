@@ -213,7 +213,7 @@ def outputs(tmp_path, gex):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["embed-tcr", "{out}/s.receptors.parquet"], 65, "'receptors/1' instead of 'chains/1'"),
+        (["embed-tcr", "{out}/s.receptors.parquet"], 65, "'receptors/2' instead of 'chains/1'"),
         (["embed-tcr", "{plain}"], 65, "no tcellflow contract instead of 'chains/1'"),
         (["embed-tcr", "{out}/s.cells.h5ad"], 66, "the file is not a Parquet file"),
         (["embed-tcr", "{out}/s.chains.parquet", "--gex", "{h5ad}"], 65, "not written by tcellflow"),
@@ -224,7 +224,7 @@ def outputs(tmp_path, gex):
         (
             ["predict", "{out}/s.cells.h5ad", "--receptors", "{out}/s.chains.parquet"],
             65,
-            "'chains/1' instead of 'receptors/1'",
+            "'chains/1' instead of 'receptors/2'",
         ),
         (["report", "{gex}"], 66, "the file is neither Parquet nor JSON"),
         (["report", "{plain}"], 66, "the table was not written by tcellflow"),
