@@ -20,7 +20,7 @@ PIPELINE = ROOT / "nextflow"
 MODULES = PIPELINE / "modules" / "local" / "tcellflow"
 CHECKSUM, JAR = (ROOT / "requirements" / "nextflow.sha256").read_text().split()
 VERSION = JAR.removeprefix("nextflow-").removesuffix("-one.jar")
-TIMEOUT_SECONDS = 900
+TIMEOUT_SECONDS = 1_800
 # one light compiler and collector: half the CPU time of a short run
 JAVA_OPTIONS = "-Xms64m -Xmx768m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
@@ -44,6 +44,7 @@ class Nextflow:
     """Nextflow with its home."""
 
     home: Path
+    parser: str = "v2"
 
     def environment(self, *first_on_path: Path) -> dict[str, str]:
         """The variables a run sees: the tested tcellflow is on PATH, behind `first_on_path`."""
@@ -56,7 +57,7 @@ class Nextflow:
             "NXF_OFFLINE": "true",
             "NXF_ANSI_LOG": "false",
             "NXF_DISABLE_CHECK_LATEST": "true",
-            "NXF_SYNTAX_PARSER": "v2",
+            "NXF_SYNTAX_PARSER": self.parser,
             "NXF_OPTS": JAVA_OPTIONS,
         }
 
