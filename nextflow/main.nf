@@ -26,7 +26,7 @@ workflow {
         )
         COHORT(
             channel.fromList(rows.collect { row -> [row.meta, row.batch, row.expected_state] }),
-            TCELLFLOW.out.html,
+            TCELLFLOW.out.done,
             TCELLFLOW.out.sections,
             file("${projectDir}/assets/multiqc_config.yml"),
             folder,

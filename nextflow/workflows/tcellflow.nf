@@ -37,28 +37,27 @@ workflow TCELLFLOW {
         predict_files = TCELLFLOW_PREDICT.out.predictions.mix(TCELLFLOW_PREDICT.out.clonotypes, TCELLFLOW_PREDICT.out.metrics)
     }
 
-    html = channel.empty()
+    // The number of files of each sample is known, so that what follows starts with the last of them.
+    def sizes = samples.map { meta, gex, tcr, _adt -> [meta, countFiles(gex, tcr, steps)] }
+    done = TCELLFLOW_PREPROCESS.out.qc
+        .mix(chains, embed_files, predict_files)
+        .combine(sizes, by: 0)
+        .map { meta, file, size -> [groupKey(meta, size), file] }
+        .groupTuple()
+        .map { key, found -> [key.getGroupTarget(), found.sort { file -> file.name }] }
     sections = channel.empty()
     if ('report' in steps) {
-        // The number of files of each sample is known, so its report starts with the last of them.
-        def sizes = samples.map { meta, gex, tcr, _adt -> [meta, countReportFiles(gex, tcr, steps)] }
-        def files = TCELLFLOW_PREPROCESS.out.qc
-            .mix(chains, embed_files, predict_files)
-            .combine(sizes, by: 0)
-            .map { meta, file, size -> [groupKey(meta, size), file] }
-            .groupTuple()
-            .map { key, found -> [key.getGroupTarget(), found.sort { file -> file.name }] }
-        TCELLFLOW_REPORT(files)
-        html = TCELLFLOW_REPORT.out.html
+        TCELLFLOW_REPORT(done)
+        done = TCELLFLOW_REPORT.out.html
         sections = TCELLFLOW_REPORT.out.multiqc
     }
 
     emit:
-    html // channel of [meta, page]
+    done // channel of [meta, files] of the samples that went through all their steps
     sections // channel of [meta, MultiQC section]
 }
 
 // qc; chains; receptors and embed.json; predictions, clonotypes and metrics
-def countReportFiles(gex, tcr, steps) {
+def countFiles(gex, tcr, steps) {
     return 1 + (tcr ? 1 : 0) + (tcr && 'embed-tcr' in steps ? 2 : 0) + (gex && 'predict' in steps ? 3 : 0)
 }

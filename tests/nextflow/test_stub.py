@@ -60,19 +60,19 @@ def test_the_run_leaves_its_notes(stub):
     versions = (folder / "tcellflow_software_mqc_versions.yml").read_text()
     steps = ("EMBEDTCR", "PREDICT", "PREPROCESS", "REPORT")
     assert versions == "".join(f"TCELLFLOW_{step}:\n    tcellflow: '{__version__}'\n" for step in steps)
-    lines = [
-        line
-        for line in (folder / "tcellflow_samples_mqc.tsv").read_text().splitlines()
-        if not line.startswith("#")
-    ]
-    rows = list(csv.DictReader(lines, delimiter="\t"))
-    assert {row["Sample"]: row["outcome"] for row in rows} == dict.fromkeys(SAMPLES, "done")
+    assert _read_outcomes(folder) == dict.fromkeys(SAMPLES, "done")
     assert {path.name for path in folder.iterdir()} >= {
         "params.json",
         "report.html",
         "timeline.html",
         "dag.mmd",
     }
+
+
+def _read_outcomes(folder):
+    lines = (folder / "tcellflow_samples_mqc.tsv").read_text().splitlines()
+    rows = csv.DictReader([line for line in lines if not line.startswith("#")], delimiter="\t")
+    return {row["Sample"]: row["outcome"] for row in rows}
 
 
 def test_steps_can_be_chosen_and_the_older_parser_will_do(nextflow, tmp_path):
@@ -87,3 +87,4 @@ def test_steps_can_be_chosen_and_the_older_parser_will_do(nextflow, tmp_path):
     assert steps == {"PREPROCESS", "PREDICT"}
     assert len(done.tasks("COMPLETED")) == 4 + 3
     assert (tmp_path / "results" / "healthy" / "healthy.predictions.csv").is_file()  # the usual folder
+    assert _read_outcomes(tmp_path / "results" / "pipeline_info") == dict.fromkeys(SAMPLES, "done")

@@ -4,7 +4,7 @@ include { MULTIQC } from '../../../modules/local/multiqc/main'
 workflow COHORT {
     take:
     samples // channel of [meta, batch, expected_state]
-    done // channel of [meta, page]: the samples with a report
+    done // channel of [meta, files]: the samples that went through all their steps
     sections // channel of [meta, MultiQC section]
     config // file: configuration of MultiQC
     folder // where the tables of the cohort are kept
@@ -13,7 +13,7 @@ workflow COHORT {
     main:
     table = samples
         .join(done, remainder: true)
-        .map { meta, batch, expected, page -> [meta.id, page ? 'done' : 'failed', batch, expected].join('\t') }
+        .map { meta, batch, expected, files -> [meta.id, files ? 'done' : 'failed', batch, expected].join('\t') }
         .collectFile(name: 'tcellflow_samples_mqc.tsv', seed: headOfSamples(), newLine: true, sort: true, storeDir: folder)
     versions = channel.topic('versions')
         .map { process, tool, version -> "${process.tokenize(':').last()}:\n    ${tool}: '${version}'" }
