@@ -30,6 +30,7 @@ PEERS = {
     "batch": "batches of 64, padded to 32",
     "upstream": "padded to 64",
 }
+SETS = ("screp_ards", "dextramer")
 
 
 def per_chain(run: Run) -> float:
@@ -69,7 +70,7 @@ def measure_gain(options: argparse.Namespace, path: Path) -> dict[str, object]:
 def write_sets(options: argparse.Namespace, folder: Path) -> dict[str, Path]:
     """Write the chains that are timed; of a large set a share of the distinct ones, with all their copies."""
     paths = {}
-    for name, most in (("corpus", options.chains), ("screp_ards", options.most), ("dextramer", options.most)):
+    for name, most in (("corpus", options.chains), *((name, options.most) for name in SETS)):
         chains = read_chains(options.data, name)
         number = number_distinct(chains)
         share = min(1.0, most / len(chains)) if most else 1.0
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--peer-chains", type=int, default=128)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--most", type=int, default=0, help="chains of the sets with duplicates; 0 = all")
+    parser.add_argument("--parts", nargs="+", choices=(*PEERS, *SETS), default=[*PEERS, *SETS])
     parser.add_argument("--output", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
     document: dict[str, object] = {
@@ -99,10 +101,10 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         paths = write_sets(options, Path(folder))
-        for mode in PEERS:
+        for mode in (mode for mode in PEERS if mode in options.parts):
             document[mode] = compare(options, paths["corpus"], mode)
             print(mode, document[mode], file=sys.stderr, flush=True)
-        for name in ("screp_ards", "dextramer"):
+        for name in (name for name in SETS if name in options.parts):
             document[name] = measure_gain(options, paths[name])
             print(name, document[name], file=sys.stderr, flush=True)
     document["limits_after"] = measure_limits()

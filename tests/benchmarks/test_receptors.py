@@ -33,7 +33,7 @@ def data(tmp_path_factory):
         ("tra_human", "TRA", 2),
         ("tra_olga_synthetic", "TRA", 3),
     ):
-        write_table(corpus / f"{name}.parquet", make_chains(3_000, locus, seed))
+        write_table(corpus / f"{name}.parquet", make_chains(3_000, locus, seed, "TCREmbedding_unique_filt"))
     write_table(corpus / "paired_human.parquet", make_pairs(3_000, 10), make_pairs(2_100, 20, HELD_OUT))
     labelled = pd.concat([_see_epitope(number, 120) for number in range(3)], ignore_index=True)
     labelled.assign(is_10x_dextramer_ref=False).to_parquet(corpus / "epitope_human.parquet")
@@ -45,6 +45,7 @@ def data(tmp_path_factory):
     controls = pd.concat([controls.assign(epitope=f"E{n}", y=np.int8(0)) for n in range(3)])
     pd.concat([positives, others, controls]).to_parquet(corpus / "immrep22_train.parquet")
     _write_clones(folder)
+    _write_contigs(folder)
     return folder
 
 
@@ -69,8 +70,17 @@ def _write_clones(folder):
         cells[f"{locus}_cdr3_aa"] = junction.where(~is_naive, junction.str[:3] + "WWW" + junction.str[3:])
         cells[f"{locus}_cdr3_nt"] = cells[f"{locus}_cdr3_aa"]
     cells["label7"] = np.where(is_naive, "naive", "memory")
+    cells = pd.concat([cells, cells])
     (folder / "tcr_adt_10x_dextramer_cd8").mkdir()
     cells.to_parquet(folder / "tcr_adt_10x_dextramer_cd8" / "cells.parquet")
+
+
+def _write_contigs(folder):
+    chains = [pd.DataFrame(make_chains(100, locus, seed)) for seed, locus in enumerate(("TRA", "TRB"), 50)]
+    names = {"locus": "chain", "junction_aa": "cdr3", "v_call": "v_gene", "j_call": "j_gene"}
+    table = pd.concat(chains).rename(columns=names).assign(productive="True")
+    (folder / "screp_ards").mkdir()
+    table.to_csv(folder / "screp_ards" / "filtered_contig_annotations.all8.csv.gz", index=False)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +139,20 @@ def test_hidden_residues_are_asked_of_every_row(data, bundle, tmp_path):
         assert all(0 <= row["accuracy"][0] <= 1 for row in figures[part].values())
     # between its anchors a junction made here starts with A and ends with Y
     assert figures["TRB ends"]["position and length"]["accuracy"][0] > 2 * 1 / 14
+
+
+def test_no_vector_depends_on_its_batch_order_or_threads(data, bundle, tmp_path):
+    figures = run_script("invariance.py", data, bundle, tmp_path / "v.json", "--chains", "200")
+    assert max(figures.values()) <= 1e-5
+
+
+def test_speed_is_told_beside_tcr_bert_and_with_what_deduplication_gains(data, bundle, tmp_path):
+    figures = run_script(
+        "speed.py", data, bundle, tmp_path / "t.json", "--chains", "50", "--peer-chains", "2", "--pairs", "1"
+    )
+    assert figures["one"]["ratio_per_junction"]["median"] > 1
+    # every clone of the made data has two cells
+    assert figures["dextramer"]["chains"] == 2 * figures["dextramer"]["distinct"]
 
 
 def test_near_junctions_are_those_one_edit_apart():
