@@ -25,7 +25,7 @@ from tcellflow.io.bundles import PACKAGED_FOLDER
 HERE = Path(__file__).parent
 OPTIONS = (
     "--split", "cohort", "--seeds", "4", "--steps", "500", "--distil-steps", "500", "--width", "192",
-    "--latent", "96", "--learning-rate", "0.002", "--validate-every", "100", "--device", "cpu",
+    "--latent", "96", "--learning-rate", "0.002", "--validate-every", "500", "--device", "cpu",
 )  # fmt: skip
 
 

@@ -243,4 +243,4 @@ class SeedEnsemble(nn.Module):
         strange = -torch.logsumexp(logits, -1, keepdim=True)
         joint = resting @ self.to_joint + self.elsewhere
         cycle = cycling - torch.logsumexp(resting, -1, keepdim=True)
-        return AxesLogits(joint, cycle, strange, answers[0][1][None], None)
+        return AxesLogits((joint,), cycle, strange, answers[0][1][None], None)

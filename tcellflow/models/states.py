@@ -59,8 +59,9 @@ class AxesLogits(NamedTuple):
 
     Parameters
     ----------
-    joint
-        (M, B, 54) logits of lineage and function, lineage-major.
+    heads
+        (M, B, 54) logits of lineage and function, lineage-major, of each head. Heads share no weight;
+        their mean counts.
     cycle
         (M, B, 1) logit of cycling.
     strange
@@ -71,11 +72,16 @@ class AxesLogits(NamedTuple):
         (M, B, taught) guess of the teacher's latent vector; None where there is no teacher.
     """
 
-    joint: Tensor
+    heads: tuple[Tensor, ...]
     cycle: Tensor
     strange: Tensor
     latent: Tensor
     taught: Tensor | None
+
+    @property
+    def joint(self) -> Tensor:
+        """(M, B, 54) the mean of the heads."""
+        return torch.stack(self.heads).mean(0)
 
 
 class MemberLinear(nn.Module):
@@ -178,6 +184,8 @@ class AxesNetwork(nn.Module):
             self.of_receptors = MemberLinear(m, 2 * config.receptor_dimension + 2, config.receptor_width)
             self.receptors_to_latent = MemberLinear(m, config.receptor_width, latent)
         self.joint = MemberLinear(m, latent, N_JOINT)
+        self.joint_of_genes = MemberLinear(m, config.genes, N_JOINT)
+        nn.init.zeros_(self.joint_of_genes.weight)
         self.cycle = MemberLinear(m, latent, 1)
         self.strange = MemberLinear(m, latent, 1)
         if config.taught:
@@ -228,7 +236,8 @@ class AxesNetwork(nn.Module):
         dropped = self.dropout(latent)
         strange = self.strange(self.dropout(functional.gelu(self.to_strange(first))))
         taught = self.taught(dropped) if self.config.taught else None
-        return AxesLogits(self.joint(dropped) + self.forbidden, self.cycle(dropped), strange, latent, taught)
+        heads = (self.joint(dropped) + self.forbidden, self.joint_of_genes(standard) + self.forbidden)
+        return AxesLogits(heads, self.cycle(dropped), strange, latent, taught)
 
 
 def stack_members(networks: list[AxesNetwork]) -> AxesNetwork:

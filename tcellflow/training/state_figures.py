@@ -85,8 +85,8 @@ def measure_members(learnt: Learnt, names: Sequence[str]) -> dict[str, Any]:
         metrics.append(_judge(names[number], "the member that had not seen it", probabilities[rows], part))
     return {
         "calibration": {
-            "method": "temperature and one shift each for Memory, Naive and Treg, by the likelihood of cells "
-            "kept back; n cells of one cohort and state count as the square root of n",
+            "method": "temperature and one shift each for Memory, Naive, Treg and Effector, by the "
+            "likelihood of cells kept back; n cells of one cohort and state count as the square root of n",
             "temperature": calibration.temperature,
             "shift": [float(x) for x in calibration.shift],
             "cycle_temperature": calibration.cycle_temperature,
@@ -107,7 +107,7 @@ def measure_members(learnt: Learnt, names: Sequence[str]) -> dict[str, Any]:
 
 def judge_held_out(
     cohort: Cohort, panel: NDArray[np.object_], network: StateNetwork, calibration: Calibration
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     """Judge a network by a cohort that nobody learnt from.
 
     Parameters
@@ -121,15 +121,17 @@ def judge_held_out(
 
     Returns
     -------
-    dict
-        An entry of ``metrics``.
+    list of dict
+        An entry of ``metrics``; none for a cohort without true states.
     """
     cells = pool_cohorts([cohort], panel)
     truth = cells.truth
     rows = np.flatnonzero(truth.is_t & (truth.state != "") & (truth.evidence != Evidence.TEACHER))
+    if not rows.size:
+        return []
     joint, cycle, _ = predict_cells(network, cells, rows)
     part = KeptBack(joint, cycle, truth.state[rows], truth.cycle[rows], cells.cohort[rows])
-    return _judge(cohort.entry.name, "the bundle", calibrate(part, calibration), part)
+    return [_judge(cohort.entry.name, "the bundle", calibrate(part, calibration), part)]
 
 
 def _judge(cohort: str, judge: str, probabilities: NDArray[np.float64], cells: KeptBack) -> dict[str, Any]:

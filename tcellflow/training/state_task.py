@@ -18,6 +18,11 @@ from tcellflow.models.states import AxesConfig, AxesNetwork
 from tcellflow.training.label_maps import possible_joint, resting_states
 from tcellflow.training.state_batches import BatchOptions, StateBatches
 from tcellflow.training.state_cells import measure_scales
+from tcellflow.training.state_losses import (
+    measure_cycle_loss,
+    measure_label_loss,
+    measure_teacher_loss,
+)
 from tcellflow.training.state_noise import StateNoise, show_cells
 from tcellflow.vocabulary import State
 
@@ -42,6 +47,8 @@ class StateTaskOptions:
     ----------
     width, latent, dropout
         Shape, as in `AxesConfig`.
+    ridge_weight
+        Weight of the squared weights from genes straight to the axes.
     label_noise
         Share of labels taken to be wrong.
     cycle_weight, strange_weight, teacher_weight, consistency_weight
@@ -57,6 +64,7 @@ class StateTaskOptions:
     width: int = 256
     latent: int = 128
     dropout: float = 0.3
+    ridge_weight: float = 0.03
     label_noise: float = 0.1
     cycle_weight: float = 0.3
     strange_weight: float = 0.5
@@ -108,14 +116,19 @@ class StateTask:
         logits: AxesLogits = self.network(batch.expression, batch.present, batch.receptors)
         t_cells = len(batch.joint)
         parts = {
-            "labels": measure_label_loss(
-                logits.joint[0, :t_cells], batch.joint, batch.weight, options.label_noise
-            ),
+            "labels": torch.stack(
+                [
+                    measure_label_loss(head[0, :t_cells], batch.joint, batch.weight, options.label_noise)
+                    for head in logits.heads
+                ]
+            ).sum(),
+            "ridge": self.network.joint_of_genes.weight.square().sum(),
             "cycle": measure_cycle_loss(logits.cycle[0, :t_cells], batch.cycle),
             "strange": functional.binary_cross_entropy_with_logits(logits.strange[0], batch.is_strange),
         }
         loss = (
             parts["labels"]
+            + options.ridge_weight * parts["ridge"]
             + options.cycle_weight * parts["cycle"]
             + options.strange_weight * parts["strange"]
         )
@@ -187,74 +200,6 @@ def build_network(learn: StateCells, options: StateTaskOptions) -> AxesNetwork:
         return AxesNetwork(
             config, torch.from_numpy(mean), torch.from_numpy(scale), torch.from_numpy(possible_joint().copy())
         )
-
-
-def measure_label_loss(joint: Tensor, allowed: Tensor, weight: Tensor, label_noise: float) -> Tensor:
-    """Measure how little probability lies on what the labels allow.
-
-    Parameters
-    ----------
-    joint
-        (T, 54) logits.
-    allowed
-        (T, 54) bool; cells that may be anything add nothing.
-    weight
-        (T, 1) of each label.
-    label_noise
-        Share of labels taken to be wrong: a wrong label costs no more than its log.
-
-    Returns
-    -------
-    torch.Tensor
-        Mean over the cells whose labels say something.
-    """
-    probabilities = joint.float().softmax(-1)
-    possible = torch.from_numpy(possible_joint().copy()).to(joint.device)
-    says = (allowed != possible).any(-1, keepdim=True).float()
-    inside = (probabilities * allowed).sum(-1, keepdim=True)
-    loss = -torch.log((1 - label_noise) * inside + label_noise / (len(STATES) - 1))
-    weights = weight * says
-    return (loss * weights).sum() / weights.sum().clamp(min=1)
-
-
-def measure_cycle_loss(cycle: Tensor, truth: Tensor) -> Tensor:
-    """Measure the loss of cycling over the cells of which it is known.
-
-    Parameters
-    ----------
-    cycle
-        (T, 1) logits.
-    truth
-        (T, 1) 1, 0, or -1 = not known.
-
-    Returns
-    -------
-    torch.Tensor
-        Mean; 0 if nothing is known.
-    """
-    known = (truth >= 0).float()
-    loss = functional.binary_cross_entropy_with_logits(cycle.float(), truth.clamp(min=0), reduction="none")
-    return (loss * known).sum() / known.sum().clamp(min=1)
-
-
-def measure_teacher_loss(guess: Tensor, taught: Tensor) -> Tensor:
-    """Measure how far the guess of a teacher's latent vector is off.
-
-    Parameters
-    ----------
-    guess
-        (T, K).
-    taught
-        (T, K), NaN rows where the teacher says nothing.
-
-    Returns
-    -------
-    torch.Tensor
-        Mean squared error over the others, capped for far values; 0 if there are none.
-    """
-    known = (~taught.isnan()).float()
-    error = functional.smooth_l1_loss(guess.float(), taught.nan_to_num(), reduction="none")
-    return (error * known).sum() / known.sum().clamp(min=1)
 
 
 def predict_cells(

@@ -166,7 +166,8 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
         files[ENSEMBLE_FILE], of_members = export_states(learnt.ensemble, learnt.calibration)
         difference = max(difference, of_members)
     measured = measure_members(learnt, names)
-    measured["metrics"] += [judge_held_out(cohort, panel, single, calibration) for cohort in held_out]
+    for cohort in held_out:
+        measured["metrics"] += judge_held_out(cohort, panel, single, calibration)
     measured["training"] = describe_training(learn)
     document = describe_bundle(options, cells.truth, panel, measured, difference)
     if is_seed:

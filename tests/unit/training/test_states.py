@@ -17,6 +17,7 @@ from tcellflow.training.label_maps import possible_joint
 from tcellflow.training.loop import LoopOptions, train
 from tcellflow.training.state_batches import BatchOptions, StateBatches
 from tcellflow.training.state_cells import choose_panel, pool_cohorts
+from tcellflow.training.state_losses import measure_label_loss
 from tcellflow.training.state_noise import StateNoise, measure_ambient, noise_cells, show_cells, shuffle_genes
 from tcellflow.training.state_reliability import (
     KeptBack,
@@ -25,11 +26,11 @@ from tcellflow.training.state_reliability import (
     fit_calibration,
     measure_sets,
 )
-from tcellflow.training.state_task import StateTask, StateTaskOptions, measure_label_loss
+from tcellflow.training.state_task import StateTask, StateTaskOptions
 from tcellflow.training.states import export_states
 
 TASK = StateTaskOptions(width=16, latent=8, batch=BatchOptions(t_cells=24, strange=8))
-LOOP = LoopOptions(steps=100, learning_rate=0.01, warm_up_steps=5, validate_every=20, device="cpu",
+LOOP = LoopOptions(steps=200, learning_rate=0.01, warm_up_steps=5, validate_every=20, device="cpu",
                    is_mixed_precision=False)  # fmt: skip
 
 
