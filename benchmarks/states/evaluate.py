@@ -134,7 +134,6 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="no trees, networks and curves")
     parser.add_argument("-o", "--output", type=Path, help="JSON file for the figures")
     options = parser.parse_args()
-    logging.disable()
     result = evaluate(options)
     if options.output:
         options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -142,4 +141,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.disable()  # here and not in main(): it holds for the whole process
     main()
