@@ -1,7 +1,6 @@
 # Two commands matter to a newcomer: `make demo` and `make test`.
 PYTHON ?= python3.11
 DEMO   ?= demo
-SLOW   ?=
 DATA   ?= $(or $(TCELLFLOW_TEST_DATA),../shared/data)
 CORPUS ?= $(DATA)/tcr_corpus
 RUN    ?= receptors-run
