@@ -29,8 +29,14 @@ def states(
         typer.Option("--split", help="What stays together between learning and judging."),
     ] = "donor",
     seeds: Annotated[
-        int, typer.Option("--seeds", min=1, help="Members; each keeps another share of the units back.")
-    ] = 5,
+        int | None,
+        typer.Option(
+            "--seeds",
+            min=1,
+            help="Members (5); each keeps another share of the units back. With --architecture seed: train "
+            "the first so many of its eight.",
+        ),
+    ] = None,
     hold_out: Annotated[
         list[str] | None,
         typer.Option("--hold-out", help="Cohort that nobody learns from; may be repeated."),

@@ -1,4 +1,4 @@
-"""`train states --architecture seed`: eight members of the seed network, the best of them averaged.
+"""`train states --architecture seed`: up to eight members of the seed network, the best of them averaged.
 
 Invariant: members, and how many of them, are chosen by macro-F1 on the validation cells, which none of
 them learnt from and which are not test cells.
@@ -33,7 +33,7 @@ EPOCHS: Final = 70
 _PATIENCE: Final = 12
 _WARM_UP: Final = 0.05  # of all steps
 _LABEL_SMOOTHING: Final = 0.03
-_SIZES: Final = (3, 5, 8)  # of the ensembles that are compared
+_SIZES: Final = (3, 5)  # of the ensembles that are compared with all members
 # One joint cell for each resting state; the network does not tell lineages and kinds of memory.
 _CELL_OF: Final = {
     State.EFFECTOR: (Lineage.UNRESOLVED, Function.EFFECTOR),
@@ -175,6 +175,7 @@ def train_seed(
     folds: NDArray[np.int64],
     folder: Path,
     loop: LoopOptions,
+    n_members: int,
     *,
     resume: bool,
     on_step: Callable[[int, int], None] | None = None,
@@ -191,6 +192,8 @@ def train_seed(
         Where checkpoints and metrics go.
     loop
         Device and precision; steps, rates and patience are the classifier's own.
+    n_members
+        How many of `MEMBERS` are trained, the first ones.
     resume
         Whether to go on from the folder's checkpoints.
     on_step
@@ -199,7 +202,7 @@ def train_seed(
     Returns
     -------
     tuple
-        The ensemble, and the score of every member.
+        The ensemble, and settings and score of every member, the best first.
 
     Raises
     ------
@@ -215,8 +218,8 @@ def train_seed(
             where="cohorts",
             mend="give more labelled cells, or split by a smaller unit",
         )
-    scored: list[tuple[float, SeedNetwork, str]] = []
-    for number, member in enumerate(MEMBERS, 1):
+    scored: list[tuple[float, SeedNetwork, SeedMember]] = []
+    for number, member in enumerate(MEMBERS[:n_members], 1):
         task = SeedTask(cells, learn, kept_back, member)
         steps = EPOCHS * task.steps_per_epoch
         own = replace(
@@ -231,18 +234,17 @@ def train_seed(
         )
         train(task, folder / f"member-{number}", own, resume=resume, on_step=on_step)
         network = task.network.cpu()
-        scored.append((judge_ensemble([network], cells, kept_back), network, member.name))
+        scored.append((judge_ensemble([network], cells, kept_back), network, member))
     ranked = sorted(scored, key=lambda entry: -entry[0])
     score_of = {
         size: judge_ensemble([network for _, network, _ in ranked[:size]], cells, kept_back)
-        for size in _SIZES
-        if size <= len(ranked)
+        for size in (*(size for size in _SIZES if size < len(ranked)), len(ranked))
     }
     best = max(score_of, key=lambda size: (score_of[size], -size))
     chosen = [network for _, network, _ in ranked[:best]]
     scores = [
-        {"member": name, "macro_f1": round(score, 4), "is_kept": place < best}
-        for place, (score, _, name) in enumerate(ranked)
+        {"member": asdict(member), "macro_f1": round(score, 4), "is_kept": place < best}
+        for place, (score, _, member) in enumerate(ranked)
     ]
     return SeedEnsemble(chosen, joint_cells()), scores
 

@@ -160,12 +160,9 @@ def describe_bundle(
         "recipe": {
             "architecture": options.architecture,
             "split": options.split,
-            "members": options.members,
+            "members": options.n_members,
             "held_out": sorted(options.hold_out),
-            "steps": options.loop.steps,
-            "distil_steps": options.distil_steps,
-            "learning_rate": options.loop.learning_rate,
-            **asdict(options.task),
+            **({} if options.architecture == "seed" else _describe_axes(options)),
         },
         "limits": [
             "human T cells only; states that no cell was labelled with rest on the teacher or on nothing",
@@ -175,6 +172,16 @@ def describe_bundle(
         "intended_use": "States of human T cells from single-cell expression data; no clinical use",
         "licence": "MIT",
         **measured,
+    }
+
+
+def _describe_axes(options: TrainStatesOptions) -> dict[str, Any]:
+    """Give the settings of the axes network; members of the seed network bring their own."""
+    return {
+        "steps": options.loop.steps,
+        "distil_steps": options.distil_steps,
+        "learning_rate": options.loop.learning_rate,
+        **asdict(options.task),
     }
 
 

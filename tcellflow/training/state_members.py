@@ -60,10 +60,10 @@ def train_members(
     Learnt
         The members and what they said of the cells they kept back.
     """
-    n_folds = options.members if options.members > 1 else _FOLDS_OF_ONE
+    n_folds = options.n_members if options.n_members > 1 else _FOLDS_OF_ONE
     folds = split_folds(cells, options.split, n_folds, options.task.seed)
     networks, said = [], []
-    for member in range(options.members):
+    for member in range(options.n_members):
         kept = np.flatnonzero(folds == member)
         task = StateTask(
             cells.take(np.flatnonzero(folds != member)),
@@ -100,11 +100,11 @@ def train_seed_members(
     Returns
     -------
     tuple
-        The ensemble and what it said of the cells kept back, and the score of every member.
+        The ensemble and what it said of the cells kept back; settings and score of every member.
     """
     folds = split_folds(cells, options.split, _FOLDS_OF_ONE, options.task.seed)
     ensemble, scores = train_seed(
-        cells, folds, options.output, options.loop, resume=options.resume, on_step=on_step
+        cells, folds, options.output, options.loop, options.n_members, resume=options.resume, on_step=on_step
     )
     kept = np.flatnonzero(folds == 0)
     return _gather(ensemble, cells, kept, predict_cells(ensemble, cells, kept)), scores
@@ -131,7 +131,7 @@ def distil(
     tuple
         Network and calibration; those of the members where there is one, or the seed's, which stay.
     """
-    if options.members == 1 or not isinstance(learnt.ensemble, AxesNetwork):
+    if options.n_members == 1 or not isinstance(learnt.ensemble, AxesNetwork):
         return learnt.ensemble, learnt.calibration
     task = DistilTask(cells, learnt.ensemble, learnt.calibration, replace(options.task, dropout=0.1))
     loop = replace(options.loop, steps=options.distil_steps, patience=None, weight_decay=0.01)

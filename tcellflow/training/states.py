@@ -24,6 +24,7 @@ from tcellflow.training.cohorts import Cohort, read_cohort
 from tcellflow.training.export import GraphSpec, export_onnx
 from tcellflow.training.label_maps import resting_states
 from tcellflow.training.loop import LoopOptions
+from tcellflow.training.seed import MEMBERS as SEED_MEMBERS
 from tcellflow.training.state_card import write_card
 from tcellflow.training.state_cells import choose_panel, pool_cohorts
 from tcellflow.training.state_description import PANEL_FILE, describe_bundle, describe_training, write_panel
@@ -47,6 +48,7 @@ _LOG = logging.getLogger(__name__)
 BUNDLE_FOLDER: Final = "bundle"
 Architecture = Literal["axes", "seed"]
 _SEED_GENES: Final = 3_000
+_AXES_MEMBERS: Final = 5
 _OUTPUTS: Final = (
     "state_probabilities", "joint", "p_lineage", "p_function", "p_cycling", "latent", "ood_score",
 )  # fmt: skip
@@ -68,7 +70,8 @@ class TrainStatesOptions:
     split
         What stays together between learning and judging.
     members
-        Networks; each keeps another share of the units back.
+        Networks. Each of the axes keeps another share of the units back, 5 by default; of the seed's
+        eight the first so many are trained, by default all.
     hold_out
         Cohorts that nobody learns from.
     n_genes
@@ -96,7 +99,7 @@ class TrainStatesOptions:
     output: Path
     architecture: Architecture = "axes"
     split: SplitUnit = "donor"
-    members: int = 5
+    members: int | None = None
     hold_out: frozenset[str] = frozenset()
     n_genes: int = 3_400
     teacher: str | None = "states-linear"
@@ -112,6 +115,13 @@ class TrainStatesOptions:
     version: str = "1"
     resume: bool = False
     force: bool = False
+
+    @property
+    def n_members(self) -> int:
+        """Networks that are trained."""
+        if self.members is None:
+            return len(SEED_MEMBERS) if self.architecture == "seed" else _AXES_MEMBERS
+        return self.members
 
 
 def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None) -> Bundle:
@@ -132,8 +142,8 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
     Raises
     ------
     OptionsError
-        If a held-out cohort is not in the manifest, too few units are there to split, or the GPU was
-        asked for and there is none.
+        If a held-out cohort is not in the manifest, too few units are there to split, the seed network
+        has fewer members than asked for, or the GPU was asked for and there is none.
     InputError
         If the manifest, a cohort or a checkpoint cannot be used.
     OutputError
@@ -162,7 +172,7 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
     single, calibration = distil(cells, learnt, options, on_step)
     graph, difference = export_states(single, calibration)
     files = {"model.onnx": graph, PANEL_FILE: write_panel(panel, weights)}
-    if options.members > 1 and not is_seed:
+    if options.n_members > 1 and not is_seed:
         files[ENSEMBLE_FILE], of_members = export_states(learnt.ensemble, learnt.calibration)
         difference = max(difference, of_members)
     measured = measure_members(learnt, names)
@@ -171,7 +181,7 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
     measured["training"] = describe_training(learn)
     document = describe_bundle(options, cells.truth, panel, measured, difference)
     if is_seed:
-        document["recipe"] |= {"members": len(scores), "scores": scores}
+        document["recipe"]["scores"] = scores
     files["CARD.md"] = write_card(document, evaluation).encode()
     return write_bundle(
         options.output / BUNDLE_FOLDER, document, files, force=options.force or options.resume
@@ -214,6 +224,12 @@ def _check(options: TrainStatesOptions) -> str:
             "an earlier run is in the folder",
             where=options.output,
             mend="add --resume to go on with it, --force to replace it, or choose another folder",
+        )
+    if options.architecture == "seed" and options.n_members > len(SEED_MEMBERS):
+        raise OptionsError(
+            f"the seed network has {len(SEED_MEMBERS)} members",
+            where=f"--seeds {options.n_members}",
+            mend=f"ask for at most {len(SEED_MEMBERS)}",
         )
     if options.evaluation is None:
         return ""

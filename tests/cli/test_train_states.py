@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -98,23 +98,50 @@ def test_options_that_cannot_be_met_are_refused(run, tmp_path, options, code, sa
     assert not (tmp_path / "out" / "bundle").exists()
 
 
-def test_the_seed_network_is_trained_as_eight_members_and_the_best_are_kept(tmp_path, monkeypatch):
-    """Members are chosen by cells kept back; the bundle tells their scores, and runs without receptors."""
-    small = [replace(member, width=8, heads=2, batch=64) for member in seed.MEMBERS]
-    monkeypatch.setattr(seed, "MEMBERS", tuple(small))
+SEED = ("--architecture", "seed", "--genes", 24, "--device", "cpu")
+
+
+@pytest.fixture
+def small_members(monkeypatch):
+    """The members of the seed network, so small and brief that a test can train them."""
+    small = tuple(replace(member, width=8, heads=2, batch=64) for member in seed.MEMBERS)
+    monkeypatch.setattr(seed, "MEMBERS", small)
     monkeypatch.setattr(seed, "EPOCHS", 2)
+    return small
+
+
+def test_the_seed_network_is_trained_as_eight_members_and_the_best_are_kept(tmp_path, small_members):
+    """Members are chosen by cells kept back; the bundle tells their scores, and runs without receptors."""
     manifest = write_three(tmp_path)
-    done = run_command(
-        "train", "states", "--manifest", manifest, "--architecture", "seed", "--genes", 24,
-        "--device", "cpu", "-o", tmp_path / "out",
-    )  # fmt: skip
+    done = run_command("train", "states", "--manifest", manifest, *SEED, "-o", tmp_path / "out")
     assert done.code == 0, done.stderr
     recipe = read_bundle(tmp_path / "out" / "bundle").description.document["recipe"]
     kept = [score["is_kept"] for score in recipe["scores"]]
+    assert recipe["members"] == 8
     assert (len(kept), sum(kept)) in {(8, 3), (8, 5), (8, 8)}
     assert kept == sorted(kept, reverse=True)
-    assert {score["member"] for score in recipe["scores"]} == {member.name for member in small}
+    told = sorted((score["member"] for score in recipe["scores"]), key=lambda member: member["name"])
+    assert told == [asdict(member) for member in small_members]
+    assert not {"steps", "width", "learning_rate"} & set(recipe)
     predictor = StatePredictor(tmp_path / "out" / "bundle", threads=1, device="cpu")
     calls = predictor.predict(np.ones((3, predictor.genes.size), np.float32))
     np.testing.assert_allclose(calls.state_probabilities.sum(axis=1), 1, rtol=1e-5)
     assert ((calls.agreement >= 0) & (calls.agreement <= 1)).all()
+
+
+def test_the_first_so_many_members_of_the_seed_network_are_trained_on_request(tmp_path, small_members):
+    """--seeds takes them in their order; with --resume more are added to those that are there already."""
+    words = ("train", "states", "--manifest", write_three(tmp_path), *SEED, "-o", tmp_path / "out")
+    for n_members in (1, 2):
+        done = run_command(*words, "--seeds", n_members, "--resume")
+        assert done.code == 0, done.stderr
+        recipe = read_bundle(tmp_path / "out" / "bundle").description.document["recipe"]
+        names = {score["member"]["name"] for score in recipe["scores"]}
+        assert names == {member.name for member in small_members[:n_members]}
+        assert all(score["is_kept"] for score in recipe["scores"])
+        if n_members == 1:
+            first = (tmp_path / "out" / "member-1" / "checkpoint.pt").stat().st_mtime_ns
+    assert (tmp_path / "out" / "member-1" / "checkpoint.pt").stat().st_mtime_ns == first
+    refused = run_command(*words, "--seeds", 9, "--resume")
+    assert refused.code == 78
+    assert "has 8 members" in refused.stderr
