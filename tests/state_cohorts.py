@@ -11,6 +11,7 @@ import yaml
 from scipy import sparse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 MARKERS = {
@@ -82,3 +83,55 @@ def write_manifest(folder: Path, *entries: Any) -> Path:
 def write_three(folder: Path) -> Path:
     """Write a manifest of three cohorts."""
     return write_manifest(folder, *(write_cohort(folder, f"set{i}", i) for i in range(3)))
+
+
+AIRR = (
+    "cell_id",
+    "sequence_id",
+    "locus",
+    "productive",
+    "v_call",
+    "j_call",
+    "junction",
+    "junction_aa",
+    "umi_count",
+)
+SEGMENTS = {"TRA": ("TRAV12-1", "TRAJ33"), "TRB": ("TRBV20-1", "TRBJ2-7")}
+# What stands in the middle of the chains of each kind of cell: here receptors tell the state.
+MOTIFS = {"naive": "RRKRR", "memory": "DDEDD", "treg": "WWYWW", "B": "AGAGA"}
+
+
+def write_airr(path: Path, chains: Sequence[tuple[str, str, str, int]]) -> str:
+    """Write an AIRR table of (cell, locus, junction_aa, molecules); give its name."""
+    rows = [
+        (cell, f"{cell}_{number}", locus, "T", *SEGMENTS[locus], "", junction, molecules)
+        for number, (cell, locus, junction, molecules) in enumerate(chains)
+    ]
+    pd.DataFrame(rows, columns=list(AIRR)).to_csv(path, sep="\t", index=False)
+    return path.name
+
+
+def add_receptors(folder: Path, entry: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Give the cells of a cohort receptors that tell their gate: pairs, single chains, and none."""
+    rng = np.random.default_rng(seed)
+    table = pd.read_csv(folder / entry["cells"], sep="\t", dtype=str, keep_default_na=False)
+    chains = []
+    for number, (cell, gate) in enumerate(zip(table["cell_id"], table["gate"], strict=True)):
+        ends = ["".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 4)) for _ in range(2)]
+        for locus, end in zip(("TRA", "TRB"), ends, strict=True):
+            if number % 5 and not (number % 5 == 1 and locus == "TRA"):
+                chains.append((cell, locus, f"CA{MOTIFS[gate]}{end}F", 5))
+    return {**entry, "receptors": write_airr(folder / f"{entry['name']}.airr.tsv", chains)}
+
+
+def without_counts(entry: dict[str, Any]) -> dict[str, Any]:
+    """Give the entry of a cohort of which receptors alone are known."""
+    return {key: value for key, value in entry.items() if key != "counts"}
+
+
+def write_three_with_receptors(folder: Path) -> Path:
+    """Write a manifest of two cohorts with receptors, one without, and one of receptors alone."""
+    entries = [write_cohort(folder, f"set{i}", i) for i in range(4)]
+    for number in (0, 1, 3):
+        entries[number] = add_receptors(folder, entries[number], number)
+    return write_manifest(folder, *entries[:3], without_counts(entries[3]))

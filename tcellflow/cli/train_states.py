@@ -41,6 +41,13 @@ def states(
         list[str] | None,
         typer.Option("--hold-out", help="Cohort that nobody learns from; may be repeated."),
     ] = None,
+    receptors: Annotated[
+        str,
+        typer.Option(
+            "--receptors",
+            help="Learn from receptors too: a receptors bundle or backend, as for embed-tcr, or 'none'.",
+        ),
+    ] = "none",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of checkpoints, metrics.jsonl and bundle.")
     ] = Path("states"),
@@ -111,6 +118,7 @@ def states(
         split=split,
         members=seeds,
         hold_out=frozenset(hold_out or ()),
+        receptors=None if receptors == "none" else receptors,
         n_genes=genes,
         teacher=None if teacher == "none" else teacher,
         task=StateTaskOptions(

@@ -18,6 +18,7 @@ from tcellflow.vocabulary import Locus, ReceptorBackend
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    import pandas as pd
 
     from tcellflow.inference.session import Device
     from tcellflow.io.bundles import Bundle
@@ -199,6 +200,57 @@ def choose_encoder(backend: str, bundle: str | None = None, *, force_tra: bool =
             mend="leave it out, or choose another backend",
         )
     return EncoderChoice(kind, None)
+
+
+def find_encoder(name: str) -> EncoderChoice:
+    """Find an encoder by one name, and verify its bundle.
+
+    Parameters
+    ----------
+    name
+        One of `BACKENDS`, or the name or folder of a receptors bundle.
+
+    Returns
+    -------
+    EncoderChoice
+        What `EncoderChoice.open` loads.
+
+    Raises
+    ------
+    BundleError
+        If there is no such backend or bundle, or it is damaged or of another task.
+    """
+    if name in BACKENDS:
+        return choose_encoder(name)
+    return choose_encoder(str(read_bundle(find_bundle(name)).receptors.backend), name)
+
+
+def check_loci(encoder: ReceptorEncoder, chains: pd.DataFrame, *, mend: str) -> None:
+    """Refuse alpha chains where the weights know beta chains alone: their vectors would mean nothing.
+
+    Parameters
+    ----------
+    encoder
+        What is to embed them.
+    chains
+        Columns ``locus`` and ``emb_id`` (missing = not to be embedded).
+    mend
+        What the user can do about it.
+
+    Raises
+    ------
+    BundleError
+        If there is such a chain.
+    """
+    if Locus.TRA in encoder.loci or encoder.bundle is None:
+        return
+    n_alphas = int(((chains["locus"] == Locus.TRA) & chains["emb_id"].notna()).sum())
+    if n_alphas:
+        raise BundleError(
+            f"the bundle learnt beta chains alone, and {n_alphas:,} of the chains are alpha chains",
+            where=encoder.bundle.folder,
+            mend=mend,
+        )
 
 
 def _read_encoder_bundle(kind: ReceptorBackend, name: str | None) -> Bundle:

@@ -159,6 +159,33 @@ class SeedNetwork(nn.Module):
         return self.head(latent), latent
 
 
+def split_tokens(
+    config: SeedConfig, expression: Tensor, receptors: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Give what the network takes beside expression.
+
+    Parameters
+    ----------
+    config
+        Shape of the network.
+    expression
+        (B, G), for B and the device.
+    receptors
+        (B, 2 chain + 2): alpha and beta vector, 0 where missing, and one mask each; None = none.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        ``chains``, ``vj`` and ``is_there`` of `SeedNetwork.forward`; V/J genes are missing.
+    """
+    rows, width = expression.shape[0], 2 * config.chain
+    vj = expression.new_zeros(rows, config.vj)
+    if receptors is None:
+        return expression.new_zeros(rows, 2, config.chain), vj, expression.new_zeros(rows, _TOKENS)
+    chains = receptors[:, :width].reshape(-1, 2, config.chain)
+    return chains, vj, torch.cat([receptors[:, width:], vj[:, :1]], 1)
+
+
 def _layer(inputs: int, outputs: int, dropout: float) -> list[nn.Module]:
     return [nn.Linear(inputs, outputs), nn.GELU(), nn.Dropout(dropout)]
 
@@ -176,14 +203,22 @@ class SeedEnsemble(nn.Module):
         Networks of one panel.
     cells
         Joint cell of each of the K states, -1 for Proliferating.
+    has_receptors
+        Whether the members learnt from chains; V/J genes are always missing.
     """
 
     has_leader = True
 
-    def __init__(self, members: list[SeedNetwork], cells: tuple[int, ...]) -> None:
+    def __init__(
+        self, members: list[SeedNetwork], cells: tuple[int, ...], *, has_receptors: bool = False
+    ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.config = AxesConfig(genes=members[0].config.genes, members=len(members))
+        self.config = AxesConfig(
+            genes=members[0].config.genes,
+            receptor_dimension=members[0].config.chain if has_receptors else 0,
+            members=len(members),
+        )
         self._shape = members[0].config
         self._resting = [state for state, cell in enumerate(cells) if cell >= 0]
         self._cycling = [state for state, cell in enumerate(cells) if cell < 0]
@@ -214,29 +249,22 @@ class SeedEnsemble(nn.Module):
         return part[0]
 
     def forward(self, expression: Tensor, present: Tensor, receptors: Tensor | None = None) -> AxesLogits:
-        """Judge B cells whose chains are not known.
+        """Judge B cells.
 
         Parameters
         ----------
         expression, present
             As in `SeedNetwork.forward`.
         receptors
-            Not looked at: chains and V/J genes count as missing.
+            As in `AxesNetwork.forward`; without them every chain is missing.
 
         Returns
         -------
         AxesLogits
             Of the average and of M members.
         """
-        del receptors
-        rows = expression.shape[0]
-        shape = self._shape
-        nothing = (
-            expression.new_zeros(rows, 2, shape.chain),
-            expression.new_zeros(rows, shape.vj),
-            expression.new_zeros(rows, _TOKENS),
-        )
-        answers = [member(expression, present, *nothing) for member in self.members]
+        tokens = split_tokens(self._shape, expression, receptors)
+        answers = [member(expression, present, *tokens) for member in self.members]
         logits = torch.stack([logits for logits, _ in answers])  # (M, B, K)
         logits = torch.cat([logits.mean(0, keepdim=True), logits])
         resting, cycling = logits[..., self._resting], logits[..., self._cycling]

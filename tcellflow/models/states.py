@@ -192,6 +192,17 @@ class AxesNetwork(nn.Module):
             self.taught = MemberLinear(m, latent, config.taught)
         self.dropout = nn.Dropout(config.dropout)
 
+    def _hear_receptors(self, receptors: Tensor) -> Tensor:
+        """Give what the chains add to the latent vector: (M, B, latent), 0 without a chain."""
+        width = self.config.receptor_dimension
+        # as loud as a gene, whatever the encoder's units; a chain of zeros stays zero
+        arms = (receptors[:, :width], receptors[:, width : 2 * width])
+        chains = [functional.layer_norm(vectors, (width,)) for vectors in arms]
+        hidden = functional.gelu(self.of_receptors(torch.cat([*chains, receptors[:, -2:]], 1)))
+        is_there = receptors[:, -2:].amax(dim=1, keepdim=True)  # (B, 1)
+        heard: Tensor = self.receptors_to_latent(self.dropout(hidden)) * is_there
+        return heard
+
     def summarise(self, part: Tensor) -> Tensor:
         """Average the members.
 
@@ -229,14 +240,17 @@ class AxesNetwork(nn.Module):
         first = self.dropout(functional.gelu(self.norm_first(first)))  # (M, B, width)
         latent = self.to_latent(first)
         if receptors is not None:
-            hidden = functional.gelu(self.of_receptors(receptors))
-            is_there = receptors[:, -2:].amax(dim=1, keepdim=True)  # (B, 1)
-            latent = latent + self.receptors_to_latent(self.dropout(hidden)) * is_there
+            latent = latent + self._hear_receptors(receptors)
         latent = functional.gelu(self.norm_latent(latent))
         dropped = self.dropout(latent)
         strange = self.strange(self.dropout(functional.gelu(self.to_strange(first))))
         taught = self.taught(dropped) if self.config.taught else None
-        heads = (self.joint(dropped) + self.forbidden, self.joint_of_genes(standard) + self.forbidden)
+        by_latent, by_genes = self.joint(dropped), self.joint_of_genes(standard)
+        if receptors is not None:
+            # without any gene the second head has nothing but its bias to say, and the first speaks for both
+            is_seen = present.amax(dim=1, keepdim=True) > 0  # (B or 1, 1)
+            by_genes = torch.where(is_seen, by_genes, by_latent)
+        heads = (by_latent + self.forbidden, by_genes + self.forbidden)
         return AxesLogits(heads, self.cycle(dropped), strange, latent, taught)
 
 

@@ -17,9 +17,9 @@ import pyarrow as pa
 from tcellflow.contracts.cells import CELLS
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
-from tcellflow.errors import BundleError, ContractError
+from tcellflow.errors import ContractError
 from tcellflow.inference.embedding_account import summarise_embedding
-from tcellflow.inference.receptors import choose_encoder
+from tcellflow.inference.receptors import check_loci, choose_encoder
 from tcellflow.inference.similar_receptors import choose_similarity, name_clusters, tabulate_neighbours
 from tcellflow.inference.unique_vectors import PIECE_ROWS, embed_uniques
 from tcellflow.io.cells import read_cells, write_cells_copy
@@ -31,7 +31,7 @@ from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.per_cell import describe_cells
 from tcellflow.receptors.uniques import find_uniques
 from tcellflow.steps.progress import quiet
-from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, Locus, OutputName
+from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, OutputName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,7 +169,11 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
         files = read_chain_files(options.chains)
         cells = None if options.gex is None else read_cells(options.gex)
         uniques = find_uniques(files.chains, encoder.loci, which=options.which)
-        _check_loci(encoder, files)
+        check_loci(
+            encoder,
+            files.chains,
+            mend="name a bundle that learnt both with --bundle, or add --force-tra to embed them anyway",
+        )
         receptors = _describe_cells(files, cells, uniques)
         note = _make_note(options, choice, similarity)
         with VectorScratch(outputs.folder, encoder.dimension) as scratch:
@@ -188,19 +192,6 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
         account = summarise_embedding(encoder, len(files.chains), receptors, uniques)
         write_json(paths[OutputName.EMBED_QC], account, note)
         return outputs.commit()
-
-
-def _check_loci(encoder: ReceptorEncoder, files: ChainFiles) -> None:
-    """Refuse alpha chains where the weights know beta chains alone: their vectors would mean nothing."""
-    if Locus.TRA in encoder.loci or encoder.bundle is None:
-        return
-    n_alphas = int(((files.chains["locus"] == Locus.TRA) & files.chains["emb_id"].notna()).sum())
-    if n_alphas:
-        raise BundleError(
-            f"the bundle learnt beta chains alone, and {n_alphas:,} of the chains are alpha chains",
-            where=encoder.bundle.folder,
-            mend="name a bundle that learnt both with --bundle, or add --force-tra to embed them anyway",
-        )
 
 
 def _describe_cells(files: ChainFiles, cells: CellsFile | None, uniques: UniqueReceptors) -> pd.DataFrame:

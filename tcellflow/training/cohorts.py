@@ -1,11 +1,11 @@
-"""The cells of one cohort: counts under approved symbols, and what is known of each cell.
+"""The cells of one cohort: counts under approved symbols, receptors, and what is known of each cell.
 
 Invariant: row i of every array is the same cell; a cell without a label is kept, with every state open.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,61 +17,23 @@ from tcellflow.errors import InputError
 from tcellflow.genes.symbols import harmonise_genes
 from tcellflow.io.matrix import open_matrix, split_features
 from tcellflow.io.text_tables import open_text_table
-from tcellflow.training.cohort_manifest import COLUMNS, T_CELL, CohortEntry
-from tcellflow.training.label_maps import Meaning, find_state, possible_joint
+from tcellflow.training.cohort_manifest import COLUMNS, CohortEntry
+from tcellflow.training.cohort_truth import read_truth, take_truth
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from tcellflow.vocabulary import Evidence
+    from tcellflow.training.cell_chains import CellChains
+    from tcellflow.training.cohort_truth import CellTruth
 
-UNKNOWN_CYCLE: Final = -1
 _LEAST_SHARED: Final = 0.5  # of a table's cells must be in the matrix
 
 
 @dataclass(frozen=True)
-class CellTruth:
-    """What is known of B cells.
-
-    Parameters
-    ----------
-    is_t
-        Shape (B,), bool.
-    kind
-        ``T``, or the kind of other cell, shape (B,), object.
-    joint
-        Joint cells of lineage and function that are possible, shape (B, 54), bool.
-    cycle
-        1 cycling, 0 resting, -1 not known, shape (B,), int8.
-    state
-        The one possible state, "" where several are, shape (B,), object.
-    evidence
-        How the state was found, "" where it is open, shape (B,), object.
-    label
-        The labels of the cell joined by " + ", shape (B,), object.
-    donor, clone
-        Names, shape (B,), object. A cohort without donors is one donor; "" = clone not known.
-    """
-
-    is_t: NDArray[np.bool_]
-    kind: NDArray[np.object_]
-    joint: NDArray[np.bool_]
-    cycle: NDArray[np.int8]
-    state: NDArray[np.object_]
-    evidence: NDArray[np.object_]
-    label: NDArray[np.object_]
-    donor: NDArray[np.object_]
-    clone: NDArray[np.object_]
-
-    def __len__(self) -> int:
-        return len(self.is_t)
-
-
-@dataclass(frozen=True)
 class Cohort:
-    """The cells of one cohort with expression.
+    """The cells of one cohort.
 
     Parameters
     ----------
@@ -80,13 +42,15 @@ class Cohort:
     cell_ids
         Names of the B cells.
     symbols
-        Gene symbols, shape (G,).
+        Gene symbols, shape (G,); none where there are receptors alone.
     counts
         Shape (B, G), float32, as in the file.
     library
         Library size of each cell, shape (B,), float64, > 0.
     truth
         What is known of the cells.
+    chains
+        Their chains; None where there are none or nobody asked for them.
     """
 
     entry: CohortEntry
@@ -95,6 +59,37 @@ class Cohort:
     counts: sparse.csr_matrix
     library: NDArray[np.float64]
     truth: CellTruth
+    chains: CellChains | None = None
+
+    @property
+    def has_expression(self) -> bool:
+        """Whether any gene was measured."""
+        return len(self.symbols) > 0
+
+
+def take_cells(cohort: Cohort, rows: NDArray[np.intp]) -> Cohort:
+    """Select cells of a cohort.
+
+    Parameters
+    ----------
+    cohort
+        B cells.
+    rows
+        Row numbers.
+
+    Returns
+    -------
+    Cohort
+        These.
+    """
+    return replace(
+        cohort,
+        cell_ids=cohort.cell_ids[rows],
+        counts=cohort.counts[rows],
+        library=cohort.library[rows],
+        truth=take_truth(cohort.truth, rows),
+        chains=None if cohort.chains is None else cohort.chains.take(rows),
+    )
 
 
 def read_cohort(entry: CohortEntry) -> Cohort:
@@ -139,19 +134,19 @@ def read_cohort(entry: CohortEntry) -> Cohort:
     matrix = sparse.vstack([block[:, columns] for block in source.blocks()]).tocsr()[rows]
     counts = genes.merge_columns(sparse.csr_matrix(matrix)).astype(np.float32)
     library = _read_library(table["library_size"], counts, entry)
-    kept = np.flatnonzero(library > 0)
-    return Cohort(
+    whole = Cohort(
         entry,
-        table["cell_id"].to_numpy(dtype=object)[kept],
+        table["cell_id"].to_numpy(dtype=object),
         genes.symbols,
-        counts[kept],
-        library[kept],
-        read_truth(table.iloc[kept].reset_index(drop=True), entry),
+        counts,
+        library,
+        read_truth(table, entry),
     )
+    return take_cells(whole, np.flatnonzero(library > 0))
 
 
-def read_cells_table(entry: CohortEntry) -> pd.DataFrame:
-    """Read the table of a cohort that has receptors and no expression.
+def read_receptor_cohort(entry: CohortEntry) -> Cohort:
+    """Read the cells of a cohort that has receptors and no expression.
 
     Parameters
     ----------
@@ -160,101 +155,24 @@ def read_cells_table(entry: CohortEntry) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
-        `COLUMNS` and the columns of labels, as text; "" where missing.
+    Cohort
+        The cells of the table, over no gene.
 
     Raises
     ------
     InputError
-        If it cannot be read or lacks a column.
+        If the table cannot be read or lacks a column.
     """
-    return _read_cells(entry, None, None)
-
-
-def read_truth(table: pd.DataFrame, entry: CohortEntry) -> CellTruth:
-    """Read what is known of cells.
-
-    Parameters
-    ----------
-    table
-        `COLUMNS` and the columns of labels, as text.
-    entry
-        What the labels mean.
-
-    Returns
-    -------
-    CellTruth
-        One row per row of the table. Where several columns speak about an axis the first one counts.
-    """
-    combined = _Combined.of(len(table))
-    for column in entry.labels:
-        texts = table[column.column].to_numpy(dtype=object)
-        for text in sorted(set(texts) & set(column.meanings)):
-            combined.add(np.flatnonzero(texts == text), text, column.meanings[text], column.evidence)
-    kinds = table["kind"].replace("", T_CELL).to_numpy(dtype=object)
-    is_t = kinds == T_CELL
-    donor, clone = (table[name].to_numpy(dtype=object) for name in ("donor", "clone"))
-    donor = np.where(donor == "", entry.name, donor).astype(object)
-    states = np.full(len(table), "", dtype=object)
-    for row in np.flatnonzero(is_t & (combined.evidence != "")):
-        states[row] = find_state(combined.joint[row], bool(combined.cycle[row] == 1)) or ""
-    return CellTruth(
-        is_t=is_t,
-        kind=kinds,
-        joint=combined.joint,
-        cycle=combined.cycle,
-        state=states,
-        evidence=np.where(states == "", "", combined.evidence).astype(object),
-        label=combined.label,
-        donor=donor,
-        clone=np.where(clone == "", "", donor + "/" + clone).astype(object),
+    table = _read_cells(entry, None, None)
+    n_cells = len(table)
+    return Cohort(
+        entry,
+        table["cell_id"].to_numpy(dtype=object),
+        np.empty(0, dtype=object),
+        sparse.csr_matrix(np.empty((n_cells, 0), np.float32)),
+        np.ones(n_cells),
+        read_truth(table, entry),
     )
-
-
-@dataclass
-class _Combined:
-    joint: NDArray[np.bool_]
-    cycle: NDArray[np.int8]
-    evidence: NDArray[np.object_]
-    label: NDArray[np.object_]
-    has_lineage: NDArray[np.bool_]
-    has_function: NDArray[np.bool_]
-
-    @staticmethod
-    def of(n_cells: int) -> _Combined:
-        return _Combined(
-            np.tile(possible_joint(), (n_cells, 1)),
-            np.full(n_cells, UNKNOWN_CYCLE, np.int8),
-            np.full(n_cells, "", dtype=object),
-            np.full(n_cells, "", dtype=object),
-            np.zeros(n_cells, bool),
-            np.zeros(n_cells, bool),
-        )
-
-    def add(self, rows: NDArray[np.int64], text: str, meaning: Meaning, evidence: Evidence) -> None:
-        """Add what a label says about the axes that nothing has spoken about yet."""
-        if meaning.lineages:
-            self._restrict(rows, self.has_lineage, Meaning(lineages=meaning.lineages))
-        if meaning.functions:
-            new = self._restrict(rows, self.has_function, Meaning(functions=meaning.functions))
-            self.evidence[new] = str(evidence)
-        if meaning.is_cycling is not None:
-            open_rows = rows[self.cycle[rows] == UNKNOWN_CYCLE]
-            self.cycle[open_rows] = int(meaning.is_cycling)
-            if meaning.is_cycling:
-                self.evidence[open_rows] = str(evidence)
-        self.label[rows] = [f"{seen} + {text}" if seen else text for seen in self.label[rows]]
-
-    def _restrict(
-        self, rows: NDArray[np.int64], is_told: NDArray[np.bool_], axis: Meaning
-    ) -> NDArray[np.int64]:
-        """Leave what one axis allows, where nothing spoke about it yet and a better label allows it."""
-        allowed = axis.mark_joint()
-        new = rows[~is_told[rows]]
-        new = new[(self.joint[new] & allowed).any(axis=1)]
-        self.joint[new] &= allowed
-        is_told[new] = True
-        return new
 
 
 def _read_cells(

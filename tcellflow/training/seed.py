@@ -15,11 +15,10 @@ from torch.nn import functional
 
 from tcellflow.errors import InputError
 from tcellflow.inference.collapse import FUNCTIONS, LINEAGES, STATES
-from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork
+from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork, split_tokens
 from tcellflow.training.loop import LoopOptions, train
 from tcellflow.training.state_cells import StateCells, measure_scales
-from tcellflow.training.state_noise import show_cells
-from tcellflow.training.state_task import collapse, macro_f1, predict_cells
+from tcellflow.training.state_task import collapse, macro_f1, predict_cells, show_tensors
 from tcellflow.vocabulary import Evidence, Function, Lineage, State
 
 if TYPE_CHECKING:
@@ -104,7 +103,13 @@ class SeedTask:
         self.member = member
         self._cells, self._learn, self._kept_back = cells, learn, kept_back
         mean, scale = measure_scales(cells.take(learn))
-        config = SeedConfig(genes=len(mean), width=member.width, heads=member.heads, dropout=member.dropout)
+        config = SeedConfig(
+            genes=len(mean),
+            chain=SeedConfig.chain if cells.receptors is None else cells.receptors.dimension,
+            width=member.width,
+            heads=member.heads,
+            dropout=member.dropout,
+        )
         with torch.random.fork_rng([]):
             torch.manual_seed(member.seed)
             self.network = SeedNetwork(config, torch.from_numpy(mean), torch.from_numpy(scale))
@@ -116,6 +121,7 @@ class SeedTask:
             **asdict(member),
             "cells": len(learn),
             "counts": float(cells.counts.sum()),
+            "receptors": None if cells.receptors is None else cells.receptors.fingerprint(),
         }
 
     @property
@@ -140,23 +146,14 @@ class SeedTask:
         order = np.random.default_rng((self.member.seed, epoch)).permutation(len(self._learn))
         chosen = order[place * self.member.batch : (place + 1) * self.member.batch]
         device = self.network.mean.device
-        shown = show_cells(self._cells, self._learn[chosen])
-        logits = self._judge(*(torch.from_numpy(part).to(device) for part in shown))
+        expression, present, receptors = show_tensors(self._cells, self._learn[chosen], device)
+        tokens = split_tokens(self.network.config, expression, receptors)
+        logits: Tensor = self.network(expression, present, *tokens)[0]
         truth = torch.from_numpy(self._truth[chosen]).to(device)
         loss = functional.cross_entropy(
             logits.float(), truth, self._weights.to(device), label_smoothing=_LABEL_SMOOTHING
         )
         return loss, {"states": loss.detach()}
-
-    def _judge(self, expression: Tensor, present: Tensor) -> Tensor:
-        rows, shape = len(expression), self.network.config
-        nothing = (
-            expression.new_zeros(rows, 2, shape.chain),
-            expression.new_zeros(rows, shape.vj),
-            expression.new_zeros(rows, 3),
-        )
-        logits: Tensor = self.network(expression, present, *nothing)[0]
-        return logits
 
     def validate(self) -> dict[str, float]:
         """Judge the network by the cells that were kept back.
@@ -185,7 +182,7 @@ def train_seed(
     Parameters
     ----------
     cells
-        All cells; those with a state that is not a teacher's guess count.
+        All cells; those with expression and a state that is not a teacher's guess count.
     folds
         Fold of each cell; fold 0 is kept back.
     folder
@@ -210,7 +207,7 @@ def train_seed(
         If no labelled cell is left to learn from or to judge by.
     """
     truth = cells.truth
-    known = truth.is_t & (truth.state != "") & (truth.evidence != Evidence.TEACHER)
+    known = truth.is_t & (truth.state != "") & (truth.evidence != Evidence.TEACHER) & cells.has_expression
     learn, kept_back = np.flatnonzero(known & (folds != 0)), np.flatnonzero(known & (folds == 0))
     if not len(learn) or not len(kept_back):
         raise InputError(
@@ -246,7 +243,7 @@ def train_seed(
         {"member": asdict(member), "macro_f1": round(score, 4), "is_kept": place < best}
         for place, (score, _, member) in enumerate(ranked)
     ]
-    return SeedEnsemble(chosen, joint_cells()), scores
+    return SeedEnsemble(chosen, joint_cells(), has_receptors=cells.receptors is not None), scores
 
 
 def judge_ensemble(networks: Sequence[SeedNetwork], cells: StateCells, rows: NDArray[np.intp]) -> float:
@@ -266,7 +263,8 @@ def judge_ensemble(networks: Sequence[SeedNetwork], cells: StateCells, rows: NDA
     float
         0 to 1.
     """
-    joint, cycle, _ = predict_cells(SeedEnsemble(list(networks), joint_cells()), cells, rows)
+    ensemble = SeedEnsemble(list(networks), joint_cells(), has_receptors=cells.receptors is not None)
+    joint, cycle, _ = predict_cells(ensemble, cells, rows)
     called = np.array(STATES, dtype=object)[collapse(joint, cycle).argmax(axis=1)]
     return macro_f1(cells.truth.state[rows], called)
 

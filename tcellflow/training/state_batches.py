@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import torch
 
+from tcellflow.training.cohort_truth import UNKNOWN_CYCLE
+from tcellflow.training.label_maps import possible_joint
 from tcellflow.training.state_noise import (
     NoisedCells,
     StateNoise,
@@ -46,6 +48,8 @@ class BatchOptions:
         The same for the labels within a cohort.
     silver_weight
         Weight of a teacher's label in the loss.
+    receptors_alone
+        Labelled cells of cohorts without expression that come beside the T cells, as a share of these.
     """
 
     t_cells: int = 128
@@ -53,10 +57,11 @@ class BatchOptions:
     cohort_power: float = 0.5
     label_power: float = 0.25
     silver_weight: float = 0.3
+    receptors_alone: float = 0.1
 
 
 class StateBatch(NamedTuple):
-    """B cells, T cells first.
+    """B cells, T cells first: those with expression, then those of receptors alone, which show no gene.
 
     Parameters
     ----------
@@ -123,8 +128,11 @@ class StateBatches:
         self.noise = noise
         self._seed = seed
         self._ambient = measure_ambient(cells)
-        self._groups, self._chances = _group(cells, np.flatnonzero(cells.truth.is_t), options)
-        self._foreign, self._foreign_chances = _group(cells, np.flatnonzero(~cells.truth.is_t), options)
+        truth, measured = cells.truth, cells.has_expression
+        self._measured = np.flatnonzero(measured)
+        self._groups, self._chances = _group(cells, np.flatnonzero(truth.is_t & measured), options)
+        self._foreign, self._foreign_chances = _group(cells, np.flatnonzero(~truth.is_t & measured), options)
+        self._alone, self._alone_chances = _group(cells, _find_receptors_alone(cells), options)
 
     def draw(self, step: int) -> StateBatch:
         """Draw the batch of a step.
@@ -140,10 +148,13 @@ class StateBatches:
             Noised cells.
         """
         rng = np.random.default_rng((self._seed, step))
-        rows = _draw(self._groups, self._chances, self.options.t_cells, rng)
-        shown = [noise_cells(self.cells, rows, self._ambient, self.noise, rng)]
-        if self.options.strange:
-            shown += self._draw_strange(rows, rng)
+        measured = _draw(self._groups, self._chances, self.options.t_cells, rng)
+        noised = noise_cells(self.cells, measured, self._ambient, self.noise, rng)
+        strange = self._draw_strange(measured, rng) if self.options.strange else []
+        alone = self._draw_alone(rng)
+        unseen = NoisedCells(*np.zeros((2, len(alone), noised.present.shape[1]), np.float32))
+        shown = (noised, unseen, *strange)
+        rows = np.concatenate([measured, alone])
         expression, present = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*shown, strict=True))
         truth = self.cells.truth
         is_silver = truth.evidence[rows] == Evidence.TEACHER
@@ -163,7 +174,7 @@ class StateBatches:
         )
 
     def draw_again(self, step: int) -> NoisedCells:
-        """Give the T cells of a step's batch under other noise.
+        """Give the T cells with expression of a step's batch under other noise.
 
         Parameters
         ----------
@@ -185,15 +196,20 @@ class StateBatches:
         n = self.options.strange
         made = n if not self._foreign else int(n * _SYNTHETIC)
         shuffled = rng.choice(t_rows, made // 2)
-        everyone = np.arange(len(self.cells), dtype=np.intp)
         parts = [
             shuffle_genes(noise_cells(self.cells, shuffled, self._ambient, self.noise, rng), rng),
-            draw_ambient(self.cells, rng.choice(everyone, made - made // 2), self._ambient, rng),
+            draw_ambient(self.cells, rng.choice(self._measured, made - made // 2), self._ambient, rng),
         ]
         if made < n:
             rows = _draw(self._foreign, self._foreign_chances, n - made, rng)
             parts.append(noise_cells(self.cells, rows, self._ambient, self.noise, rng))
         return parts
+
+    def _draw_alone(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        n = round(self.options.receptors_alone * self.options.t_cells)
+        if not self._alone or n == 0:
+            return np.empty(0, dtype=np.intp)
+        return _draw(self._alone, self._alone_chances, n, rng)
 
     def _draw_receptors(
         self,
@@ -204,19 +220,30 @@ class StateBatches:
         rng: np.random.Generator,
     ) -> torch.Tensor | None:
         """Give the chains of the T cells, some hidden; of cells with a chain some lose their expression."""
-        if self.cells.receptors is None:
+        chains = self.cells.receptors
+        if chains is None:
             return None
-        block = self.cells.receptors.take(rows)
-        arrays = block.as_inputs(block.tra.shape[1])
-        kept = (rng.random((len(rows), 2)) >= self.noise.chain_dropped).astype(np.float32)
-        has = np.concatenate([arrays["has_tra"], arrays["has_trb"]], axis=1) * kept
-        table = np.concatenate([arrays["tra"] * has[:, :1], arrays["trb"] * has[:, 1:], has], axis=1)
-        blind = np.flatnonzero(has.any(axis=1) & (rng.random(len(rows)) < self.noise.expression_dropped))
+        kept = rng.random((len(rows), 2)) >= self.noise.chain_dropped
+        nameless = rng.random(len(rows)) < self.noise.segments_dropped
+        # a cell without expression keeps a chain: of a cell that shows nothing only a prior can be learnt
+        has = chains.is_there[rows]
+        is_empty = ~self.cells.has_expression[rows] & ~(has & kept).any(axis=1)
+        kept[is_empty] = True
+        table = chains.show(rows, kept=kept, nameless=nameless)
+        may_lose = (has & kept).any(axis=1)
+        blind = np.flatnonzero(may_lose & (rng.random(len(rows)) < self.noise.expression_dropped))
         present[blind] = 0
         expression[blind] = 0
         whole = np.zeros((n_cells, table.shape[1]), np.float32)
         whole[: len(rows)] = table
         return torch.from_numpy(whole)
+
+
+def _find_receptors_alone(cells: StateCells) -> NDArray[np.intp]:
+    """Find the T cells of receptors alone whose labels say something; others teach nothing."""
+    truth = cells.truth
+    says = (truth.joint != possible_joint()).any(axis=1) | (truth.cycle != UNKNOWN_CYCLE)
+    return np.flatnonzero(truth.is_t & says & ~cells.has_expression)
 
 
 def _group(

@@ -54,7 +54,23 @@ def _lines(document: Mapping[str, Any], evaluation: str) -> Iterator[str]:
         f1, error = row["macro_f1"], row["ece"]
         yield f"| {row['cohort']} | {row['judge']} | {row['cells']:,} | {f1:.3f} | {error:.3f} |"
     yield f"\n**Calibration.** {document['calibration']['method']}.\n"
+    yield from _tell_receptors(document)
     yield "## Limits\n"
     yield from (f"- {limit}" for limit in document["limits"])
     if evaluation.strip():
         yield f"\n{evaluation.strip()}"
+
+
+def _tell_receptors(document: Mapping[str, Any]) -> Iterator[str]:
+    receptors = document.get("receptors")
+    if receptors is None:
+        return
+    yield (
+        "**Receptors.** Optional: a missing chain is a mask. Vectors of the encoder "
+        f"{receptors['encoder_name']}, {receptors['dimension']} wide. Figures and calibration are of cells "
+        "whose chains, where known, were shown.\n\n| cohort | cells with alpha | with beta |\n|---|---|---|"
+    )
+    for cohort in document["training"]:
+        if "with_tra" in cohort:
+            yield f"| {cohort['name']} | {cohort['with_tra']:,} | {cohort['with_trb']:,} |"
+    yield ""

@@ -15,7 +15,8 @@ from scipy import sparse
 
 from tcellflow.cells.markers import GATE_GENES
 from tcellflow.genes.panel import align_panel
-from tcellflow.training.cohorts import CellTruth
+from tcellflow.training.cell_chains import join_chains
+from tcellflow.training.cohort_truth import CellTruth, take_truth
 from tcellflow.vocabulary import COUNTS_PER_CELL
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.inference.receptor_block import ReceptorBlock
+    from tcellflow.training.cell_chains import CellChains
     from tcellflow.training.cohorts import Cohort
 
 # TRAC, TRBC, TRDC and TRGC tell lineages and not clones, so they may stay; TRA has no D segments.
@@ -47,13 +48,13 @@ class StateCells:
     cohort
         Number of each cell's cohort, shape (B,), int64.
     present
-        Genes that each of C cohorts measures, shape (C, G), bool.
+        Genes that each of C cohorts measures, shape (C, G), bool; none where there are receptors alone.
     is_umi
         Whether a cohort counts molecules, shape (C,), bool.
     truth
         What is known of the cells.
     receptors
-        Vectors of their chains; None without.
+        Their chains; None without.
     taught
         A teacher's latent vectors, standardised, shape (B, K), float32; NaN rows where it says nothing.
         None without a teacher.
@@ -65,11 +66,16 @@ class StateCells:
     present: NDArray[np.bool_]
     is_umi: NDArray[np.bool_]
     truth: CellTruth
-    receptors: ReceptorBlock | None = None
+    receptors: CellChains | None = None
     taught: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.library)
+
+    @property
+    def has_expression(self) -> NDArray[np.bool_]:
+        """Which cells are of a cohort that measured genes, shape (B,)."""
+        return np.asarray(self.present.any(axis=1))[self.cohort]
 
     def take(self, rows: NDArray[np.intp]) -> StateCells:
         """Select cells.
@@ -112,24 +118,6 @@ class StateCells:
         return np.log1p(scaled).astype(np.float32)
 
 
-def take_truth(truth: CellTruth, rows: NDArray[np.intp]) -> CellTruth:
-    """Select cells.
-
-    Parameters
-    ----------
-    truth
-        Of B cells.
-    rows
-        Row numbers.
-
-    Returns
-    -------
-    CellTruth
-        Of these.
-    """
-    return CellTruth(**{field.name: getattr(truth, field.name)[rows] for field in fields(CellTruth)})
-
-
 def pool_cohorts(cohorts: Sequence[Cohort], panel: NDArray[np.object_]) -> StateCells:
     """Put the cells of cohorts under each other.
 
@@ -143,7 +131,7 @@ def pool_cohorts(cohorts: Sequence[Cohort], panel: NDArray[np.object_]) -> State
     Returns
     -------
     StateCells
-        All their cells, without receptors.
+        All their cells.
     """
     counts, present = [], []
     for cohort in cohorts:
@@ -165,6 +153,7 @@ def pool_cohorts(cohorts: Sequence[Cohort], panel: NDArray[np.object_]) -> State
         truth=CellTruth(
             **{f.name: np.concatenate([getattr(t, f.name) for t in truths]) for f in fields(CellTruth)}
         ),
+        receptors=join_chains([cohort.chains for cohort in cohorts], [len(truth) for truth in truths]),
     )
 
 
@@ -176,7 +165,7 @@ def choose_panel(
     Parameters
     ----------
     cohorts
-        What is learnt from.
+        What is learnt from, with expression.
     n_genes
         Genes wanted; fewer if there are not so many.
     base
@@ -219,7 +208,7 @@ def measure_scales(cells: StateCells) -> tuple[NDArray[np.float32], NDArray[np.f
     mean, square, n = np.zeros(n_genes), np.zeros(n_genes), np.zeros(n_genes)
     for number, present in enumerate(cells.present):
         rows = np.flatnonzero((cells.cohort == number) & cells.truth.is_t)
-        if rows.size:
+        if rows.size and present.any():
             values = cells.normalise(rows).astype(np.float64)
             mean += values.mean(axis=0) * present
             square += np.square(values).mean(axis=0) * present

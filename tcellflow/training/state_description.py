@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.training.cohorts import CellTruth, Cohort
+    from tcellflow.inference.receptors import EncoderChoice
+    from tcellflow.training.cohort_truth import CellTruth
+    from tcellflow.training.cohorts import Cohort
     from tcellflow.training.states import TrainStatesOptions
 
 PANEL_FILE: Final = "panel.tsv"
@@ -47,7 +49,7 @@ def describe_training(cohorts: Sequence[Cohort]) -> list[dict[str, Any]]:
             "name": cohort.entry.name,
             "source": cohort.entry.source,
             "licence": cohort.entry.licence,
-            "counts": cohort.entry.counts_kind,
+            "counts": cohort.entry.counts_kind if cohort.has_expression else "none, receptors alone",
             "cells": len(cohort.truth),
             "t_cells": int(cohort.truth.is_t.sum()),
             "donors": len(set(cohort.truth.donor)),
@@ -58,9 +60,39 @@ def describe_training(cohorts: Sequence[Cohort]) -> list[dict[str, Any]]:
                 )
                 if state
             },
+            **(
+                {}
+                if cohort.chains is None
+                else dict(
+                    zip(("with_tra", "with_trb"), cohort.chains.is_there.sum(axis=0).tolist(), strict=True)
+                )
+            ),
         }
         for cohort in cohorts
     ]
+
+
+def describe_receptors(encoder: EncoderChoice, dimension: int) -> dict[str, Any]:
+    """Describe the receptor vectors that a bundle takes.
+
+    Parameters
+    ----------
+    encoder
+        What makes them.
+    dimension
+        Width of a chain's vector.
+
+    Returns
+    -------
+    dict
+        The entry ``receptors`` of ``bundle.json``.
+    """
+    return {
+        "dimension": dimension,
+        "encoder": str(encoder.backend),
+        "encoder_name": encoder.name,
+        "encoder_sha256": None if encoder.bundle is None else encoder.bundle.sha256,
+    }
 
 
 def find_evidence(truth: CellTruth) -> dict[str, str]:
@@ -117,12 +149,12 @@ def describe_bundle(
     options
         The run.
     truth
-        Of the cells that were learnt from.
+        Of the cells with expression that were learnt from.
     panel
         Gene symbols.
     measured
         Entries that were measured: ``training``, ``calibration``, ``abstention``, ``reference``, ``ood``,
-        ``conformal``, ``metrics``.
+        ``conformal``, ``metrics``; and ``receptors`` where the bundle takes them.
     difference
         Largest difference between graph and network.
 
@@ -136,7 +168,7 @@ def describe_bundle(
         "version": options.version,
         "task": TASK_STATES,
         "summary": f"Lineage, function and cycle of T cells, learnt from {len(measured['training'])} cohorts",
-        "inputs": _INPUTS,
+        "inputs": [*_INPUTS, *(_RECEPTOR_INPUTS if "receptors" in measured else ())],
         "outputs": _OUTPUTS,
         "panel": {
             "file": PANEL_FILE,
@@ -211,6 +243,12 @@ def _tensor(name: str, axes: list[str], meaning: str) -> dict[str, Any]:
 _INPUTS: Final = [
     _tensor("expression", ["B", "G"], "log1p(counts per 10,000)"),
     _tensor("present", ["1 or B", "G"], "1 where the gene was measured, else 0"),
+]
+_RECEPTOR_INPUTS: Final = [
+    _tensor("tra", ["B", "R"], "vector of the alpha chain, 0 where there is none"),
+    _tensor("trb", ["B", "R"], "vector of the beta chain, 0 where there is none"),
+    _tensor("has_tra", ["B", "1"], "1 where there is an alpha vector, else 0"),
+    _tensor("has_trb", ["B", "1"], "1 where there is a beta vector, else 0"),
 ]
 _OUTPUTS: Final = [
     _tensor("state_probabilities", ["B", "K"], "labels/state"),

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from tcellflow.training.state_batches import StateBatches
-from tcellflow.training.state_noise import show_cells
-from tcellflow.training.state_task import build_network
+from tcellflow.training.state_task import build_network, show_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +61,7 @@ class DistilTask:
         self.fingerprint: Mapping[str, Any] = {
             **asdict(options),
             "members": ensemble.config.members,
+            "receptors": None if cells.receptors is None else cells.receptors.fingerprint(),
             "calibration": [calibration.temperature, *calibration.shift.tolist()],
             "cycle": [calibration.cycle_temperature, calibration.cycle_shift],
             "ensemble": float(sum(value.double().abs().sum() for value in ensemble.state_dict().values())),
@@ -90,15 +91,14 @@ class DistilTask:
         dict
             ``loss`` and its parts.
         """
-        rows = torch.linspace(0, len(self._cells) - 1, min(_CHECKED_CELLS, len(self._cells))).long().numpy()
-        shown = (
-            torch.from_numpy(part).to(self.network.mean.device) for part in show_cells(self._cells, rows)
-        )
+        measured = np.flatnonzero(self._cells.has_expression)
+        places = torch.linspace(0, len(measured) - 1, min(_CHECKED_CELLS, len(measured))).long().numpy()
+        shown = show_tensors(self._cells, measured[places], self.network.mean.device)
         loss, parts = self._compare(*shown)
         return {"loss": float(loss), **{name: float(value) for name, value in parts.items()}}
 
     def _compare(
-        self, expression: Tensor, present: Tensor, receptors: Tensor | None = None
+        self, expression: Tensor, present: Tensor, receptors: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor]]:
         answer = self._ask(expression, present, receptors)
         logits = self.network(expression, present, receptors)

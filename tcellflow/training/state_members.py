@@ -64,7 +64,7 @@ def train_members(
     folds = split_folds(cells, options.split, n_folds, options.task.seed)
     networks, said = [], []
     for member in range(options.n_members):
-        kept = np.flatnonzero(folds == member)
+        kept = np.flatnonzero((folds == member) & cells.has_expression)
         task = StateTask(
             cells.take(np.flatnonzero(folds != member)),
             cells.take(kept),
@@ -106,7 +106,7 @@ def train_seed_members(
     ensemble, scores = train_seed(
         cells, folds, options.output, options.loop, options.n_members, resume=options.resume, on_step=on_step
     )
-    kept = np.flatnonzero(folds == 0)
+    kept = np.flatnonzero((folds == 0) & cells.has_expression)
     return _gather(ensemble, cells, kept, predict_cells(ensemble, cells, kept)), scores
 
 

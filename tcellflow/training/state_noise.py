@@ -47,6 +47,8 @@ class StateNoise:
         Standard deviation of the log of each gene's efficiency, drawn anew for every batch.
     chain_dropped
         Chance of each chain to go missing.
+    segments_dropped
+        Chance of a cell's chains to lose their V and J genes.
     expression_dropped
         Chance of a cell with a receptor to lose its expression.
     """
@@ -60,6 +62,7 @@ class StateNoise:
     library: float = 0.15
     chemistry: float = 0.3
     chain_dropped: float = 0.4
+    segments_dropped: float = 0.3
     expression_dropped: float = 0.05
 
 
@@ -225,8 +228,9 @@ def _drop_genes(
     cells: StateCells, rows: NDArray[np.intp], noise: StateNoise, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
     present = cells.present[cells.cohort[rows]].copy()
+    others = cells.present[cells.present.any(axis=1)]
     for row in np.flatnonzero(rng.random(len(rows)) < noise.fewer_genes):
-        other = cells.present[rng.integers(len(cells.present))]
+        other = others[rng.integers(len(others))]
         kept = rng.random(present.shape[1]) < rng.uniform(_LEAST_GENES, 1)
         fewer = present[row] & (other if rng.random() < 0.5 else kept)
         if fewer.sum() >= min(_LEAST_GENES * present.shape[1] / 2, present[row].sum()):

@@ -42,7 +42,8 @@ def split_folds(cells: StateCells, unit: SplitUnit, n_folds: int, seed: int) -> 
     ndarray
         Shape (B,), int64. Units with cells of known state are dealt out, the largest first, to the fold
         that has fewest units; units without such cells, or with silver labels alone, are in no fold (-1):
-        everyone learns from them. Cohorts that share a donor are one unit.
+        everyone learns from them. Cells without expression are of no known state here, for nobody is
+        judged by them. Cohorts that share a donor are one unit.
 
     Raises
     ------
@@ -51,7 +52,9 @@ def split_folds(cells: StateCells, unit: SplitUnit, n_folds: int, seed: int) -> 
     """
     names = _name_units(cells, unit)
     units, place = np.unique(names, return_inverse=True)
-    is_labelled = (cells.truth.state != "") & (cells.truth.evidence != Evidence.TEACHER)
+    is_labelled = (
+        (cells.truth.state != "") & (cells.truth.evidence != Evidence.TEACHER) & cells.has_expression
+    )
     n_labelled = np.bincount(place[is_labelled], minlength=len(units))
     has_labels = np.flatnonzero(n_labelled)
     if len(has_labels) < n_folds:

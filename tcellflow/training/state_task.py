@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from tcellflow.models.states import AxesLogits
     from tcellflow.models.states_inference import StateNetwork
+    from tcellflow.training.state_batches import StateBatch
     from tcellflow.training.state_cells import StateCells
 
 _AT_ONCE: Final = 512
@@ -96,6 +97,7 @@ class StateTask:
             "cells": len(learn),
             "counts": float(learn.counts.sum()),
             "kept_back": len(kept_back),
+            "receptors": None if learn.receptors is None else learn.receptors.fingerprint(),
         }
 
     def measure_loss(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -115,16 +117,21 @@ class StateTask:
         batch = self._batches.draw(step).to(self.network.mean.device)
         logits: AxesLogits = self.network(batch.expression, batch.present, batch.receptors)
         t_cells = len(batch.joint)
+        is_seen = batch.present.amax(dim=1, keepdim=True)
+        # the head straight from the genes learns nothing where no gene is seen: only its bias could follow
+        weights = (batch.weight, batch.weight * is_seen[:t_cells])
         parts = {
             "labels": torch.stack(
                 [
-                    measure_label_loss(head[0, :t_cells], batch.joint, batch.weight, options.label_noise)
-                    for head in logits.heads
+                    measure_label_loss(head[0, :t_cells], batch.joint, weight, options.label_noise)
+                    for head, weight in zip(logits.heads, weights, strict=True)
                 ]
             ).sum(),
             "ridge": self.network.joint_of_genes.weight.square().sum(),
             "cycle": measure_cycle_loss(logits.cycle[0, :t_cells], batch.cycle),
-            "strange": functional.binary_cross_entropy_with_logits(logits.strange[0], batch.is_strange),
+            "strange": functional.binary_cross_entropy_with_logits(
+                logits.strange[0], batch.is_strange, is_seen
+            ),
         }
         loss = (
             parts["labels"]
@@ -136,17 +143,22 @@ class StateTask:
             parts["teacher"] = measure_teacher_loss(logits.taught[0, :t_cells], batch.taught)
             loss = loss + options.teacher_weight * parts["teacher"]
         if options.consistency_weight:
-            parts["consistency"] = self._measure_consistency(step, logits.joint[0, :t_cells])
+            parts["consistency"] = self._measure_consistency(step, logits.joint[0], batch)
             loss = loss + options.consistency_weight * parts["consistency"]
         return loss, {name: value.detach() for name, value in parts.items()}
 
-    def _measure_consistency(self, step: int, joint: Tensor) -> Tensor:
-        """Compare with the same cells under other noise."""
-        again = self._batches.draw_again(step)
-        shown = (torch.from_numpy(part).to(joint.device) for part in again)
-        other: AxesLogits = self.network(*shown)
-        target = joint.detach().softmax(-1)
-        return functional.kl_div(other.joint[0].log_softmax(-1), target, reduction="batchmean")
+    def _measure_consistency(self, step: int, joint: Tensor, batch: StateBatch) -> Tensor:
+        """Compare with the same cells under other noise of their expression; they lead the batch."""
+        expression, present = (
+            torch.from_numpy(part).to(joint.device) for part in self._batches.draw_again(step)
+        )
+        first = slice(len(expression))
+        chains = None if batch.receptors is None else batch.receptors[first]
+        is_seen = batch.present[first].amax(dim=1).bool()
+        other: AxesLogits = self.network(expression, present, chains)
+        target = joint[first].detach().softmax(-1)
+        said = other.joint[0].log_softmax(-1)
+        return functional.kl_div(said[is_seen], target[is_seen], reduction="batchmean")
 
     def validate(self) -> dict[str, float]:
         """Judge the network by the cells that were kept back.
@@ -192,7 +204,7 @@ def build_network(learn: StateCells, options: StateTaskOptions) -> AxesNetwork:
         width=options.width,
         latent=options.latent,
         dropout=options.dropout,
-        receptor_dimension=0 if learn.receptors is None else learn.receptors.tra.shape[1],
+        receptor_dimension=0 if learn.receptors is None else learn.receptors.dimension,
         taught=0 if learn.taught is None else learn.taught.shape[1],
     )
     with torch.random.fork_rng([]):
@@ -202,8 +214,32 @@ def build_network(learn: StateCells, options: StateTaskOptions) -> AxesNetwork:
         )
 
 
+def show_tensors(
+    cells: StateCells, rows: NDArray[np.intp], device: torch.device
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Show cells as they are, receptors too, as they are shown where a bundle predicts.
+
+    Parameters
+    ----------
+    cells
+        All cells.
+    rows
+        Which.
+    device
+        Where to.
+
+    Returns
+    -------
+    tuple
+        What `AxesNetwork.forward` takes.
+    """
+    shown = show_cells(cells, rows)
+    chains = None if cells.receptors is None else torch.from_numpy(cells.receptors.show(rows)).to(device)
+    return torch.from_numpy(shown.expression).to(device), torch.from_numpy(shown.present).to(device), chains
+
+
 def predict_cells(
-    network: StateNetwork, cells: StateCells, rows: NDArray[np.intp], *, use_receptors: bool = False
+    network: StateNetwork, cells: StateCells, rows: NDArray[np.intp]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Predict cells as they are.
 
@@ -215,8 +251,6 @@ def predict_cells(
         All cells.
     rows
         Which.
-    use_receptors
-        Whether their chains are shown.
 
     Returns
     -------
@@ -228,19 +262,7 @@ def predict_cells(
     found: list[tuple[NDArray[np.float32], ...]] = []
     with torch.no_grad():
         for start in range(0, max(len(rows), 1), _AT_ONCE):
-            part = rows[start : start + _AT_ONCE]
-            shown = show_cells(cells, part)
-            chains = None
-            if use_receptors and cells.receptors is not None:
-                arrays = cells.receptors.take(part).as_inputs(cells.receptors.tra.shape[1])
-                chains = torch.from_numpy(
-                    np.concatenate([arrays[name] for name in ("tra", "trb", "has_tra", "has_trb")], axis=1)
-                ).to(device)
-            logits = network(
-                torch.from_numpy(shown.expression).to(device),
-                torch.from_numpy(shown.present).to(device),
-                chains,
-            )
+            logits = network(*show_tensors(cells, rows[start : start + _AT_ONCE], device))
             found.append(
                 tuple(
                     network.summarise(part).cpu().numpy()

@@ -14,20 +14,29 @@ import torch
 
 from tcellflow.errors import InputError, OptionsError, OutputError
 from tcellflow.inference.collapse import STATES
+from tcellflow.inference.receptors import find_encoder
 from tcellflow.inference.states import StatePredictor
 from tcellflow.io.bundle_format import ENSEMBLE_FILE
 from tcellflow.io.bundle_writer import write_bundle
 from tcellflow.models.states_inference import AxesInference
 from tcellflow.training.checkpoints import CHECKPOINT_FILE
 from tcellflow.training.cohort_manifest import read_manifest
-from tcellflow.training.cohorts import Cohort, read_cohort
+from tcellflow.training.cohort_receptors import embed_cohorts
+from tcellflow.training.cohort_truth import take_truth
+from tcellflow.training.cohorts import Cohort, read_cohort, read_receptor_cohort
 from tcellflow.training.export import GraphSpec, export_onnx
 from tcellflow.training.label_maps import resting_states
 from tcellflow.training.loop import LoopOptions
 from tcellflow.training.seed import MEMBERS as SEED_MEMBERS
 from tcellflow.training.state_card import write_card
 from tcellflow.training.state_cells import choose_panel, pool_cohorts
-from tcellflow.training.state_description import PANEL_FILE, describe_bundle, describe_training, write_panel
+from tcellflow.training.state_description import (
+    PANEL_FILE,
+    describe_bundle,
+    describe_receptors,
+    describe_training,
+    write_panel,
+)
 from tcellflow.training.state_figures import judge_held_out, measure_members
 from tcellflow.training.state_members import distil, train_members, train_seed_members
 from tcellflow.training.state_task import StateTaskOptions
@@ -38,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tcellflow.inference.receptors import EncoderChoice
     from tcellflow.io.bundles import Bundle
     from tcellflow.models.states_inference import Calibration, StateNetwork
     from tcellflow.training.state_splits import SplitUnit
@@ -74,6 +84,9 @@ class TrainStatesOptions:
         eight the first so many are trained, by default all.
     hold_out
         Cohorts that nobody learns from.
+    receptors
+        Receptor encoder, as `find_encoder` takes it, whose vectors of the cohorts' chains are learnt from
+        beside expression; None = expression alone.
     n_genes
         Genes of the panel.
     teacher
@@ -101,6 +114,7 @@ class TrainStatesOptions:
     split: SplitUnit = "donor"
     members: int | None = None
     hold_out: frozenset[str] = frozenset()
+    receptors: str | None = None
     n_genes: int = 3_400
     teacher: str | None = "states-linear"
     task: StateTaskOptions = field(default_factory=StateTaskOptions)
@@ -142,23 +156,27 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
     Raises
     ------
     OptionsError
-        If a held-out cohort is not in the manifest, too few units are there to split, the seed network
-        has fewer members than asked for, or the GPU was asked for and there is none.
+        If a held-out cohort is not in the manifest, too few units are there to split, no cohort has
+        receptors where they were asked for, the seed network has fewer members than asked for, or the GPU
+        was asked for and there is none.
     InputError
         If the manifest, a cohort or a checkpoint cannot be used.
     OutputError
         If the folder holds another run and neither going on nor replacing it was asked for.
     BundleError
-        If an exported graph does not say what its network says.
+        If an exported graph does not say what its network says, or the receptor encoder is missing or
+        damaged.
     """
     evaluation = _check(options)
-    learn, held_out = _read_cohorts(options)
+    encoder = None if options.receptors is None else find_encoder(options.receptors)
+    learn, held_out = _read_cohorts(options, encoder)
     is_seed = options.architecture == "seed"
     teacher = None
     if options.teacher is not None and not is_seed:
         teacher = StatePredictor(options.teacher, threads=1, device="cpu")
     n_genes = min(options.n_genes, _SEED_GENES) if is_seed else options.n_genes
-    panel, weights = choose_panel(learn, n_genes, () if teacher is None else tuple(teacher.genes))
+    measuring = [cohort for cohort in learn if cohort.has_expression]
+    panel, weights = choose_panel(measuring, n_genes, () if teacher is None else tuple(teacher.genes))
     cells = pool_cohorts(learn, panel)
     if teacher is not None:
         cells = teach_cells(cells, panel, teacher)
@@ -176,10 +194,14 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
         files[ENSEMBLE_FILE], of_members = export_states(learnt.ensemble, learnt.calibration)
         difference = max(difference, of_members)
     measured = measure_members(learnt, names)
-    for cohort in held_out:
+    for cohort in (cohort for cohort in held_out if cohort.has_expression):
         measured["metrics"] += judge_held_out(cohort, panel, single, calibration)
     measured["training"] = describe_training(learn)
-    document = describe_bundle(options, cells.truth, panel, measured, difference)
+    if encoder is not None:
+        measured["receptors"] = describe_receptors(encoder, single.config.receptor_dimension)
+    # a state that receptors alone were labelled with is not told from expression by that label
+    truth = take_truth(cells.truth, np.flatnonzero(cells.has_expression))
+    document = describe_bundle(options, truth, panel, measured, difference)
     if is_seed:
         document["recipe"]["scores"] = scores
     files["CARD.md"] = write_card(document, evaluation).encode()
@@ -206,15 +228,26 @@ def export_states(network: StateNetwork, calibration: Calibration) -> tuple[byte
     collapse_to = torch.from_numpy(resting_states()).float()
     whole = AxesInference(network, calibration, collapse_to, STATES.index(State.PROLIFERATING))
     outputs = (*_OUTPUTS, *(["member_states"] if network.config.members > 1 else []))
+    dimension = network.config.receptor_dimension
+    chains = ("tra", "trb", "has_tra", "has_trb") if dimension else ()
     spec = GraphSpec(
-        {"expression": ("batch", None), "present": (None, None)}, outputs, one_or_all=("present",)
+        {"expression": ("batch", None), "present": (None, None), **dict.fromkeys(chains, ("batch", None))},
+        outputs,
+        one_or_all=("present",),
     )
     rng = np.random.default_rng(0)
     examples = []
     for rows, masks in ((256, 1), (7, 1), (1, 1), (256, 256), (5, 5)):
         expression = np.log1p(rng.poisson(0.3, (rows, network.config.genes)) * 2.0).astype(np.float32)
         present = (rng.random((masks, network.config.genes)) < 0.8).astype(np.float32)
-        examples.append({"expression": expression, "present": present})
+        if masks > 1 and dimension:
+            expression[0], present[0] = 0, 0  # a cell of which receptors alone are known
+        example = {"expression": expression, "present": present}
+        for name in chains:
+            is_mask = name.startswith("has_")
+            values = rng.random((rows, 1)) < 0.6 if is_mask else rng.normal(0, 0.1, (rows, dimension))
+            example[name] = values.astype(np.float32)
+        examples.append(example)
     return export_onnx(whole, spec, examples)
 
 
@@ -241,7 +274,9 @@ def _check(options: TrainStatesOptions) -> str:
         ) from error
 
 
-def _read_cohorts(options: TrainStatesOptions) -> tuple[list[Cohort], list[Cohort]]:
+def _read_cohorts(
+    options: TrainStatesOptions, encoder: EncoderChoice | None
+) -> tuple[list[Cohort], list[Cohort]]:
     entries = read_manifest(options.manifest)
     unknown = sorted(options.hold_out - {entry.name for entry in entries})
     if unknown:
@@ -250,10 +285,19 @@ def _read_cohorts(options: TrainStatesOptions) -> tuple[list[Cohort], list[Cohor
             where="--hold-out",
             mend="name cohorts of the manifest: " + ", ".join(entry.name for entry in entries),
         )
-    for entry in entries:
-        if entry.receptors is not None:
-            _LOG.warning("receptors of %s are not used: this version learns from expression", entry.name)
     cohorts = [read_cohort(entry) for entry in entries if entry.counts is not None]
+    with_receptors = sum(entry.receptors is not None for entry in entries)
+    if encoder is not None:
+        if not with_receptors:
+            raise OptionsError(
+                "no cohort of the manifest has receptors",
+                where="--receptors",
+                mend="name the receptor files under 'receptors', or leave the option out",
+            )
+        cohorts += [read_receptor_cohort(entry) for entry in entries if entry.counts is None]
+        cohorts = embed_cohorts(cohorts, encoder)
+    elif with_receptors:
+        _LOG.info("the receptors of %d cohorts are not learnt from; --receptors native would", with_receptors)
     held_out = [cohort for cohort in cohorts if cohort.entry.name in options.hold_out]
     donors = {donor for cohort in held_out for donor in cohort.truth.donor}
     learn = [cohort for cohort in cohorts if cohort.entry.name not in options.hold_out]

@@ -10,7 +10,8 @@ from state_cohorts import CLONAL, MAP, write_cohort, write_manifest, write_three
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.inference.collapse import FUNCTIONS, LINEAGES
 from tcellflow.training.cohort_manifest import read_manifest
-from tcellflow.training.cohorts import read_cohort, read_truth
+from tcellflow.training.cohort_truth import read_truth
+from tcellflow.training.cohorts import read_cohort
 from tcellflow.training.label_maps import Meaning, find_state, parse_meaning, possible_joint
 from tcellflow.training.state_cells import choose_panel, measure_scales, pool_cohorts
 from tcellflow.training.state_splits import split_folds
