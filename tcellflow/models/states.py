@@ -260,14 +260,22 @@ def stack_members(networks: list[AxesNetwork]) -> AxesNetwork:
     Parameters
     ----------
     networks
-        Networks of one shape and one panel, one member each.
+        Networks of one shape, one panel and one standardisation, one member each.
 
     Returns
     -------
     AxesNetwork
         Their members side by side.
+
+    Raises
+    ------
+    ValueError
+        If they standardise expression in different ways: the members would no longer say what they said.
     """
     first = networks[0]
+    for network in networks[1:]:
+        if not torch.equal(network.mean, first.mean) or not torch.equal(network.scale, first.scale):
+            raise ValueError("members standardise expression in different ways")
     config = AxesConfig(**{**vars(first.config), "members": len(networks)})
     whole = AxesNetwork(config, first.mean, first.scale, first.forbidden == 0)
     states = [network.state_dict() for network in networks]

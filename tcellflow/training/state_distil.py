@@ -54,7 +54,8 @@ class DistilTask:
         self, cells: StateCells, ensemble: AxesNetwork, calibration: Calibration, options: StateTaskOptions
     ) -> None:
         self.options = options
-        self.network = build_network(replace(cells, taught=None), options)
+        scales = (ensemble.mean.cpu().numpy(), ensemble.scale.cpu().numpy())
+        self.network = build_network(replace(cells, taught=None), options, scales)
         self._ensemble, self._calibration = ensemble.eval(), calibration
         self._cells = cells
         self._batches = StateBatches(cells, options.batch, options.noise, options.seed + 1)

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tcellflow.inference.collapse import STATES
+from tcellflow.training.state_calibration import KeptBack, calibrate
 from tcellflow.training.state_cells import pool_cohorts
 from tcellflow.training.state_reliability import (
     TARGET_RISK,
-    KeptBack,
-    calibrate,
     calibration_error,
     measure_curve,
     measure_ood,
@@ -86,7 +85,8 @@ def measure_members(learnt: Learnt, names: Sequence[str]) -> dict[str, Any]:
     return {
         "calibration": {
             "method": "temperature and one shift each for Memory, Naive, Treg and Effector, by the "
-            "likelihood of cells kept back; n cells of one cohort and state count as the square root of n",
+            "likelihood of cells kept back; n cells of one cohort and state count as the square root of n; "
+            "pulled towards no shift as cohorts left out ask for",
             "temperature": calibration.temperature,
             "shift": [float(x) for x in calibration.shift],
             "cycle_temperature": calibration.cycle_temperature,

@@ -16,9 +16,10 @@ from tcellflow.models.states import AxesNetwork, stack_members
 from tcellflow.models.states_inference import Calibration
 from tcellflow.training.loop import train
 from tcellflow.training.seed import train_seed
+from tcellflow.training.state_calibration import KeptBack, fit_calibration
+from tcellflow.training.state_cells import measure_scales
 from tcellflow.training.state_distil import DistilTask
 from tcellflow.training.state_figures import Learnt
-from tcellflow.training.state_reliability import KeptBack, fit_calibration
 from tcellflow.training.state_splits import split_folds
 from tcellflow.training.state_task import StateTask, predict_cells
 from tcellflow.vocabulary import Evidence
@@ -62,6 +63,7 @@ def train_members(
     """
     n_folds = options.n_members if options.n_members > 1 else _FOLDS_OF_ONE
     folds = split_folds(cells, options.split, n_folds, options.task.seed)
+    scales = measure_scales(cells)  # one for all, so that they can be one graph; no label is in it
     networks, said = [], []
     for member in range(options.n_members):
         kept = np.flatnonzero((folds == member) & cells.has_expression)
@@ -69,6 +71,7 @@ def train_members(
             cells.take(np.flatnonzero(folds != member)),
             cells.take(kept),
             replace(options.task, seed=options.task.seed + member),
+            scales,
         )
         loop = replace(options.loop, seed=options.loop.seed + member)
         _LOG.info(

@@ -85,11 +85,20 @@ class StateTask:
         Cells that are learnt from, and that the member is judged by; the latter may be empty.
     options
         Network and losses.
+    scales
+        Mean and scale of each gene as `measure_scales` gives them, the same for members that are to be
+        one network; those of `learn` if not given.
     """
 
-    def __init__(self, learn: StateCells, kept_back: StateCells, options: StateTaskOptions) -> None:
+    def __init__(
+        self,
+        learn: StateCells,
+        kept_back: StateCells,
+        options: StateTaskOptions,
+        scales: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    ) -> None:
         self.options = options
-        self.network = build_network(learn, options)
+        self.network = build_network(learn, options, measure_scales(learn) if scales is None else scales)
         self._batches = StateBatches(learn, options.batch, options.noise, options.seed)
         self._kept_back = kept_back
         self.fingerprint: Mapping[str, Any] = {
@@ -97,6 +106,7 @@ class StateTask:
             "cells": len(learn),
             "counts": float(learn.counts.sum()),
             "kept_back": len(kept_back),
+            "scales": float(self.network.mean.double().sum() + self.network.scale.double().sum()),
             "receptors": None if learn.receptors is None else learn.receptors.fingerprint(),
         }
 
@@ -183,22 +193,26 @@ class StateTask:
         return {"loss": 1 - score, "macro_f1": score}
 
 
-def build_network(learn: StateCells, options: StateTaskOptions) -> AxesNetwork:
+def build_network(
+    learn: StateCells, options: StateTaskOptions, scales: tuple[NDArray[np.float32], NDArray[np.float32]]
+) -> AxesNetwork:
     """Build a member with random weights.
 
     Parameters
     ----------
     learn
-        Cells that are learnt from; they give the scales.
+        Cells that are learnt from.
     options
         Its shape and the seed of its weights.
+    scales
+        Mean and scale of each gene.
 
     Returns
     -------
     AxesNetwork
         The network; torch's random state is left as it was.
     """
-    mean, scale = measure_scales(learn)
+    mean, scale = scales
     config = AxesConfig(
         genes=len(mean),
         width=options.width,

@@ -75,3 +75,11 @@ def test_members_are_stacked_without_change(cells):
     for number in range(2):
         torch.testing.assert_close(members[:, number], alone[number][0])
     torch.testing.assert_close(whole[1], (alone[0][1] + alone[1][1]) / 2)
+
+
+def test_members_of_other_scales_are_not_stacked():
+    """A stack has one mean and scale for all: members of another are refused."""
+    one, two = build(1), build(2)
+    two.mean += 0.1
+    with pytest.raises(ValueError, match="standardise"):
+        stack_members([one, two])

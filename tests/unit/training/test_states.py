@@ -16,16 +16,11 @@ from tcellflow.training.cohorts import read_cohort
 from tcellflow.training.label_maps import possible_joint
 from tcellflow.training.loop import LoopOptions, train
 from tcellflow.training.state_batches import BatchOptions, StateBatches
+from tcellflow.training.state_calibration import KeptBack, calibrate, fit_calibration
 from tcellflow.training.state_cells import choose_panel, pool_cohorts
 from tcellflow.training.state_losses import measure_label_loss
 from tcellflow.training.state_noise import StateNoise, measure_ambient, noise_cells, show_cells, shuffle_genes
-from tcellflow.training.state_reliability import (
-    KeptBack,
-    calibrate,
-    calibration_error,
-    fit_calibration,
-    measure_sets,
-)
+from tcellflow.training.state_reliability import calibration_error, measure_sets
 from tcellflow.training.state_task import StateTask, StateTaskOptions
 from tcellflow.training.states import export_states
 
@@ -145,6 +140,58 @@ def test_calibration_mends_overconfidence():
     for level in measure_sets(mended, kept):
         own = np.where(state == "Naive", mended[:, naive], mended[:, memory])
         assert (own >= level["least_probability"]).mean() == pytest.approx(level["coverage"], abs=0.01)
+
+
+def make_kept_back(n_cohorts, of_effector, seed=0):
+    """Cohorts of memory cells, a third of which the logits call effector, and of true effector cells."""
+    rng = np.random.default_rng(seed)
+    state = np.tile(np.array(["Memory"] * 90 + ["Effector"] * of_effector, dtype=object), n_cohorts)
+    joint = np.full((len(state), 54), -40.0, np.float32)
+    joint[:, 1], joint[:, 4] = rng.normal(0.5, 1, len(state)), 0  # CD4 central memory, CD4 effector
+    joint[state == "Effector", 4] += 1
+    cohort = np.repeat(np.arange(n_cohorts), 90 + of_effector)
+    none = np.full(len(state), -1, np.int8)
+    return KeptBack(joint, np.full(len(state), -20, np.float32), state, none, cohort)
+
+
+def test_states_that_cells_kept_back_never_have_are_called_less():
+    """Where no effector cell was kept back, calls of Effector on memory cells count against the state."""
+    kept = make_kept_back(4, of_effector=0)
+    raw = calibrate(kept, Calibration(1.0, torch.zeros(54)))
+    mended = calibrate(kept, fit_calibration(kept))
+    effector, memory = STATES.index("Effector"), STATES.index("Memory")
+    assert (raw[:, effector] > raw[:, memory]).mean() > 0.2
+    assert (mended[:, effector] > mended[:, memory]).mean() < 0.1
+
+
+def test_a_single_cohort_moves_the_shifts_less_than_several():
+    """Without a second cohort nobody can judge how far shifts carry, so they are held back."""
+    effector, memory = STATES.index("Effector"), STATES.index("Memory")
+
+    def lead(kept):
+        p = calibrate(kept, fit_calibration(kept)).mean(axis=0)
+        return p[memory] / p[effector]
+
+    assert lead(make_kept_back(1, of_effector=0)) < 0.5 * lead(make_kept_back(4, of_effector=0))
+
+
+def test_the_fit_is_the_likeliest(monkeypatch):
+    """No other temperature or shift of a calibrated state makes the cells likelier."""
+    monkeypatch.setattr("tcellflow.training.state_calibration._PULLS", (0.0,))
+    kept = make_kept_back(3, of_effector=60)
+    fitted = fit_calibration(kept)
+    truth = np.array([STATES.index(state) for state in kept.state])
+
+    def loss(calibration):
+        p = calibrate(kept, calibration)[np.arange(len(truth)), truth]
+        return -(kept.weights() * np.log(p)).mean()
+
+    best = loss(fitted)
+    to_effector = torch.zeros(54)
+    to_effector[4] = 1.0
+    for step in (-0.05, 0.05):
+        assert loss(Calibration(fitted.temperature * (1 + step), fitted.shift)) > best
+        assert loss(Calibration(fitted.temperature, fitted.shift + step * to_effector)) > best
 
 
 def test_the_exported_graph_takes_one_mask_or_many(cells):
