@@ -114,9 +114,7 @@ class SeedTask:
             torch.manual_seed(member.seed)
             self.network = SeedNetwork(config, torch.from_numpy(mean), torch.from_numpy(scale))
         self._truth = np.array([STATES.index(State(state)) for state in cells.truth.state[learn]])
-        counts = np.bincount(self._truth, minlength=len(STATES))
-        weights = len(learn) / (max((counts > 0).sum(), 1) * np.maximum(counts, 1))
-        self._weights = torch.from_numpy(weights.astype(np.float32))
+        self._weights = torch.from_numpy(balance_states(self._truth))
         self.fingerprint: Mapping[str, Any] = {
             **asdict(member),
             "cells": len(learn),
@@ -244,6 +242,26 @@ def train_seed(
         for place, (score, _, member) in enumerate(ranked)
     ]
     return SeedEnsemble(chosen, joint_cells(), has_receptors=cells.receptors is not None), scores
+
+
+def balance_states(truth: NDArray[np.int_]) -> NDArray[np.float32]:
+    """Give the weights with which all states count the same.
+
+    Parameters
+    ----------
+    truth
+        (B,) place of each cell's state in `STATES`.
+
+    Returns
+    -------
+    ndarray
+        Shape (K,), float32. A state that no cell has weighs nothing: through label smoothing it would draw
+        every cell to itself.
+    """
+    counts = np.bincount(truth, minlength=len(STATES))
+    is_there = counts > 0
+    weights = np.where(is_there, len(truth) / (is_there.sum() * np.maximum(counts, 1)), 0)
+    return weights.astype(np.float32)
 
 
 def judge_ensemble(networks: Sequence[SeedNetwork], cells: StateCells, rows: NDArray[np.intp]) -> float:
