@@ -9,6 +9,7 @@ nothing. Four vectors per cell meet: expression, alpha, beta, and V/J genes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -87,6 +88,24 @@ class ResidualBlock(nn.Module):
         return transformed
 
 
+class SeedReceptors(NamedTuple):
+    """What is known of the receptors of B cells.
+
+    Parameters
+    ----------
+    chains
+        (B, 2, chain) vectors of alpha and beta, 0 where missing.
+    vj
+        (B, vj) one-hot V/J genes.
+    is_there
+        (B, 3) 1 where alpha, beta and V/J genes are known.
+    """
+
+    chains: Tensor
+    vj: Tensor
+    is_there: Tensor
+
+
 class SeedNetwork(nn.Module):
     """Seven states of cells from expression, both chains and their V/J genes.
 
@@ -121,7 +140,7 @@ class SeedNetwork(nn.Module):
         self.head = nn.Sequential(*_layer(4 * h, h, p), nn.Linear(h, config.states))
 
     def forward(
-        self, expression: Tensor, present: Tensor, chains: Tensor, vj: Tensor, is_there: Tensor
+        self, expression: Tensor, present: Tensor, receptors: SeedReceptors | None = None
     ) -> tuple[Tensor, Tensor]:
         """Judge B cells.
 
@@ -131,12 +150,8 @@ class SeedNetwork(nn.Module):
             (B, G) log1p(counts per 10,000).
         present
             (B or 1, G) 1 where a gene was measured.
-        chains
-            (B, 2, chain) vectors of alpha and beta, 0 where missing.
-        vj
-            (B, vj) one-hot V/J genes.
-        is_there
-            (B, 3) 1 where alpha, beta and V/J genes are known.
+        receptors
+            Of the cells; None where nothing is known of any, which spares the layers that look at them.
 
         Returns
         -------
@@ -144,6 +159,16 @@ class SeedNetwork(nn.Module):
             (B, states) logits and (B, 4h) latent.
         """
         gex = self.gex_encoder((expression - self.mean) / self.scale * present)[:, None]  # (B, 1, h)
+        if receptors is None:
+            sides = [self.norm_gex(gex), gex.new_zeros(len(gex), _TOKENS, self.config.width)]
+        else:
+            sides = self._fuse(gex, receptors)
+        latent = self.post_fusion(torch.cat(sides, 1).flatten(1))
+        return self.head(latent), latent
+
+    def _fuse(self, gex: Tensor, receptors: SeedReceptors) -> list[Tensor]:
+        """Let expression (B, 1, h) and receptors look at each other; gives (B, 1, h) and (B, 3, h)."""
+        chains, vj, is_there = receptors
         genes = self.vj_encoder(vj)[:, None].expand(-1, 2, -1)  # (B, 2, 64)
         tokens = torch.cat(
             [self.tcr_encoder(torch.cat([chains, genes], -1)), self.vj_token_proj(vj)[:, None]], 1
@@ -155,35 +180,29 @@ class SeedNetwork(nn.Module):
         gex_side = self.norm_gex(gex + self.dropout(heard) * any_there)
         said, _ = self.to_tcr(tokens, gex, gex, need_weights=False)
         tcr_side = self.norm_tcr(tokens + self.dropout(said)) * weight
-        latent = self.post_fusion(torch.cat([gex_side, tcr_side], 1).flatten(1))
-        return self.head(latent), latent
+        return [gex_side, tcr_side]
 
 
-def split_tokens(
-    config: SeedConfig, expression: Tensor, receptors: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Give what the network takes beside expression.
+def split_receptors(config: SeedConfig, receptors: Tensor | None) -> SeedReceptors | None:
+    """Give what the network takes of receptors.
 
     Parameters
     ----------
     config
         Shape of the network.
-    expression
-        (B, G), for B and the device.
     receptors
         (B, 2 chain + 2): alpha and beta vector, 0 where missing, and one mask each; None = none.
 
     Returns
     -------
-    tuple of torch.Tensor
-        ``chains``, ``vj`` and ``is_there`` of `SeedNetwork.forward`; V/J genes are missing.
+    SeedReceptors or None
+        V/J genes are missing.
     """
-    rows, width = expression.shape[0], 2 * config.chain
-    vj = expression.new_zeros(rows, config.vj)
     if receptors is None:
-        return expression.new_zeros(rows, 2, config.chain), vj, expression.new_zeros(rows, _TOKENS)
-    chains = receptors[:, :width].reshape(-1, 2, config.chain)
-    return chains, vj, torch.cat([receptors[:, width:], vj[:, :1]], 1)
+        return None
+    chains, masks = receptors[:, :-2], receptors[:, -2:]
+    vj = receptors.new_zeros(receptors.shape[0], config.vj)
+    return SeedReceptors(chains.reshape(-1, 2, config.chain), vj, torch.cat([masks, vj[:, :1]], 1))
 
 
 def _layer(inputs: int, outputs: int, dropout: float) -> list[nn.Module]:
@@ -263,8 +282,8 @@ class SeedEnsemble(nn.Module):
         AxesLogits
             Of the average and of M members.
         """
-        tokens = split_tokens(self._shape, expression, receptors)
-        answers = [member(expression, present, *tokens) for member in self.members]
+        known = split_receptors(self._shape, receptors)
+        answers = [member(expression, present, known) for member in self.members]
         logits = torch.stack([logits for logits, _ in answers])  # (M, B, K)
         logits = torch.cat([logits.mean(0, keepdim=True), logits])
         resting, cycling = logits[..., self._resting], logits[..., self._cycling]

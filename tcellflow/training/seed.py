@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from tcellflow.errors import InputError
 from tcellflow.inference.collapse import FUNCTIONS, LINEAGES, STATES
-from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork, split_tokens
+from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork, split_receptors
 from tcellflow.training.loop import LoopOptions, train
 from tcellflow.training.state_cells import StateCells, measure_scales
 from tcellflow.training.state_task import collapse, macro_f1, predict_cells, show_tensors
@@ -145,8 +145,8 @@ class SeedTask:
         chosen = order[place * self.member.batch : (place + 1) * self.member.batch]
         device = self.network.mean.device
         expression, present, receptors = show_tensors(self._cells, self._learn[chosen], device)
-        tokens = split_tokens(self.network.config, expression, receptors)
-        logits: Tensor = self.network(expression, present, *tokens)[0]
+        known = split_receptors(self.network.config, receptors)
+        logits: Tensor = self.network(expression, present, known)[0]
         truth = torch.from_numpy(self._truth[chosen]).to(device)
         loss = functional.cross_entropy(
             logits.float(), truth, self._weights.to(device), label_smoothing=_LABEL_SMOOTHING

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork
+from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork, SeedReceptors
 from tcellflow.training.seed import joint_cells
 from tcellflow.training.state_task import collapse
 
@@ -38,16 +38,17 @@ def test_missing_chains_and_genes_say_nothing(there):
     for chain in range(2):
         if not there[chain]:
             hidden[:, chain] = 7.0
-    one, latent = network(expression, torch.ones(1, SMALL.genes), chains, vj, is_there)
-    other, _ = network(expression, torch.ones(1, SMALL.genes), hidden, vj, is_there)
+    present = torch.ones(1, SMALL.genes)
+    one, latent = network(expression, present, SeedReceptors(chains, vj, is_there))
+    other, _ = network(expression, present, SeedReceptors(hidden, vj, is_there))
+    without, _ = network(expression, present)
     assert torch.isfinite(one).all()
     assert latent.shape == (4, 4 * SMALL.width)
     torch.testing.assert_close(one, other)
+    assert torch.allclose(one, without) == (there == (0, 0, 0))
     if there[1]:
         chains[:, 1] += 1
-        assert not torch.allclose(
-            one, network(expression, torch.ones(1, SMALL.genes), chains, vj, is_there)[0]
-        )
+        assert not torch.allclose(one, network(expression, present, SeedReceptors(chains, vj, is_there))[0])
 
 
 def test_the_ensemble_averages_logits():
@@ -55,8 +56,7 @@ def test_the_ensemble_averages_logits():
     members = [build(SMALL) for _ in range(3)]
     whole = SeedEnsemble(members, joint_cells()).eval()
     expression, present = torch.rand(4, SMALL.genes), torch.ones(1, SMALL.genes)
-    nothing = (torch.zeros(4, 2, SMALL.chain), torch.zeros(4, SMALL.vj), torch.zeros(4, 3))
-    mean = sum(member(expression, present, *nothing)[0] for member in members) / 3
+    mean = sum(member(expression, present)[0] for member in members) / 3
     logits = whole(expression, present)
     joint, cycle = (whole.summarise(part).detach().numpy() for part in (logits.joint, logits.cycle))
     np.testing.assert_allclose(collapse(joint, cycle[:, 0]), mean.softmax(1).detach().numpy(), rtol=1e-4)
