@@ -21,6 +21,8 @@ from intervals import write_tables
 from labelled import KINDS, SEED, Receptors, choose_epitopes, draw_receptors, read_background, read_labelled
 from rows import OURS, add_options, make_judges, read_compared
 
+from tcellflow.training.receptor_distance import CROWDING_SAMPLE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -134,7 +136,7 @@ def judge_kind(options: argparse.Namespace, kind: str) -> Mapping[str, tuple[Val
     receptors = draw_receptors(options.data, kind, table, epitopes, MOST_PER_EPITOPE, UNLABELLED)
     trials = draw_trials(receptors, epitopes, options.draws)
     print(f"\n### {kind}: {len(epitopes)} epitopes, {len(receptors):,} receptors\n", flush=True)
-    background = {locus: read_background(options.data, locus) for locus in receptors.arms}
+    background = {locus: read_background(options.data, locus, CROWDING_SAMPLE) for locus in receptors.arms}
     compared = read_compared(options, has_peers=not options.no_peers)
     judges = make_judges(receptors.arms, background, compared)
     return {name: judge_trials(receptors, epitopes, trials, judge) for name, judge in judges.items()}

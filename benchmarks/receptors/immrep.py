@@ -33,6 +33,8 @@ from rows import (
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
+from tcellflow.training.receptor_distance import CROWDING_SAMPLE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -120,7 +122,7 @@ def main() -> None:
     table = read_immrep(options.data)
     receptors = join_receptors(table, "pairs")
     compared = read_compared(options)
-    background = {locus: read_background(options.data, locus) for locus in receptors.arms}
+    background = {locus: read_background(options.data, locus, CROWDING_SAMPLE) for locus in receptors.arms}
     judges = make_judges(receptors.arms, background, compared)
     scores = {
         name: score_nearest(judge.score)

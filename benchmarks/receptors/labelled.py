@@ -19,7 +19,6 @@ from build_bundle import KEPT_FOR_EVALUATION, WITHOUT_LICENCE
 from groups import group_receptors
 
 from tcellflow.receptors.sequences import ChainSequences
-from tcellflow.training.receptor_distance import CROWDING_SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -129,8 +128,8 @@ def read_corpus_rows(folder: Path, name: str, sources: Iterable[str], kind: str)
     return table
 
 
-def read_background(folder: Path, locus: str, number: int = CROWDING_SAMPLE) -> ChainSequences:
-    """Draw chains of one locus from what the packaged encoder learnt from."""
+def read_background(folder: Path, locus: str, number: int) -> ChainSequences:
+    """Draw so many chains of one locus from what the packaged encoder learnt from."""
     tables = {"TRB": ["trb_human"], "TRA": ["tra_olga_synthetic", "tra_human"]}[locus]
     left_out = [*KEPT_FOR_EVALUATION, *WITHOUT_LICENCE]
     parts = []
@@ -142,9 +141,8 @@ def read_background(folder: Path, locus: str, number: int = CROWDING_SAMPLE) -> 
         parts.append(pd.read_parquet(path, columns=list(FIELDS), filters=filters))
     rows = np.random.default_rng(SEED).integers(0, sum(map(len, parts)), 2 * number)
     table = pd.concat([part.astype(object) for part in _take(parts, np.sort(rows))])
-    table = table[table["junction_aa"].fillna("").str.fullmatch(PLAIN)].sample(
-        CROWDING_SAMPLE, random_state=SEED
-    )
+    is_plain = table["junction_aa"].fillna("").str.fullmatch(PLAIN)
+    table = table[is_plain].sample(number, random_state=SEED)
     return make_chains(table, locus, "")
 
 
