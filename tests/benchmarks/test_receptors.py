@@ -147,12 +147,20 @@ def test_no_vector_depends_on_its_batch_order_or_threads(data, bundle, tmp_path)
 
 
 def test_speed_is_told_beside_tcr_bert_and_with_what_deduplication_gains(data, bundle, tmp_path):
+    """One peer and one set: the others differ by a word, and each process imports torch anew."""
     figures = run_script(
-        "speed.py", data, bundle, tmp_path / "t.json", "--chains", "50", "--peer-chains", "2", "--pairs", "1"
-    )
-    assert figures["one"]["ratio_per_junction"]["median"] > 1
+        "speed.py", data, bundle, tmp_path / "t.json", "--chains", "50", "--peer-chains", "2", "--pairs", "1",
+        "--parts", "upstream", "dextramer",
+    )  # fmt: skip
+    assert figures["upstream"]["ratio_per_junction"]["median"] > 1
     # every clone of the made data has two cells
     assert figures["dextramer"]["chains"] == 2 * figures["dextramer"]["distinct"]
+
+
+def test_peers_learn_from_as_many_chains_as_are_asked_for(data):
+    program = f"from labelled import *; print(len(read_background(Path({str(data)!r}), 'TRA', 2_500)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=SCRIPTS, capture_output=True, check=True)
+    assert int(done.stdout) == 2_500
 
 
 def test_near_junctions_are_those_one_edit_apart():
