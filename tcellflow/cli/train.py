@@ -17,6 +17,24 @@ train_app = typer.Typer(
 )
 
 
+Name = Annotated[str, typer.Option("--name", help="Name of the bundle.")]
+BundleVersion = Annotated[str, typer.Option("--bundle-version", help="Version of the bundle.")]
+Evaluation = Annotated[
+    Path | None, typer.Option("--evaluation", help="Markdown with results to put on the card.")
+]
+LearningRate = Annotated[float, typer.Option("--learning-rate", min=0, help="Highest rate.")]
+ValidateEvery = Annotated[
+    int, typer.Option("--validate-every", min=1, help="Steps between validations and checkpoints.")
+]
+Device = Annotated[
+    Literal["cpu", "cuda", "auto"], typer.Option("--device", help="Where to train; auto takes a GPU.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the folder's checkpoints, if there are any.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier run in the folder.")]
+
+
 @train_app.callback()
 def _train() -> None:
     """Train models and write them as bundles; needs torch: pip install 'tcellflow[train]'."""
@@ -85,21 +103,19 @@ def receptors(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of checkpoint, metrics.jsonl and bundle.")
     ] = Path("receptors"),
-    name: Annotated[str, typer.Option("--name", help="Name of the bundle.")] = "receptors",
-    bundle_version: Annotated[str, typer.Option("--bundle-version", help="Version of the bundle.")] = "1",
+    name: Name = "receptors",
+    bundle_version: BundleVersion = "1",
     licences: Annotated[
         Path | None, typer.Option("--licences", help='TOML file of licences for the card: "source" = "MIT".')
     ] = None,
-    evaluation: Annotated[
-        Path | None, typer.Option("--evaluation", help="Markdown with results to put on the card.")
-    ] = None,
+    evaluation: Evaluation = None,
     steps: Annotated[
         int, typer.Option("--steps", min=0, help="Steps; 0 writes a bundle with random weights.")
     ] = 4_200,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=2, help="Receptors told apart in one step.")
     ] = 512,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0, help="Highest rate.")] = 2.5e-3,
+    learning_rate: LearningRate = 2.5e-3,
     temperature: Annotated[float, typer.Option("--temperature", min=1e-3, help="Of the contrast.")] = 0.05,
     contrast_weight: Annotated[
         float, typer.Option("--contrast-weight", min=0, help="Weight of telling noised receptors apart.")
@@ -113,24 +129,18 @@ def receptors(
     width: Annotated[int, typer.Option("--width", min=4, help="Width of the network; a multiple of 4.")] = 64,
     layers: Annotated[int, typer.Option("--layers", min=1, help="Layers of the network.")] = 3,
     dimension: Annotated[int, typer.Option("--dimension", min=2, help="Numbers in a vector.")] = 128,
-    validate_every: Annotated[
-        int, typer.Option("--validate-every", min=1, help="Steps between validations and checkpoints.")
-    ] = 250,
+    validate_every: ValidateEvery = 250,
     patience: Annotated[
         int | None,
         typer.Option("--patience", min=1, help="Stop after so many validations without a lower loss."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of weights and batches.")] = 0,
-    device: Annotated[
-        Literal["cpu", "cuda", "auto"], typer.Option("--device", help="Where to train; auto takes a GPU.")
-    ] = "auto",
+    device: Device = "auto",
     full_precision: Annotated[
         bool, typer.Option("--full-precision", help="Do not round products to bfloat16.")
     ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's checkpoint, if there is one.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier run in the folder.")] = False,
+    resume: Resume = False,
+    force: Force = False,
 ) -> None:
     """Train the receptor encoder behind embed-tcr, and write it as a bundle.
 

@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.train import check_libraries
+from tcellflow.cli.train import (
+    BundleVersion,
+    Device,
+    Evaluation,
+    Force,
+    LearningRate,
+    Name,
+    Resume,
+    ValidateEvery,
+    check_libraries,
+)
 
 
 def states(
@@ -51,11 +61,9 @@ def states(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of checkpoints, metrics.jsonl and bundle.")
     ] = Path("states"),
-    name: Annotated[str, typer.Option("--name", help="Name of the bundle.")] = "states",
-    bundle_version: Annotated[str, typer.Option("--bundle-version", help="Version of the bundle.")] = "1",
-    evaluation: Annotated[
-        Path | None, typer.Option("--evaluation", help="Markdown with results to put on the card.")
-    ] = None,
+    name: Name = "states",
+    bundle_version: BundleVersion = "1",
+    evaluation: Evaluation = None,
     genes: Annotated[int, typer.Option("--genes", min=10, help="Genes of the panel.")] = 3_400,
     teacher: Annotated[
         str,
@@ -71,7 +79,7 @@ def states(
         int, typer.Option("--distil-steps", min=1, help="Steps of the network distilled from the members.")
     ] = 1_000,
     batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="T cells in a batch.")] = 128,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", min=0, help="Highest rate.")] = 1e-3,
+    learning_rate: LearningRate = 1e-3,
     width: Annotated[int, typer.Option("--width", min=2, help="Width of the first layer.")] = 256,
     latent: Annotated[int, typer.Option("--latent", min=2, help="Width of the latent vector.")] = 128,
     silver_weight: Annotated[
@@ -83,21 +91,15 @@ def states(
             "--consistency-weight", min=0, help="Weight of saying the same of a cell under other noise."
         ),
     ] = 0.0,
-    validate_every: Annotated[
-        int, typer.Option("--validate-every", min=1, help="Steps between validations and checkpoints.")
-    ] = 100,
+    validate_every: ValidateEvery = 100,
     patience: Annotated[
         int | None,
         typer.Option("--patience", min=1, help="Stop a member after so many validations without a gain."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of folds, weights and batches.")] = 0,
-    device: Annotated[
-        Literal["cpu", "cuda", "auto"], typer.Option("--device", help="Where to train; auto takes a GPU.")
-    ] = "auto",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's checkpoints, if there are any.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier run in the folder.")] = False,
+    device: Device = "auto",
+    resume: Resume = False,
+    force: Force = False,
 ) -> None:
     """Train a states bundle from labelled cohorts.
 
