@@ -22,6 +22,29 @@ CHECKPOINT_FILE: Final = "checkpoint.pt"
 METRICS_FILE: Final = "metrics.jsonl"
 
 
+def refuse_earlier_run(folder: Path, *, resume: bool, force: bool) -> None:
+    """Refuse a folder with a checkpoint that the user may want to keep.
+
+    Parameters
+    ----------
+    folder
+        Where checkpoint and metrics file will go.
+    resume, force
+        Whether to go on with an earlier run, or to replace it.
+
+    Raises
+    ------
+    OutputError
+        If there is one and neither was asked for.
+    """
+    if (folder / CHECKPOINT_FILE).exists() and not (resume or force):
+        raise OutputError(
+            "an earlier run is in the folder",
+            where=folder,
+            mend="add --resume to go on with it, --force to replace it, or choose another folder",
+        )
+
+
 def write_checkpoint(
     folder: Path,
     state: Mapping[str, Any],

@@ -1,17 +1,16 @@
-"""The card of a receptors bundle: what a person reads before trusting it.
-
-Invariant: every figure on the card is in ``bundle.json`` or in the evaluation handed over.
-"""
+"""What the card of a receptors bundle tells beside what all cards tell."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tcellflow.training.card import write_card
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def write_card(document: Mapping[str, Any], evaluation: str) -> str:
+def write_receptor_card(document: Mapping[str, Any], evaluation: str) -> str:
     """Write the card.
 
     Parameters
@@ -26,23 +25,18 @@ def write_card(document: Mapping[str, Any], evaluation: str) -> str:
     str
         Markdown with a final newline.
     """
-    return "\n".join(_lines(document, evaluation)) + "\n"
-
-
-def _lines(document: Mapping[str, Any], evaluation: str) -> Iterator[str]:
-    recipe = document["recipe"]
-    network = recipe["network"]
-    yield f"# {document['name']} {document['version']}"
-    yield f"\n{document['summary']}.\n"
-    yield (
+    network = document["recipe"]["network"]
+    about = (
         f"A transformer of {network['layers']} layers, {network['width']} wide, over the junction, V gene "
         f"(its identity and its CDR1 and CDR2 loops), J gene and locus of one chain; vectors have "
         f"{document['dimension']} numbers. The vector of a pair is the sum of the features of both "
         f"chains, at unit length."
     )
-    yield f"\n**Use.** {document['intended_use']}.\n\n**Licence.** {document['licence']}.\n"
-    yield "## Limits\n"
-    yield from (f"- {limit}" for limit in document["limits"])
+    return write_card(document, _tell(document), about=about, evaluation=evaluation)
+
+
+def _tell(document: Mapping[str, Any]) -> Iterator[str]:
+    recipe = document["recipe"]
     yield "\n## Data\n"
     yield _say_labels(document)
     yield "\n| table | source | rows | licence of the source |\n|---|---|---|---|"
@@ -67,8 +61,6 @@ def _lines(document: Mapping[str, Any], evaluation: str) -> Iterator[str]:
         f"\nThe ONNX graph (opset {document['parity']['opset']}) differs from the network by at most "
         f"{document['parity']['largest_difference']:g}."
     )
-    if evaluation.strip():
-        yield f"\n{evaluation.strip()}"
 
 
 def _say_labels(document: Mapping[str, Any]) -> str:

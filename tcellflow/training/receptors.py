@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.errors import InputError, OptionsError, OutputError
+from tcellflow.errors import InputError, OptionsError
 from tcellflow.io.bundle_writer import write_bundle
 from tcellflow.models.receptors import ReceptorInference
 from tcellflow.receptors.sequences import ChainSequences
 from tcellflow.receptors.tokens import build_vocabulary
-from tcellflow.training.checkpoints import CHECKPOINT_FILE
+from tcellflow.training.card import read_text
+from tcellflow.training.checkpoints import refuse_earlier_run
 from tcellflow.training.export import GraphSpec, export_onnx
 from tcellflow.training.loop import LoopOptions, train
-from tcellflow.training.receptor_card import write_card
+from tcellflow.training.receptor_card import write_receptor_card
 from tcellflow.training.receptor_corpus import CorpusOptions, read_corpus
 from tcellflow.training.receptor_description import VOCABULARY_FILE, describe_bundle
 from tcellflow.training.receptor_task import ReceptorTask, ReceptorTaskOptions
@@ -125,7 +126,7 @@ def train_receptors(
     """
     _check(options)
     licences = _read_licences(options.licences)
-    evaluation = _read_text(options.evaluation)
+    evaluation = read_text(options.evaluation)
     vocabulary = build_vocabulary()
     learn, kept_back, tally = read_corpus(options.corpus, vocabulary)
     _LOG.info(
@@ -142,7 +143,7 @@ def train_receptors(
         {
             "model.onnx": content,
             VOCABULARY_FILE: vocabulary.to_json().encode(),
-            "CARD.md": write_card(document, evaluation).encode(),
+            "CARD.md": write_receptor_card(document, evaluation).encode(),
         },
         force=options.force or options.resume,
     )
@@ -178,26 +179,12 @@ def _check(options: TrainReceptorsOptions) -> None:
             where="--withhold",
             mend="name the tables of labelled receptors, or add --keep-labelled",
         )
-    if (options.output / CHECKPOINT_FILE).exists() and not (options.resume or options.force):
-        raise OutputError(
-            "an earlier run is in the folder",
-            where=options.output,
-            mend="add --resume to go on with it, --force to replace it, or choose another folder",
-        )
-
-
-def _read_text(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the file cannot be read: {error}", where=path, mend="give a text file") from error
+    refuse_earlier_run(options.output, resume=options.resume, force=options.force)
 
 
 def _read_licences(path: Path | None) -> dict[str, str]:
     try:
-        document = tomllib.loads(_read_text(path))
+        document = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise InputError(
             f"the licences are no TOML: {error}", where=path, mend='write lines such as "my source" = "MIT"'

@@ -1,17 +1,16 @@
-"""The card of a states bundle: what a person reads before trusting it.
-
-Invariant: every figure on the card is in ``bundle.json`` or in the evaluation handed over.
-"""
+"""What the card of a states bundle tells beside what all cards tell."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tcellflow.training.card import write_card
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-def write_card(document: Mapping[str, Any], evaluation: str) -> str:
+def write_state_card(document: Mapping[str, Any], evaluation: str) -> str:
     """Write the card.
 
     Parameters
@@ -26,14 +25,12 @@ def write_card(document: Mapping[str, Any], evaluation: str) -> str:
     str
         Markdown with a final newline.
     """
-    return "\n".join(_lines(document, evaluation)) + "\n"
+    return write_card(document, _tell(document), evaluation=evaluation)
 
 
-def _lines(document: Mapping[str, Any], evaluation: str) -> Iterator[str]:
+def _tell(document: Mapping[str, Any]) -> Iterator[str]:
     recipe = document["recipe"]
-    yield f"# {document['name']} {document['version']}\n\n{document['summary']}.\n"
-    yield f"**Use.** {document['intended_use']}.\n\n**Licence.** {document['licence']}.\n"
-    yield "## Truth behind each state\n\n| state | kind of truth |\n|---|---|"
+    yield "\n## Truth behind each state\n\n| state | kind of truth |\n|---|---|"
     yield from (f"| {state} | {kind} |" for state, kind in sorted(document["evidence"].items()))
     yield "\nFunctions told apart: " + ", ".join(document["labels"]["function_reported"]) + "."
     yield "\n## Data\n\n| cohort | T cells | donors | labels | licence |\n|---|---|---|---|---|"
@@ -53,12 +50,8 @@ def _lines(document: Mapping[str, Any], evaluation: str) -> Iterator[str]:
     for row in document["metrics"]:
         f1, error = row["macro_f1"], row["ece"]
         yield f"| {row['cohort']} | {row['judge']} | {row['cells']:,} | {f1:.3f} | {error:.3f} |"
-    yield f"\n**Calibration.** {document['calibration']['method']}.\n"
+    yield f"\n**Calibration.** {document['calibration']['method']}."
     yield from _tell_receptors(document)
-    yield "## Limits\n"
-    yield from (f"- {limit}" for limit in document["limits"])
-    if evaluation.strip():
-        yield f"\n{evaluation.strip()}"
 
 
 def _tell_receptors(document: Mapping[str, Any]) -> Iterator[str]:
@@ -66,11 +59,10 @@ def _tell_receptors(document: Mapping[str, Any]) -> Iterator[str]:
     if receptors is None:
         return
     yield (
-        "**Receptors.** Optional: a missing chain is a mask. Vectors of the encoder "
+        "\n**Receptors.** Optional: a missing chain is a mask. Vectors of the encoder "
         f"{receptors['encoder_name']}, {receptors['dimension']} wide. Figures and calibration are of cells "
         "whose chains, where known, were shown.\n\n| cohort | cells with alpha | with beta |\n|---|---|---|"
     )
     for cohort in document["training"]:
         if "with_tra" in cohort:
             yield f"| {cohort['name']} | {cohort['with_tra']:,} | {cohort['with_trb']:,} |"
-    yield ""

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import torch
 
-from tcellflow.errors import InputError, OptionsError, OutputError
+from tcellflow.errors import OptionsError
 from tcellflow.inference.collapse import STATES
 from tcellflow.inference.receptors import find_encoder
 from tcellflow.inference.states import StatePredictor
 from tcellflow.io.bundle_format import ENSEMBLE_FILE
 from tcellflow.io.bundle_writer import write_bundle
 from tcellflow.models.states_inference import AxesInference
-from tcellflow.training.checkpoints import CHECKPOINT_FILE
+from tcellflow.training.card import read_text
+from tcellflow.training.checkpoints import refuse_earlier_run
 from tcellflow.training.cohort_manifest import read_manifest
 from tcellflow.training.cohort_receptors import embed_cohorts
 from tcellflow.training.cohort_truth import take_truth
@@ -28,7 +29,7 @@ from tcellflow.training.export import GraphSpec, export_onnx
 from tcellflow.training.label_maps import resting_states
 from tcellflow.training.loop import LoopOptions
 from tcellflow.training.seed import MEMBERS as SEED_MEMBERS
-from tcellflow.training.state_card import write_card
+from tcellflow.training.state_card import write_state_card
 from tcellflow.training.state_cells import choose_panel, pool_cohorts
 from tcellflow.training.state_description import (
     PANEL_FILE,
@@ -167,7 +168,8 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
         If an exported graph does not say what its network says, or the receptor encoder is missing or
         damaged.
     """
-    evaluation = _check(options)
+    _check(options)
+    evaluation = read_text(options.evaluation)
     encoder = None if options.receptors is None else find_encoder(options.receptors)
     learn, held_out = _read_cohorts(options, encoder)
     is_seed = options.architecture == "seed"
@@ -204,7 +206,7 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
     document = describe_bundle(options, truth, panel, measured, difference)
     if is_seed:
         document["recipe"]["scores"] = scores
-    files["CARD.md"] = write_card(document, evaluation).encode()
+    files["CARD.md"] = write_state_card(document, evaluation).encode()
     return write_bundle(
         options.output / BUNDLE_FOLDER, document, files, force=options.force or options.resume
     )
@@ -251,27 +253,14 @@ def export_states(network: StateNetwork, calibration: Calibration) -> tuple[byte
     return export_onnx(whole, spec, examples)
 
 
-def _check(options: TrainStatesOptions) -> str:
-    if (options.output / "member-1" / CHECKPOINT_FILE).exists() and not (options.resume or options.force):
-        raise OutputError(
-            "an earlier run is in the folder",
-            where=options.output,
-            mend="add --resume to go on with it, --force to replace it, or choose another folder",
-        )
+def _check(options: TrainStatesOptions) -> None:
+    refuse_earlier_run(options.output / "member-1", resume=options.resume, force=options.force)
     if options.architecture == "seed" and options.n_members > len(SEED_MEMBERS):
         raise OptionsError(
             f"the seed network has {len(SEED_MEMBERS)} members",
             where=f"--seeds {options.n_members}",
             mend=f"ask for at most {len(SEED_MEMBERS)}",
         )
-    if options.evaluation is None:
-        return ""
-    try:
-        return options.evaluation.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"the file cannot be read: {error}", where=options.evaluation, mend="give a text file"
-        ) from error
 
 
 def _read_cohorts(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tcellflow.io.bundle_receptors import TASK_RECEPTORS
 from tcellflow.receptors.bert_tokens import BERT_INPUTS
+from tcellflow.training.card import write_card
 from tcellflow.training.export import OPSET, PARITY_TOLERANCE
 from tcellflow.vocabulary import ReceptorBackend
 
@@ -101,17 +102,10 @@ def write_import_card(document: Mapping[str, Any]) -> str:
     str
         Markdown with a final newline.
     """
-    made = (
+    about = (
         "Made by `tcellflow bundle import tcr-bert` from a folder of the user's. Junctions of up to "
         f"{document['max_length']} residues are read whole, of {' and '.join(document['loci'])}; vectors "
         f"have {document['dimension']} numbers and keep their lengths. The ONNX graph differs from the "
         f"network by at most {document['parity']['largest_difference']:g}."
     )
-    lines = [
-        f"# {document['name']} {document['version']}",
-        f"\n{document['summary']}.\n\n{made}",
-        f"\n**Use.** {document['intended_use']}.\n\n**Licence.** {document['licence']}.",
-        "\n## Limits\n",
-        *(f"- {limit}" for limit in document["limits"]),
-    ]
-    return "\n".join(lines) + "\n"
+    return write_card(document, about=about)

@@ -1,0 +1,75 @@
+"""The card of a trained bundle: what a person reads before trusting it.
+
+Invariant: every figure on a card is in ``bundle.json`` or in the evaluation handed over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tcellflow.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+
+def read_text(path: Path | None) -> str:
+    """Read what a user hands over for the card.
+
+    Parameters
+    ----------
+    path
+        A text file; None = nothing.
+
+    Returns
+    -------
+    str
+        Its content.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the file cannot be read: {error}", where=path, mend="give a text file") from error
+
+
+def write_card(
+    document: Mapping[str, Any], sections: Iterable[str] = (), *, about: str = "", evaluation: str = ""
+) -> str:
+    """Write a card: name, summary, use, licence and limits, then what the kind of bundle has to tell.
+
+    Parameters
+    ----------
+    document
+        Content of ``bundle.json``.
+    sections
+        Markdown lines of the kind of bundle.
+    about
+        A paragraph behind the summary.
+    evaluation
+        Markdown with results.
+
+    Returns
+    -------
+    str
+        Markdown with a final newline.
+    """
+    lines = [f"# {document['name']} {document['version']}", f"\n{document['summary']}."]
+    if about:
+        lines.append(f"\n{about}")
+    lines += [
+        f"\n**Use.** {document['intended_use']}.\n\n**Licence.** {document['licence']}.",
+        "\n## Limits\n",
+        *(f"- {limit}" for limit in document["limits"]),
+        *sections,
+    ]
+    if evaluation.strip():
+        lines.append(f"\n{evaluation.strip()}")
+    return "\n".join(lines) + "\n"
