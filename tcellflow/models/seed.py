@@ -160,7 +160,7 @@ class SeedNetwork(nn.Module):
         """
         gex = self.gex_encoder((expression - self.mean) / self.scale * present)[:, None]  # (B, 1, h)
         if receptors is None:
-            sides = [self.norm_gex(gex), gex.new_zeros(len(gex), _TOKENS, self.config.width)]
+            sides = [self.norm_gex(gex), gex.new_zeros(gex.shape[0], _TOKENS, self.config.width)]
         else:
             sides = self._fuse(gex, receptors)
         latent = self.post_fusion(torch.cat(sides, 1).flatten(1))
