@@ -1,6 +1,7 @@
 """Time and memory of ``tcellflow predict`` for growing samples and for each thing one can ask of it.
 
     python benchmarks/predict/run.py --folder /scratch/bench
+    python benchmarks/predict/run.py --folder /scratch/bench --bundle states --cells 1000000 --asked tables
 
 The cells are those of the packaged sample, drawn again and again (seed 0) and written as preprocess
 does, so density and genes are real. One fresh process per figure, one thread, imports taken off.
@@ -31,9 +32,16 @@ from tcellflow.steps.preprocess import PreprocessOptions, preprocess  # noqa: E4
 SAMPLE = files("tcellflow") / "data/samples/tenx_healthy_T_1k"
 BLOCK_CELLS = 1_024
 ASKED = {
-    "calls, tables": ("--no-h5ad",),
-    "and the annotated copy": (),
-    "and votes": ("--no-h5ad", "--vote"),
+    "tables": ("--no-h5ad",),
+    "copy": (),
+    "votes": ("--no-h5ad", "--vote"),
+    "genes": ("--no-h5ad", "--genes", "5"),
+}
+NAMES = {
+    "tables": "calls, tables",
+    "copy": "and the annotated copy",
+    "votes": "and votes",
+    "genes": "and five genes for and against",
 }
 
 
@@ -84,10 +92,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--folder", type=Path, required=True, help="scratch folder, about 8 GB at full size")
+    parser.add_argument(
+        "--folder", type=Path, required=True, help="scratch folder; 8 GB, and 20 GB for a million cells"
+    )
     parser.add_argument("--cells", type=int, nargs="+", default=[10_000, 100_000, 300_000])
     parser.add_argument("--bundle", default="states-linear")
     parser.add_argument("--genes-cells", type=int, default=10_000, help="cells asked for their genes")
+    parser.add_argument("--asked", nargs="+", choices=tuple(ASKED), default=list(ASKED))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     bundle = ("--bundle", options.bundle)
@@ -96,16 +107,11 @@ def main() -> None:
         "limits_before": measure_limits(),
         "bundle": options.bundle,
     }
-    for name, asked in ASKED.items():
-        result[name] = [
-            measure(write_sample(options.folder, n), options.folder, n, (*asked, *bundle))
-            for n in options.cells
+    for name in options.asked:
+        result[NAMES[name]] = [
+            measure(write_sample(options.folder, n), options.folder, n, (*ASKED[name], *bundle))
+            for n in ([options.genes_cells] if name == "genes" else options.cells)
         ]
-    n_cells = options.genes_cells
-    asked_genes = ("--no-h5ad", "--genes", "5", *bundle)
-    result["and five genes for and against"] = [
-        measure(write_sample(options.folder, n_cells), options.folder, n_cells, asked_genes)
-    ]
     result["limits_after"] = measure_limits()
     print(json.dumps(result, indent=1))
 

@@ -1,6 +1,6 @@
 """The distilled bundle against CellTypist without voting, and the ensemble against the matrix product.
 
-    python benchmarks/states/speed.py --folder /scratch/bench [--bundle states] [--cells 100000] [--pairs 3]
+    python benchmarks/states/speed.py --folder /scratch/bench [--bundle states] [--cells 100000] [--members 8]
 
 Cells of the packaged sample drawn again and again (seed 0), log1p(counts per 10,000), as an uncompressed
 h5ad that both read: CellTypist as a whole, as its command does, the bundle in blocks. Alternating fresh
@@ -9,7 +9,8 @@ be had offline, so one of the size of its immune model is made on the spot: 24 l
 cell costs depends on these two numbers, not on the weights.
 
 The ensemble's share is its floating-point rate (products of its weights) over that of a plain matrix
-product in the same process tree.
+product in the same process tree. `--members` adds a graph of so many members of the bundle's shape, with
+random weights, on which the time does not depend.
 """
 
 from __future__ import annotations
@@ -93,6 +94,26 @@ def count_flop(model: onnx.ModelProto) -> int:
     )
 
 
+def write_ensemble(bundle: Path, folder: Path, members: int) -> Path:
+    """Export a stack of so many members of the bundle's shape, with random weights."""
+    import torch  # noqa: PLC0415 (slow to import)
+
+    from tcellflow.models.states import AxesConfig, AxesNetwork  # noqa: PLC0415
+    from tcellflow.models.states_inference import Calibration  # noqa: PLC0415
+    from tcellflow.training.label_maps import possible_joint  # noqa: PLC0415
+    from tcellflow.training.states import export_states  # noqa: PLC0415
+
+    document = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    genes, recipe = document["panel"]["n_genes"], document["recipe"]
+    torch.manual_seed(0)
+    possible = torch.from_numpy(possible_joint().copy())
+    config = AxesConfig(genes, recipe["width"], recipe["latent"], members=members)
+    network = AxesNetwork(config, torch.zeros(genes), torch.ones(genes), possible)
+    path = folder / f"ensemble-{members}.onnx"
+    path.write_bytes(export_states(network.eval(), Calibration(1.0, torch.zeros(len(possible))))[0])
+    return path
+
+
 def measure_ensemble(path: Path) -> dict[str, Any]:
     """Give the rate of the ensemble's graph on dense blocks, and the matrix product's before and after."""
     options = ort.SessionOptions()
@@ -130,6 +151,7 @@ def main() -> None:
     parser.add_argument("--bundle", default="states")
     parser.add_argument("--cells", type=int, default=100_000)
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--members", type=int, help="members of a second ensemble, made on the spot")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     bundle = find_bundle(options.bundle)
@@ -151,6 +173,9 @@ def main() -> None:
         result[f"{name}_read_seconds"] = [round(float(str(r.report["read_seconds"])), 2) for r in runs]
     if (bundle / ENSEMBLE_FILE).exists():
         result["ensemble"] = measure_ensemble(bundle / ENSEMBLE_FILE)
+    if options.members:
+        path = write_ensemble(bundle, options.folder, options.members)
+        result[f"ensemble_of_{options.members}"] = measure_ensemble(path)
     result["limits_after"] = measure_limits()
     print(json.dumps(result, indent=1))
 
