@@ -41,9 +41,13 @@ def _tell(document: Mapping[str, Any]) -> Iterator[str]:
             f"| {labels} | {cohort['licence']} |"
         )
     held_out = ", ".join(recipe["held_out"]) or "none"
+    is_seed = recipe["architecture"] == "seed"
+    kept_back = (
+        "one share of the units, by which they were chosen" if is_seed else "its own share of the units"
+    )
     yield (
-        f"\n{recipe['members']} members, split by {recipe['split']}: each learnt from all but its own share "
-        f"of the units, by which it was judged. Held out from all of them: {held_out}.\n"
+        f"\n{recipe['members']} members, split by {recipe['split']}: each learnt from all but {kept_back}. "
+        f"Cells of that share judge. Held out from all members: {held_out}.\n"
     )
     yield "## Figures\n\nCells that the judging member had not learnt from, or that were held out from all.\n"
     yield "| cohort | judged by | cells | macro-F1 | calibration error |\n|---|---|---|---|---|"
