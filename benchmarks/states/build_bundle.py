@@ -7,6 +7,8 @@ RUN takes the manifest of cohorts, checkpoints, metrics and the bundle; a run th
 ``--install`` the bundle replaces the packaged one. With ``--hold-out`` the same recipe learns from all sets
 but these and others of their donors: so the evaluation has bundles that never saw what they are judged by.
 ``--architecture seed`` trains the seed network on the same sets, to be judged beside them.
+``--receptors native`` learns from receptors too, ``--receptors-alone`` from sets of nothing else as well;
+`receptor_rows.py` judges such bundles.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 from cohorts import write_cohorts
@@ -23,6 +26,9 @@ from label_maps import find_kin
 
 from tcellflow.io.bundle_writer import write_manifest
 from tcellflow.io.bundles import PACKAGED_FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HERE = Path(__file__).parent
 OPTIONS = {
@@ -48,16 +54,21 @@ def write_expression_manifest(data: Path, folder: Path) -> Path:
 
 
 def build_command(
-    manifest: Path, run: Path, hold_out: list[str], architecture: str = "axes", seeds: int | None = None
+    manifest: Path,
+    run: Path,
+    hold_out: list[str],
+    architecture: str = "axes",
+    seeds: int | None = None,
+    more: Sequence[str] = (),
 ) -> list[str]:
-    """Give the command that trains the bundle."""
+    """Give the command that trains the bundle; of options given twice the last counts."""
     program = str(Path(sys.executable).with_name("tcellflow"))
     command = [program, "train", "states", "--manifest", str(manifest), "-o", str(run), "--resume"]
     command += [*OPTIONS[architecture], "--seeds", str(seeds or SEEDS[architecture])]
     names = {entry["name"] for entry in yaml.safe_load(manifest.read_text(encoding="utf-8"))["cohorts"]}
     for name in sorted(frozenset().union(*map(find_kin, hold_out)) & names):
         command += ["--hold-out", name]
-    return command
+    return [*command, *more]
 
 
 def main() -> None:
@@ -70,12 +81,25 @@ def main() -> None:
     parser.add_argument("--hold-out", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--architecture", choices=tuple(OPTIONS), default="axes")
     parser.add_argument("--seeds", type=int, metavar="N", help="members, if not those of the recipe")
+    parser.add_argument("--receptors", metavar="ENCODER", help="learn from receptors too")
+    parser.add_argument("--receptors-alone", action="store_true", help="from sets without expression as well")
+    parser.add_argument("--split", help="what stays together, if not as in the recipe")
+    parser.add_argument("--seed", help="of folds, weights and batches")
     parser.add_argument("--install", action="store_true")
     options = parser.parse_args()
     if options.install and options.architecture == "seed":
         parser.error("--install: the seed network is too large to be packaged")
-    manifest = write_expression_manifest(options.data, options.run / "cohorts")
-    command = build_command(manifest, options.run, options.hold_out, options.architecture, options.seeds)
+    if options.receptors_alone and not options.receptors:
+        parser.error("--receptors-alone: add --receptors")
+    cohorts = options.run / "cohorts"
+    manifest = write_expression_manifest(options.data, cohorts)
+    if options.receptors_alone:
+        manifest = cohorts / "cohorts.yaml"
+    asked = {name: getattr(options, name) for name in ("receptors", "split", "seed")}
+    more = [part for name, value in asked.items() if value is not None for part in (f"--{name}", value)]
+    command = build_command(
+        manifest, options.run, options.hold_out, options.architecture, options.seeds, more
+    )
     subprocess.run(command, check=True)
     if options.install:
         target = PACKAGED_FOLDER / "states"

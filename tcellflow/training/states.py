@@ -275,18 +275,13 @@ def _read_cohorts(
             mend="name cohorts of the manifest: " + ", ".join(entry.name for entry in entries),
         )
     cohorts = [read_cohort(entry) for entry in entries if entry.counts is not None]
-    with_receptors = sum(entry.receptors is not None for entry in entries)
+    n_receptors = sum(entry.receptors is not None for entry in entries)
     if encoder is not None:
-        if not with_receptors:
-            raise OptionsError(
-                "no cohort of the manifest has receptors",
-                where="--receptors",
-                mend="name the receptor files under 'receptors', or leave the option out",
-            )
-        cohorts += [read_receptor_cohort(entry) for entry in entries if entry.counts is None]
-        cohorts = embed_cohorts(cohorts, encoder)
-    elif with_receptors:
-        _LOG.info("the receptors of %d cohorts are not learnt from; --receptors native would", with_receptors)
+        if options.architecture == "axes":  # the seed network has no mask for expression
+            cohorts += [read_receptor_cohort(entry) for entry in entries if entry.counts is None]
+        cohorts = _embed_receptors(cohorts, encoder)
+    elif n_receptors:
+        _LOG.info("the receptors of %d cohorts are not learnt from; --receptors native would", n_receptors)
     held_out = [cohort for cohort in cohorts if cohort.entry.name in options.hold_out]
     donors = {donor for cohort in held_out for donor in cohort.truth.donor}
     learn = [cohort for cohort in cohorts if cohort.entry.name not in options.hold_out]
@@ -298,3 +293,13 @@ def _read_cohorts(
             mend="hold them out too",
         )
     return learn, held_out
+
+
+def _embed_receptors(cohorts: list[Cohort], encoder: EncoderChoice) -> list[Cohort]:
+    if not any(cohort.entry.receptors for cohort in cohorts):
+        raise OptionsError(
+            "no cohort that could be learnt from has receptors",
+            where="--receptors",
+            mend="name the receptor files under 'receptors', or leave the option out",
+        )
+    return embed_cohorts(cohorts, encoder)

@@ -17,6 +17,9 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+import state_bundles
+from receptor_bundles import make_native_model, write_native_bundle
+from state_bundles import write_states_bundle
 from tcellflow.inference.states import StatePredictor
 
 pytestmark = pytest.mark.slow
@@ -55,7 +58,8 @@ def scripts(monkeypatch):
     """The modules of the scripts, which see three sets only."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
     before = set(sys.modules)
-    names = ("label_maps", "cohorts", "curves", "evaluate", "held_out", "receptor_gain", "speed")
+    names = ("label_maps", "cohorts", "curves", "evaluate", "held_out", "labelled_sets", "receptor_gain")
+    names += ("receptor_rows", "speed")
     modules = {name: importlib.import_module(name) for name in names}
     chosen = tuple(modules["label_maps"].find_set(name) for name in NAMES)
     for name in ("held_out", "cohorts"):
@@ -95,6 +99,13 @@ def data(tmp_path_factory):
             obs[f"{chain}_v"], obs[f"{chain}_j"] = f"{chain}V1*01", ""
         cells = ad.AnnData(sparse.csr_matrix(rng.poisson(rates)), obs, pd.DataFrame(index=genes))
         (folder / name).mkdir()
+        chains = [
+            {"cell_id": cell, "sequence_id": f"{cell}{locus}", "locus": locus, "productive": "T",
+             "v_call": "", "j_call": "", "junction": "", "junction_aa": junction}
+            for locus in ("TRA", "TRB")
+            for cell, junction in zip(obs.index, obs[f"{locus}_cdr3_aa"], strict=True)
+        ]  # fmt: skip
+        pd.DataFrame(chains).to_csv(folder / name / "tcr.airr.tsv.gz", sep="\t", index=False)
         file = "counts.h5ad" if name.startswith("trex") else f"{name}.h5ad"
         cells.write_h5ad(folder / name / file)
         (folder / name / "dataset.json").write_text(json.dumps({"licence": "MIT", "source": "made"}))
@@ -174,6 +185,35 @@ def test_receptors_that_tell_the_state_are_seen_to(scripts, data, monkeypatch):
         assert rows["expression"]["gain"] == [0, 0, 0]
         assert rows["expression and both chains"]["value"][0] > 0.9
     assert scripts["receptor_gain"].render(result).count("|") > 20
+
+
+def test_rows_of_a_bundle_with_receptors_are_what_is_shown(scripts, data, tmp_path, monkeypatch):
+    """Without its chains it is the bundle of expression alone; clones are compared cohort by cohort."""
+    monkeypatch.setattr(scripts["receptor_rows"], "WITH_RECEPTORS", ("trex_pt17_trimodal",))
+    model = make_native_model(state_bundles.DIMENSION)
+    encoder = write_native_bundle(tmp_path / "encoder", model=model, dimension=state_bundles.DIMENSION)
+    for side, score in (("expression", 0.5), ("receptors", 0.75)):
+        metrics = [{"cohort": "one", "judge": "", "cells": 60, "macro_f1": score, "ece": 0}]
+        for name in ("trex_pt17_trimodal", "clone"):
+            folder = tmp_path / side / "0" / name / "bundle"
+            write_states_bundle(folder, with_receptors=side == "receptors", metrics=metrics)
+    result = scripts["receptor_rows"].evaluate(
+        data, tmp_path / "expression", tmp_path / "receptors", str(encoder)
+    )
+    rows = result["held_out"]["trex_pt17_trimodal"]["distilled"]["macro_f1"]
+    assert rows["both chains missing"]["gain"] == [0, 0, 0]
+    values = {row: found["value"][0] for row, found in rows.items()}
+    assert values["both chains"] != values["both chains missing"]
+    assert result["clones"]["one"]["gain"] == [0.25]
+    assert scripts["receptor_rows"].render(result).count("|") > 30
+    cells = scripts["labelled_sets"].read_set(data, scripts["label_maps"].find_set("trex_pt17_trimodal"))
+    shown = scripts["receptor_rows"].show_rows(
+        cells, scripts["receptor_rows"].read_chains(data, cells, str(encoder)), 0
+    )
+    there = {row: (block.has_tra.all(), block.has_trb.all()) for row, block in shown.items() if block}
+    assert there["without alpha"] == (False, True)
+    assert there["without beta"] == (True, False)
+    assert (shown["shuffled within donor and state"].trb != shown["both chains"].trb).any()
 
 
 def test_products_with_weights_are_counted(scripts):

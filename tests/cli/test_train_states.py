@@ -257,7 +257,7 @@ def test_receptors_that_no_cohort_has_are_refused_and_those_not_asked_for_are_to
         "-o", tmp_path / "out",
     )  # fmt: skip
     assert done.code == 78
-    assert "no cohort of the manifest has receptors" in done.stderr
+    assert "no cohort that could be learnt from has receptors" in done.stderr
     (tmp_path / "more").mkdir()
     done = run_command(
         "train", "states", "--manifest", write_three_with_receptors(tmp_path / "more"), *TINY, "--seeds", 9,
