@@ -239,6 +239,10 @@ class AxesNetwork(nn.Module):
         first = self.of_genes(standard) + self.of_missing(1 - present)
         first = self.dropout(functional.gelu(self.norm_first(first)))  # (M, B, width)
         latent = self.to_latent(first)
+        if self.config.receptor_dimension:
+            # no gene at all is no extreme of few genes: the weights of missing genes learn nothing from it
+            is_seen = present.amax(dim=1, keepdim=True)  # (B or 1, 1)
+            latent = latent * is_seen
         if receptors is not None:
             latent = latent + self._hear_receptors(receptors)
         latent = functional.gelu(self.norm_latent(latent))
@@ -246,10 +250,9 @@ class AxesNetwork(nn.Module):
         strange = self.strange(self.dropout(functional.gelu(self.to_strange(first))))
         taught = self.taught(dropped) if self.config.taught else None
         by_latent, by_genes = self.joint(dropped), self.joint_of_genes(standard)
-        if receptors is not None:
+        if self.config.receptor_dimension:
             # without any gene the second head has nothing but its bias to say, and the first speaks for both
-            is_seen = present.amax(dim=1, keepdim=True) > 0  # (B or 1, 1)
-            by_genes = torch.where(is_seen, by_genes, by_latent)
+            by_genes = torch.where(is_seen > 0, by_genes, by_latent)
         heads = (by_latent + self.forbidden, by_genes + self.forbidden)
         return AxesLogits(heads, self.cycle(dropped), strange, latent, taught)
 

@@ -253,8 +253,21 @@ def test_labels_of_receptors_alone_do_not_move_the_head_of_the_genes(cells):
     loss, parts = task.measure_loss(0)
     loss.backward()
     assert parts["labels"] > 0
-    assert not task.network.joint_of_genes.bias.grad.any()
-    assert task.network.joint.bias.grad.any()
+    network = task.network
+    assert not network.joint_of_genes.bias.grad.any()
+    assert network.joint.bias.grad.any()
+
+
+def test_a_cell_of_receptors_alone_teaches_nothing_about_genes(cells):
+    """Nothing measured is no extreme of few genes: layers before the latent vector do not follow it."""
+    network = StateTask(cells, cells, TASK).network
+    rows = np.flatnonzero(~cells.has_expression)[:8]
+    nothing = torch.zeros(8, cells.counts.shape[1])
+    logits = network(nothing, nothing, torch.from_numpy(cells.receptors.show(rows)))
+    (logits.joint.square().sum() + logits.cycle.sum()).backward()
+    for layer in (network.of_genes, network.of_missing, network.to_latent, network.joint_of_genes):
+        assert layer.weight.grad is None or not layer.weight.grad.any()
+    assert network.of_receptors.weight.grad.any()
 
 
 def test_consistency_compares_cells_that_are_seen(cells):
