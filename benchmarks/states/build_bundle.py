@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 OPTIONS = {
     "axes": (
-        "--split", "cohort", "--steps", "500", "--distil-steps", "1500", "--width", "192",
+        "--split", "cohort", "--steps", "500", "--distil-steps", "3000", "--width", "192",
         "--latent", "96", "--learning-rate", "0.002", "--validate-every", "500", "--device", "cpu",
     ),
     # All members keep the same fifth back. By cohort it would be the largest set, half of the labelled cells;

@@ -1,6 +1,7 @@
 """One network that says what the calibrated ensemble says, under the same noise.
 
-Invariant: the student never sees a label; what it learns is the ensemble's answer to the same input.
+Invariant: the student never sees a label; what it learns is the ensemble's answer to the same input. Half of
+the inputs are mixtures of two cells, so that it follows the ensemble between the cells there are, too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from tcellflow.training.state_batches import StateBatches
+from tcellflow.training.state_batches import StateBatch, StateBatches
 from tcellflow.training.state_task import build_network, show_tensors
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tcellflow.training.state_task import StateTaskOptions
 
 _CHECKED_CELLS = 512
+_MIXED = 0.5  # share of the inputs
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ class DistilTask:
         tuple
             The loss, and its named parts.
         """
-        batch = self._batches.draw(step).to(self.network.mean.device)
+        batch = self._batches.draw(step)
+        rng = np.random.default_rng((self.options.seed, step, 2))
+        batch = mix_cells(batch, _MIXED, rng).to(self.network.mean.device)
         return self._compare(batch.expression, batch.present, batch.receptors)
 
     def validate(self) -> dict[str, float]:
@@ -123,3 +127,31 @@ class DistilTask:
             logits = self._ensemble(expression, present, receptors)
             joint, cycling = self._calibration(logits)
         return _Answer(joint.mean(0), cycling.mean(0), torch.sigmoid(logits.strange.mean(0)))
+
+
+def mix_cells(batch: StateBatch, share: float, rng: np.random.Generator) -> StateBatch:
+    """Mix the expression of cells, pair by pair, in any proportion.
+
+    Parameters
+    ----------
+    batch
+        B cells.
+    share
+        Share of the cells that are mixed with another of the batch, 0 to 1.
+    rng
+        Source of chance.
+
+    Returns
+    -------
+    StateBatch
+        Of a mixed cell those genes count as measured that both cells measure; its receptors are its own.
+    """
+    n_cells = len(batch.expression)
+    other = torch.from_numpy(rng.permutation(n_cells))
+    is_mixed = torch.from_numpy(rng.random(n_cells) < share)[:, None]
+    own_part = torch.from_numpy(rng.random(n_cells).astype(np.float32))[:, None]
+    present = torch.where(is_mixed, batch.present * batch.present[other], batch.present)
+    mixed = own_part * batch.expression + (1 - own_part) * batch.expression[other]
+    return batch._replace(
+        expression=torch.where(is_mixed, mixed * present, batch.expression), present=present
+    )

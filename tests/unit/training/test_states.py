@@ -18,6 +18,7 @@ from tcellflow.training.loop import LoopOptions, train
 from tcellflow.training.state_batches import BatchOptions, StateBatches
 from tcellflow.training.state_calibration import KeptBack, calibrate, fit_calibration
 from tcellflow.training.state_cells import choose_panel, pool_cohorts
+from tcellflow.training.state_distil import mix_cells
 from tcellflow.training.state_losses import measure_label_loss
 from tcellflow.training.state_noise import StateNoise, measure_ambient, noise_cells, show_cells, shuffle_genes
 from tcellflow.training.state_reliability import calibration_error, measure_sets
@@ -140,6 +141,23 @@ def test_calibration_mends_overconfidence():
     for level in measure_sets(mended, kept):
         own = np.where(state == "Naive", mended[:, naive], mended[:, memory])
         assert (own >= level["least_probability"]).mean() == pytest.approx(level["coverage"], abs=0.01)
+
+
+def test_mixtures_lie_between_two_cells(cells):
+    """A mixed cell has values between those of two cells, and only genes that both measure."""
+    batch = StateBatches(cells, BatchOptions(t_cells=30, strange=10), StateNoise(fewer_genes=1.0), 0).draw(3)
+    mixed = mix_cells(batch, 0.5, np.random.default_rng(1))
+    is_same = (mixed.expression == batch.expression).all(1) & (mixed.present == batch.present).all(1)
+    assert 8 < int(is_same.sum()) < 32
+    assert torch.equal(mixed.present, mixed.present * batch.present)
+    assert not (mixed.expression * (1 - mixed.present)).any()
+    for row in torch.nonzero(~is_same).flatten()[:5]:
+        own, found, seen = batch.expression[row], mixed.expression[row], mixed.present[row] > 0
+        between = (found >= torch.minimum(own, batch.expression) - 1e-5) & (
+            found <= torch.maximum(own, batch.expression) + 1e-5
+        )
+        assert between[:, seen].all(1).any()
+    assert torch.equal(mix_cells(batch, 0.0, np.random.default_rng(1)).expression, batch.expression)
 
 
 def make_kept_back(n_cohorts, of_effector, seed=0):
