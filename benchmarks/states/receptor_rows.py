@@ -184,21 +184,20 @@ def evaluate(data: Path, expression: Path, receptors: Path, encoder: str) -> dic
 
 def render(result: dict[str, Any]) -> str:
     """Write the figures as Markdown tables."""
-    names = list(result["held_out"])
     lines = []
-    for key, title in (("macro_f1", "macro-F1"), ("macro_f1_closed", "macro-F1, of the three states")):
-        for graph in ("distilled", "members"):
-            of_set = [result["held_out"][name].get(graph, {}).get(key) for name in names]
-            if not all(of_set):
-                continue
-            lines += [f"| {title}, {graph} | " + " | ".join(names) + " |", "|" + "---|" * (1 + len(names))]
-            for row in of_set[0]:
-                cells = []
-                for found in of_set:
-                    (value, _, _), (gain, low, high) = found[row]["value"], found[row]["gain"]
-                    change = f" ({gain:+.3f}: {low:+.3f} to {high:+.3f})" if row != EXPRESSION else ""
-                    cells.append(f"{value:.3f}{change}")
-                lines.append(f"| {row} | " + " | ".join(cells) + " |")
+    for graph, title in (("distilled", "one network"), ("members", "all members (--ensemble)")):
+        columns = {
+            f"{name}, {words}": found[graph][key]
+            for name, found in result["held_out"].items()
+            if graph in found
+            for key, words in (("macro_f1", "macro-F1"), ("macro_f1_closed", "of the three"))
+        }
+        if columns:
+            lines += [f"| {title} | " + " | ".join(columns) + " |", "|" + "---|" * (1 + len(columns))]
+            rows = next(iter(columns.values()))
+            lines += [
+                " | ".join([f"| {row}", *(_write(of[row]) for of in columns.values())]) + " |" for row in rows
+            ]
             lines.append("")
     lines += ["| clones held out | expression alone | with receptors | gain, by seed |", "|---|---|---|---|"]
     for cohort, found in result["clones"].items():
@@ -206,6 +205,13 @@ def render(result: dict[str, Any]) -> str:
         gains = ", ".join(f"{gain:+.3f}" for gain in found["gain"])
         lines.append(f"| {cohort} | {mean[0]:.3f} | {mean[1]:.3f} | {gains} |")
     return "\n".join(lines)
+
+
+def _write(figure: dict[str, Any]) -> str:
+    (value, _, _), (gain, low, high) = figure["value"], figure["gain"]
+    if gain == low == high == 0:
+        return f"{value:.3f}"
+    return f"{value:.3f} ({gain:+.3f}: {low:+.3f} to {high:+.3f})"
 
 
 def main() -> None:
