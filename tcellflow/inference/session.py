@@ -160,11 +160,21 @@ def _import_runtime() -> ModuleType:
     try:
         import onnxruntime  # noqa: PLC0415 - loaded when first needed
     except ImportError as error:
+        _pass_interruption(error)
         raise _missing_runtime(f"onnxruntime cannot be imported: {error}") from error
     if not hasattr(onnxruntime, "InferenceSession"):  # what removing one of the two packages leaves
         raise _missing_runtime("the installed onnxruntime is an empty shell")
     module: ModuleType = onnxruntime
     return module
+
+
+def _pass_interruption(error: BaseException) -> None:
+    """Raise the Ctrl-C or signal behind an error, if any: a native module that is loading hides it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if not isinstance(cause, Exception):
+            raise cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _no_gpu(what: str) -> OptionsError:

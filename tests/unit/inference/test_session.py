@@ -174,6 +174,20 @@ def test_a_package_that_cannot_be_imported_is_told(monkeypatch):
         open_session(MODEL)
 
 
+def test_an_interruption_while_the_package_loads_is_no_broken_package(monkeypatch, tmp_path):
+    """Native modules turn Ctrl-C while they load into an ImportError; it stays a Ctrl-C."""
+    install(monkeypatch, "onnxruntime")
+    (tmp_path / "onnxruntime.py").write_text(
+        "try:\n    raise KeyboardInterrupt\nexcept KeyboardInterrupt as stop:\n"
+        "    raise ImportError('initialization failed') from stop\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        open_session(MODEL)
+
+
 def test_no_model_is_a_bundle_error(tmp_path):
     """A file that onnxruntime cannot load is a fault of the bundle."""
     path = tmp_path / "model.onnx"
