@@ -61,8 +61,8 @@ bench: .venv/.ready  ## add the peers that the benchmarks compare with
 	.venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements/bench.lock
 
 bundles: .venv/.ready  ## train the packaged encoder and states again: make bundles DATA=folder (an hour)
-	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/receptors/build_bundle.py $(CORPUS) $(RUN) --install
-	OMP_NUM_THREADS=1 .venv/bin/python benchmarks/states/build_bundle.py --data $(DATA) $(STATES) --install
+	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.receptors.build $(CORPUS) $(RUN) --install
+	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.states.build --data $(DATA) $(STATES) --install
 
 .venv/.ready: $(SOURCES)
 	$(CHECK_PYTHON)

@@ -18,8 +18,8 @@ import scanpy as sc
 
 from tcellflow.contracts.cells import ANNDATA_CONTRACTS
 from tcellflow.contracts.tables import TABLES
-from tcellflow.io.bundles import find_bundle, read_bundle
-from tcellflow.sample import RunOptions, run_sample
+from tcellflow.io.bundles.folders import find_bundle, read_bundle
+from tcellflow.pipeline import RunOptions, run_sample
 from tcellflow.steps.embed_tcr import EmbedTcrOptions
 from tcellflow.steps.predict import CallOptions, PredictOptions
 from tcellflow.steps.preprocess import PreprocessOptions

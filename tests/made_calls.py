@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tcellflow.inference.state_calls import StateCalls, entropy_of
-from tcellflow.inference.verdicts import CellEvidence
+from tcellflow.inference.states.calls import StateCalls, entropy_of
+from tcellflow.inference.states.verdicts import CellEvidence
 from tcellflow.vocabulary import Lineage, State
 
 STATES, LINEAGES = [str(s) for s in State], [str(x) for x in Lineage]

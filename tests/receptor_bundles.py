@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tcellflow.receptors.bert_tokens import write_bert_vocabulary
-from tcellflow.receptors.tokens import build_vocabulary
+from tcellflow.receptors.encoding.bert_tokens import write_bert_vocabulary
+from tcellflow.receptors.encoding.tokens import build_vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,11 +13,11 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from tcellflow.contracts.tables import CHAINS
-from tcellflow.io.cells import write_cells
-from tcellflow.io.store import write_table
+from tcellflow.io.h5ad.cells_reader import write_cells
+from tcellflow.io.tables.parquet import write_table
 from tcellflow.provenance import StepNote
 from tcellflow.receptors.clonotypes import assign_clones
-from tcellflow.receptors.keys import embedding_keys
+from tcellflow.receptors.encoding.keys import embedding_keys
 from tcellflow.receptors.pairing import summarise_cells
 from tcellflow.vocabulary import ARM_OF_LOCUS, Locus
 

@@ -13,9 +13,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from receptor_bundles import write_bundle_folder
-from tcellflow.inference.collapse import FUNCTIONS, LINEAGES, STATES, mark_joint_cells
-from tcellflow.io.bundle_states import digest_symbols
-from tcellflow.io.bundles import Bundle, read_bundle
+from tcellflow.io.bundles.folders import Bundle, read_bundle
+from tcellflow.io.bundles.states import digest_symbols
+from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES, mark_joint_cells
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
 from tcellflow.contracts.tables import CHAINS, RECEPTORS
-from tcellflow.io.store import write_table
+from tcellflow.io.tables.parquet import write_table
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.vocabulary import Function, Lineage, State
 

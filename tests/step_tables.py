@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from tcellflow.contracts.tables import RECEPTORS
-from tcellflow.io.store import write_table
+from tcellflow.io.tables.parquet import write_table
 from tcellflow.provenance import StepNote
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What the pipeline costs beside the steps: a simulated cohort by stub, and a real one.
 
-    python benchmarks/nextflow/run.py --folder /scratch/bench --stub 200 --real 8
+    python -m benchmarks.nextflow.run --folder /scratch/bench --stub 200 --real 8
 
 The cohort is the packaged samples under many names. The stub run counts what Nextflow does for a task
 whose command does nothing (a stand-in for tcellflow tells the version); the real run is set against
@@ -24,14 +24,12 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.harness.machine import ONE_THREAD, describe_machine
+from tcellflow import __version__
+from tests.nextflow_engine import VERSION, Nextflow
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE.parent), str(ROOT / "tests")]
-
-from machine import ONE_THREAD, describe_machine  # noqa: E402
-
-from nextflow_engine import VERSION, Nextflow  # noqa: E402
-from tcellflow import __version__  # noqa: E402
 
 SAMPLES = ROOT / "tcellflow" / "data" / "samples"
 GEX = "sample_filtered_feature_bc_matrix.h5"

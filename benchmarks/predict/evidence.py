@@ -1,6 +1,6 @@
 """Whether the genes named behind calls are the loudest ones, and whether losing them changes the calls.
 
-    python benchmarks/predict/evidence.py --data FOLDER
+    python -m benchmarks.predict.evidence --data FOLDER
 
 For some cells of each labelled set every measured gene is asked, which gives the true five on each
 side. *found*: share of them that the short list names; *effect*: their share of the true five's effect.
@@ -11,28 +11,24 @@ measured, all at once, and where five other expressed genes do.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "states"))
-
-from label_maps import SETS
-from labelled_sets import read_set
-
+from recipes.datasets.cells import read_set
+from recipes.datasets.labels import SETS
 from tcellflow.errors import InputError
 from tcellflow.genes.panel import align_panel
-from tcellflow.inference.collapse import STATES
-from tcellflow.inference.gene_evidence import (
+from tcellflow.inference.states.gene_evidence import (
     EXAMPLES,
     find_gene_effects,
     learn_responses,
     measure_effects,
 )
-from tcellflow.inference.states import StatePredictor
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.states.axes import STATES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,6 +1,6 @@
 """What correcting class shares does to the calls: on the labelled sets, and on mixtures of two of them.
 
-    python benchmarks/predict/priors.py --data FOLDER
+    python -m benchmarks.predict.priors --data FOLDER
 
 A bundle that states no shares gets those of its probabilities on its calibration set. In the mixtures
 only the shares differ from the set they are drawn from, as the correction assumes.
@@ -10,24 +10,20 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "states"))
-
-from label_maps import SETS
-from labelled_sets import read_set
-from measures import Calls, macro_f1
-
+from recipes.datasets.cells import read_set
+from recipes.datasets.labels import SETS
 from tcellflow.errors import InputError
-from tcellflow.inference.collapse import STATES
-from tcellflow.inference.prior_shift import estimate_correction
-from tcellflow.inference.states import StatePredictor
-from tcellflow.io.bundle_reliability import Reference, Reliability
+from tcellflow.evaluation.classification import Calls, macro_f1
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.inference.states.prior_shift import estimate_correction
+from tcellflow.io.bundles.reliability import Reference, Reliability
+from tcellflow.states.axes import STATES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,9 +8,7 @@ import anndata.io  # noqa: F401 (imported where the copy is written; counted as 
 import onnxruntime  # noqa: F401 (imported when a model is loaded)
 
 import tcellflow.steps.predict as step
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from report_child import report_child
+from benchmarks.harness.child import report_child
 
 imports = time.process_time()
 source, folder, *asked = sys.argv[1:]

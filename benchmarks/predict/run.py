@@ -1,7 +1,7 @@
 """Time and memory of ``tcellflow predict`` for growing samples and for each thing one can ask of it.
 
-    python benchmarks/predict/run.py --folder /scratch/bench
-    python benchmarks/predict/run.py --folder /scratch/bench --bundle states --cells 1000000 --asked tables
+    python -m benchmarks.predict.run --folder /scratch/bench
+    python -m benchmarks.predict.run --folder /scratch/bench --bundle states --cells 1000000 --asked tables
 
 The cells are those of the packaged sample, drawn again and again (seed 0) and written as preprocess
 does, so density and genes are real. One fresh process per figure, one thread, imports taken off.
@@ -19,15 +19,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from benchmarks.harness.machine import describe_machine, measure_limits
+from benchmarks.harness.processes import run_child
+from tcellflow.io.h5ad.cells_reader import read_cells, write_cells
+from tcellflow.provenance import StepNote
+from tcellflow.steps.preprocess import PreprocessOptions, preprocess
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
-
-from machine import describe_machine, measure_limits  # noqa: E402
-from processes import run_child  # noqa: E402
-
-from tcellflow.io.cells import read_cells, write_cells  # noqa: E402
-from tcellflow.provenance import StepNote  # noqa: E402
-from tcellflow.steps.preprocess import PreprocessOptions, preprocess  # noqa: E402
 
 SAMPLE = files("tcellflow") / "data/samples/tenx_healthy_T_1k"
 BLOCK_CELLS = 1_024
@@ -75,7 +73,7 @@ def write_sample(folder: Path, n_cells: int) -> Path:
 
 def measure(cells: Path, folder: Path, n_cells: int, options: tuple[str, ...]) -> dict[str, object]:
     """Run predict once in a process of its own."""
-    command = [sys.executable, str(HERE / "product.py"), str(cells), str(folder / "out"), *options]
+    command = [sys.executable, "-m", "benchmarks.predict.product", str(cells), str(folder / "out"), *options]
     run = run_child(command)
     return {
         "cells": n_cells,

@@ -1,26 +1,22 @@
 """What votes among similar cells do to the calls, on the labelled sets.
 
-python benchmarks/predict/vote.py --data FOLDER
+python -m benchmarks.predict.vote --data FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "states"))
-
-from label_maps import SETS
-from labelled_sets import read_set
-from measures import Calls, macro_f1
-
+from recipes.datasets.cells import read_set
+from recipes.datasets.labels import SETS
 from tcellflow.errors import InputError
-from tcellflow.inference.cluster_vote import vote_in_clusters
-from tcellflow.inference.states import StatePredictor
+from tcellflow.evaluation.classification import Calls, macro_f1
+from tcellflow.inference.states.cluster_vote import vote_in_clusters
+from tcellflow.inference.states.predictor import StatePredictor
 
 
 def main() -> None:

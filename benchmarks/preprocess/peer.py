@@ -9,8 +9,7 @@ from pathlib import Path
 
 import scanpy as sc
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from report_child import report_child
+from benchmarks.harness.child import report_child
 
 imports = time.process_time()
 source, target = Path(sys.argv[1]), Path(sys.argv[2])

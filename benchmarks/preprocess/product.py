@@ -7,9 +7,7 @@ from pathlib import Path
 import anndata.io  # noqa: F401 (imported where the tables are written; counted as import time, as for the peer)
 
 import tcellflow.steps.preprocess as step
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from report_child import report_child
+from benchmarks.harness.child import report_child
 
 imports = time.process_time()
 source, folder = Path(sys.argv[1]), Path(sys.argv[2])

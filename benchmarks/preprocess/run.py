@@ -1,6 +1,6 @@
 """Time and memory of ``tcellflow preprocess`` against scanpy, in one run.
 
-    python benchmarks/preprocess/run.py --folder /scratch/bench --pairs 3
+    python -m benchmarks.preprocess.run --folder /scratch/bench --pairs 3
 
 Outputs are compared before any time is believed. One thread, page cache warm, imports taken
 off, medians of alternating pairs of fresh processes.
@@ -16,12 +16,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+from benchmarks.harness.machine import describe_machine, measure_limits
+from benchmarks.harness.processes import pair_ratios, run_pairs, summarise
+from benchmarks.preprocess.synthetic import write_both
 
-from machine import describe_machine, measure_limits  # noqa: E402
-from processes import pair_ratios, run_pairs, summarise  # noqa: E402
-from synthetic import write_both  # noqa: E402
+HERE = Path(__file__).parent
 
 
 def compare_outputs(ours: Path, peer: Path) -> dict[str, object]:
@@ -68,8 +67,8 @@ def main() -> None:
     for name in ("counts.h5ad", "counts_10x.h5"):
         ours_folder, peer_file = data / "ours", data / "peer.h5ad"
         mine, theirs = run_pairs(
-            [sys.executable, str(HERE / "product.py"), str(data / name), str(ours_folder)],
-            [sys.executable, str(HERE / "peer.py"), str(data / name), str(peer_file)],
+            [sys.executable, "-m", "benchmarks.preprocess.product", str(data / name), str(ours_folder)],
+            [sys.executable, "-m", "benchmarks.preprocess.peer", str(data / name), str(peer_file)],
             options.pairs,
         )
         result[name] = {

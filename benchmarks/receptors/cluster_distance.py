@@ -1,6 +1,6 @@
 """Which distance links unrelated receptors only once in a million pairs, and what such clusters are worth.
 
-    python benchmarks/receptors/cluster_distance.py CORPUS_FOLDER
+    python -m benchmarks.receptors.cluster_distance CORPUS_FOLDER
 
 Background: receptors without known epitope, of sources that the packaged encoder did not learn from. The
 distance is read from them alone. Clusters are then judged on receptors with known epitopes (without
@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tcellflow.inference.neighbours import find_clusters
-from tcellflow.inference.receptors import ReceptorEncoder, choose_encoder
-from tcellflow.inference.similar_receptors import DEFAULT_DISTANCES
-from tcellflow.receptors.keys import is_embeddable
-from tcellflow.receptors.sequences import ChainSequences
-from tcellflow.receptors.tokens import pair_vectors
+from tcellflow.inference.receptors.encoder import ReceptorEncoder, choose_encoder
+from tcellflow.inference.receptors.neighbours import find_clusters
+from tcellflow.inference.receptors.similar import DEFAULT_DISTANCES
+from tcellflow.receptors.encoding.keys import is_embeddable
+from tcellflow.receptors.encoding.sequences import ChainSequences
+from tcellflow.receptors.encoding.tokens import pair_vectors
 from tcellflow.vocabulary import EmbeddingKind
 
 BACKGROUND = (

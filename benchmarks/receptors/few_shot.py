@@ -1,6 +1,6 @@
 """Judge few-shot retrieval: of k receptors known for an epitope, who else sees it.
 
-    python benchmarks/receptors/few_shot.py --data FOLDER --bundle NAME_OR_FOLDER
+    python -m benchmarks.receptors.few_shot --data FOLDER --bundle NAME_OR_FOLDER
 
 For each epitope k references are drawn, and every other receptor is scored by minus its distance to
 the nearest of them. Receptors in the group of a reference (`groups.py`) are no queries, so reference and
@@ -17,17 +17,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from intervals import write_tables
-from labelled import KINDS, SEED, Receptors, choose_epitopes, draw_receptors, read_background, read_labelled
-from rows import OURS, add_options, make_judges, read_compared
 
-from tcellflow.training.receptor_distance import CROWDING_SAMPLE
+from benchmarks.receptors.rows import OURS, add_options, make_judges, read_compared
+from recipes.datasets.receptors import (
+    KINDS,
+    SEED,
+    Receptors,
+    choose_epitopes,
+    draw_receptors,
+    read_background,
+    read_labelled,
+)
+from tcellflow.evaluation.intervals import write_tables
+from tcellflow.training.receptors.distance import CROWDING_SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-    from rows import Judge
+
+    from benchmarks.receptors.rows import Judge
 
     Values = NDArray[np.float64]
 

@@ -1,6 +1,6 @@
 """Judge receptors of the IMMREP22 training files: 16 epitopes, pairs, five folds of grouped receptors.
 
-    python benchmarks/receptors/immrep.py --data FOLDER --bundle NAME_OR_FOLDER
+    python -m benchmarks.receptors.immrep --data FOLDER --bundle NAME_OR_FOLDER
 
 Folds keep the groups of near receptors (`groups.py`) whole. A receptor of the fold that is left out is
 scored by minus its distance to the nearest positive of the other folds. Negatives are of two kinds that
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from few_shot import measure_auroc
-from intervals import write_tables
-from labelled import FIELDS, KINDS, PLAIN, SEED, join_receptors, read_background
-from rows import (
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+
+from benchmarks.receptors.few_shot import measure_auroc
+from benchmarks.receptors.rows import (
     LOGISTIC,
     OURS,
     OURS_LOGISTIC,
@@ -30,17 +31,17 @@ from rows import (
     make_judges,
     read_compared,
 )
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
-
-from tcellflow.training.receptor_distance import CROWDING_SAMPLE
+from recipes.datasets.receptors import FIELDS, KINDS, PLAIN, SEED, join_receptors, read_background
+from tcellflow.evaluation.intervals import write_tables
+from tcellflow.training.receptors.distance import CROWDING_SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from labelled import Receptors
     from numpy.typing import NDArray
+
+    from recipes.datasets.receptors import Receptors
 
     Values = NDArray[np.float64]
     Score = Callable[[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]], NDArray[np.float32]]

@@ -1,6 +1,6 @@
 """Measure how far a chain's features depend on what they must not: batch, order, threads.
 
-    python benchmarks/receptors/invariance.py --data FOLDER --bundle NAME_OR_FOLDER
+    python -m benchmarks.receptors.invariance --data FOLDER --bundle NAME_OR_FOLDER
 
 10,000 chains are embedded as embed-tcr does; again in another order, with other threads, in pieces
 (so that batches hold other chains), and padded among longer ones, in one call of the network without
@@ -14,19 +14,19 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
-from labelled import SEED
-from rows import add_options, read_compared
-from speed_chains import join_chains, read_chains
 
-from tcellflow.inference.receptors import choose_encoder
+from benchmarks.receptors.rows import add_options, read_compared
+from benchmarks.receptors.speed_chains import join_chains, read_chains
+from recipes.datasets.receptors import SEED
+from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.inference.session import open_session
-from tcellflow.receptors.tokens import parse_vocabulary
+from tcellflow.receptors.encoding.tokens import parse_vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tcellflow.io.bundles import Bundle
-    from tcellflow.receptors.sequences import ChainSequences
+    from tcellflow.io.bundles.folders import Bundle
+    from tcellflow.receptors.encoding.sequences import ChainSequences
 
     Floats = NDArray[np.float32]
 

@@ -1,6 +1,6 @@
 """Judge how well hidden residues are guessed, on studies that training never saw.
 
-    python benchmarks/receptors/residues.py --data FOLDER --bundle NAME_OR_FOLDER
+    python -m benchmarks.receptors.residues --data FOLDER --bundle NAME_OR_FOLDER
 
 Each residue between the anchors is hidden alone and guessed from the rest. The ends are the residues
 that the germline mostly settles: the first four and the last five of the junction; the centre is the
@@ -16,12 +16,12 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
-from intervals import bootstrap
-from labelled import SEED, UNLABELLED_SOURCES, make_chains, read_background, read_unlabelled
-from rows import OURS, add_options, read_compared
 
+from benchmarks.receptors.rows import OURS, add_options, read_compared
+from recipes.datasets.receptors import SEED, UNLABELLED_SOURCES, make_chains, read_background, read_unlabelled
+from tcellflow.evaluation.intervals import bootstrap
 from tcellflow.inference.session import open_session
-from tcellflow.receptors.tokens import (
+from tcellflow.receptors.encoding.tokens import (
     FIRST_RESIDUE,
     MASKED,
     RESIDUES,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.io.bundles import Bundle
-    from tcellflow.receptors.sequences import ChainSequences
+    from tcellflow.io.bundles.folders import Bundle
+    from tcellflow.receptors.encoding.sequences import ChainSequences
 
     Tokens = NDArray[np.int64]
 

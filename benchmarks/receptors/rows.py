@@ -18,21 +18,21 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 from sklearn.linear_model import LogisticRegression
 
-from tcellflow.inference.batches import batch_by_length
-from tcellflow.inference.kmers import KmerCounter
-from tcellflow.inference.receptors import choose_encoder
-from tcellflow.io.bundles import Bundle, find_bundle, read_bundle
+from tcellflow.inference.receptors.batches import batch_by_length
+from tcellflow.inference.receptors.encoder import choose_encoder
+from tcellflow.inference.receptors.hashed_kmers import KmerCounter
+from tcellflow.io.bundles.folders import Bundle, find_bundle, read_bundle
 from tcellflow.models.receptors import ReceptorEncoderConfig, ReceptorInference
-from tcellflow.receptors.keys import MAX_JUNCTION_LENGTH
-from tcellflow.receptors.tokens import build_vocabulary, pair_vectors
-from tcellflow.training.receptor_corpus import TokenChains
-from tcellflow.training.receptor_distance import (
+from tcellflow.receptors.encoding.keys import MAX_JUNCTION_LENGTH
+from tcellflow.receptors.encoding.tokens import build_vocabulary, pair_vectors
+from tcellflow.training.receptors.corpus import TokenChains
+from tcellflow.training.receptors.distance import (
     AlignmentDistance,
     AlignmentWeights,
     measure_edges,
 )
-from tcellflow.training.receptor_germline import build_germline_tables
-from tcellflow.training.receptor_task import ReceptorTaskOptions, build_encoder
+from tcellflow.training.receptors.germline import build_germline_tables
+from tcellflow.training.receptors.task import ReceptorTaskOptions, build_encoder
 from tcellflow.vocabulary import ReceptorBackend
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.receptors.sequences import ChainSequences
+    from tcellflow.receptors.encoding.sequences import ChainSequences
 
     Arms = Mapping[str, ChainSequences]
     Floats = NDArray[np.float32]

@@ -1,6 +1,6 @@
 """Time the packaged encoder beside TCR-BERT's configuration, and tell what deduplication gains.
 
-    python benchmarks/receptors/speed.py --data FOLDER --bundle NAME_OR_FOLDER
+    python -m benchmarks.receptors.speed --data FOLDER --bundle NAME_OR_FOLDER
 
 Product and peer run as alternating pairs of fresh processes on one thread; CPU seconds per distinct
 junction are those of tokenising and embedding, with the network loaded. The peer sees fewer junctions
@@ -18,12 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
-
-from machine import describe_machine, measure_limits  # noqa: E402
-from processes import Run, run_child, run_pairs, summarise  # noqa: E402
-from speed_chains import number_distinct, read_chains, save_chains  # noqa: E402
+from benchmarks.harness.machine import describe_machine, measure_limits
+from benchmarks.harness.processes import Run, run_child, run_pairs, summarise
+from benchmarks.receptors.speed_chains import number_distinct, read_chains, save_chains
 
 PEERS = {
     "one": "one by one, padded to 32",
@@ -40,8 +37,15 @@ def per_chain(run: Run) -> float:
 
 def compare(options: argparse.Namespace, path: Path, mode: str) -> dict[str, object]:
     """Run product and peer in turn."""
-    ours = [sys.executable, str(HERE / "speed_ours.py"), str(path), options.bundle, "distinct"]
-    peer = [sys.executable, str(HERE / "speed_bert.py"), str(path), str(options.peer_chains), mode]
+    ours = [sys.executable, "-m", "benchmarks.receptors.speed_ours", str(path), options.bundle, "distinct"]
+    peer = [
+        sys.executable,
+        "-m",
+        "benchmarks.receptors.speed_bert",
+        str(path),
+        str(options.peer_chains),
+        mode,
+    ]
     mine, theirs = run_pairs(ours, peer, options.pairs)
     ratios = [per_chain(b) / per_chain(a) for a, b in zip(mine, theirs, strict=True)]
     return {
@@ -56,7 +60,7 @@ def compare(options: argparse.Namespace, path: Path, mode: str) -> dict[str, obj
 
 def measure_gain(options: argparse.Namespace, path: Path) -> dict[str, object]:
     """Embed all chains of a set, and the distinct ones."""
-    child = [sys.executable, str(HERE / "speed_ours.py"), str(path), options.bundle]
+    child = [sys.executable, "-m", "benchmarks.receptors.speed_ours", str(path), options.bundle]
     runs = {which: run_child([*child, which]) for which in ("all", "distinct")}
     seconds = {which: float(str(run.report["embed_seconds"])) for which, run in runs.items()}
     return {

@@ -9,11 +9,10 @@ import time
 from pathlib import Path
 
 import torch
-from speed_chains import load_chains
 from transformers import BertConfig, BertModel
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from report_child import report_child
+from benchmarks.harness.child import report_child
+from benchmarks.receptors.speed_chains import load_chains
 
 imports = time.process_time()
 path, number, mode = sys.argv[1:]

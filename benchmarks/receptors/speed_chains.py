@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from labelled import PLAIN, make_chains
 
-from tcellflow.receptors.sequences import ChainSequences
+from recipes.datasets.receptors import PLAIN, make_chains
+from tcellflow.receptors.encoding.sequences import ChainSequences
 
 if TYPE_CHECKING:
     from pathlib import Path

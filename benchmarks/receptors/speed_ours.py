@@ -5,12 +5,10 @@ import time
 from pathlib import Path
 
 import onnxruntime  # noqa: F401 (imported when a model is loaded)
-from speed_chains import keep_distinct, load_chains
 
-from tcellflow.inference.receptors import choose_encoder
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from report_child import report_child
+from benchmarks.harness.child import report_child
+from benchmarks.receptors.speed_chains import keep_distinct, load_chains
+from tcellflow.inference.receptors.encoder import choose_encoder
 
 imports = time.process_time()
 path, bundle, which = sys.argv[1:]

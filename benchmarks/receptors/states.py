@@ -1,6 +1,6 @@
 """Ask whether a receptor tells the state of its clone: naive or memory CD8 T cells of three donors.
 
-    python benchmarks/receptors/states.py --data FOLDER --bundle NAME_OR_FOLDER
+    python -m benchmarks.receptors.states --data FOLDER --bundle NAME_OR_FOLDER
 
 Labels are gates on CD45RA and CCR7 (silver). A clone is one pair of nucleotide junctions of a donor, and
 counts once, with the label of most of its gated cells; equal shares are left out. Two donors are learnt
@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from few_shot import measure_auroc
-from intervals import BOOTSTRAPS, SEED
-from labelled import PLAIN
-from rows import OURS, add_options, embed_bundle, embed_untrained, read_compared
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tcellflow.inference.kmers import KmerCounter
-from tcellflow.receptors.sequences import ChainSequences
+from benchmarks.receptors.few_shot import measure_auroc
+from benchmarks.receptors.rows import OURS, add_options, embed_bundle, embed_untrained, read_compared
+from recipes.datasets.receptors import PLAIN
+from tcellflow.evaluation.intervals import BOOTSTRAPS, SEED
+from tcellflow.inference.receptors.hashed_kmers import KmerCounter
+from tcellflow.receptors.encoding.sequences import ChainSequences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,12 +15,13 @@ import numpy as np
 import pandas as pd
 from celltypist.models import Model
 
-from tcellflow.inference.collapse import STATES
+from tcellflow.states.axes import STATES
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
-    from labelled_sets import LabelledSet
     from numpy.typing import NDArray
+
+    from recipes.datasets.cells import LabelledSet
 
 MEANINGS = {
     "Tcm/Naive helper T cells": State.NAIVE,

@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from held_out import measure_probabilities, training_sets
 from scipy import sparse
+
+from benchmarks.states.held_out import measure_probabilities, training_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from labelled_sets import LabelledSet
-    from peers import Row
+    from benchmarks.states.peers import Row
+    from recipes.datasets.cells import LabelledSet
 
 LOST = (0.1, 0.25, 0.5)
 DEPTHS = (1 / 2, 1 / 4, 1 / 8)

@@ -1,7 +1,7 @@
 """Judge a states bundle on whole data sets that were held out, beside its peers.
 
-    python benchmarks/states/evaluate.py --data FOLDER --bundle states --left-out RUNS -o result.json
-    python benchmarks/states/evaluate.py --data FOLDER --bundle CANDIDATE --unseen zheng_facs_mudan --quick
+    python -m benchmarks.states.evaluate --data FOLDER --bundle states --left-out RUNS -o result.json
+    python -m benchmarks.states.evaluate --data FOLDER --bundle CANDIDATE --unseen zheng_facs_mudan --quick
 
 A bundle may only be judged on sets that it never saw. `--left-out` names a folder with one bundle for each
 set left out: ``RUNS/NAME/bundle``, trained as the bundle was but with ``--hold-out NAME``; several seeds lie
@@ -17,29 +17,25 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from curves import evaluate_curves
-from held_out import JUDGED, SEED, evaluate_held_out, read_sets
-from label_maps import find_set
-from labelled_sets import read_all
-from machine import describe_machine
-from peers import PEERS, BundleRow
-from random_split import evaluate_random
-from strangers import evaluate_strangers
-from tables import render
-
-from tcellflow.inference.states import StatePredictor
-from tcellflow.io.bundle_format import ENSEMBLE_FILE
+from benchmarks.harness.machine import describe_machine
+from benchmarks.states.curves import evaluate_curves
+from benchmarks.states.held_out import JUDGED, SEED, evaluate_held_out, read_sets
+from benchmarks.states.peers import PEERS, BundleRow
+from benchmarks.states.random_split import evaluate_random
+from benchmarks.states.strangers import evaluate_strangers
+from benchmarks.states.tables import render
+from recipes.datasets.cells import read_all
+from recipes.datasets.labels import find_set
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.io.bundles.description import ENSEMBLE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from peers import Row
+    from benchmarks.states.peers import Row
 
 QUICK = ("majority", "logistic regression")
 # Rows that depend on a seed, and most seeds for each: trees take 20 CPU seconds a set.
@@ -82,7 +78,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     if options.left_out:
         bundles[OURS_TOGETHER] = find_bundles(options.left_out, {}, ensemble=True)
     if options.celltypist:
-        from celltypist_row import open_celltypist  # noqa: PLC0415 (slow to import)
+        from benchmarks.states.celltypist_row import open_celltypist  # noqa: PLC0415 (slow to import)
 
         celltypist = open_celltypist(options.celltypist)
         bundles["CellTypist"] = lambda _: [celltypist]

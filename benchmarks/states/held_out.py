@@ -7,9 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from label_maps import SETS, find_kin
-from labelled_sets import read_set
-from measures import (
+
+from benchmarks.states.peers import NAMES
+from recipes.datasets.cells import read_set
+from recipes.datasets.labels import SETS, find_kin
+from tcellflow.evaluation.classification import (
     Calls,
     as_interval,
     balanced_accuracy,
@@ -19,17 +21,16 @@ from measures import (
     risk_area,
     weighted_macro_f1,
 )
-from peers import NAMES
-
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from labelled_sets import LabelledSet
     from numpy.typing import NDArray
-    from peers import Probabilities, Row
+
+    from benchmarks.states.peers import Probabilities, Row
+    from recipes.datasets.cells import LabelledSet
 
 THREE = (str(State.NAIVE), str(State.MEMORY), str(State.TREG))
 SEED = 20250101

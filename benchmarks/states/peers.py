@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from features import FeaturePanel, choose_panel
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.linear_model import LogisticRegression
@@ -18,16 +17,17 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.class_weight import compute_sample_weight
 
+from recipes.datasets.features import FeaturePanel, choose_panel
 from tcellflow.errors import InputError
-from tcellflow.inference.collapse import STATES
+from tcellflow.states.axes import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from labelled_sets import LabelledSet
     from numpy.typing import NDArray
 
-    from tcellflow.inference.states import StatePredictor
+    from recipes.datasets.cells import LabelledSet
+    from tcellflow.inference.states.predictor import StatePredictor
 
     Probabilities = NDArray[np.float64]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from held_out import average_seeds, measure_probabilities
+
+from benchmarks.states.held_out import average_seeds, measure_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from labelled_sets import LabelledSet
-    from peers import Row
+    from benchmarks.states.peers import Row
+    from recipes.datasets.cells import LabelledSet
 
 TEST_SHARE = 0.2
 

@@ -1,6 +1,6 @@
 """Whether receptors add to expression: the two sets that have states, expression and receptors.
 
-    python benchmarks/states/receptor_gain.py --data FOLDER [--bundle receptors] [-o gain.json]
+    python -m benchmarks.states.receptor_gain --data FOLDER [--bundle receptors] [-o gain.json]
 
 Logistic regression on expression, on the vectors of both chains, and on both; and with the receptors dealt
 out anew among the cells of the same donor and state, which keeps what they cost and takes what they tell.
@@ -17,22 +17,22 @@ from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
-from features import choose_panel
-from held_out import SEED
-from label_maps import find_set
-from labelled_sets import read_set
-from measures import as_interval, draw_weights, weighted_macro_f1
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from tcellflow.inference.receptors import choose_encoder
-from tcellflow.receptors.sequences import ChainSequences
+from benchmarks.states.held_out import SEED
+from recipes.datasets.cells import read_set
+from recipes.datasets.features import choose_panel
+from recipes.datasets.labels import find_set
+from tcellflow.evaluation.classification import as_interval, draw_weights, weighted_macro_f1
+from tcellflow.inference.receptors.encoder import choose_encoder
+from tcellflow.receptors.encoding.sequences import ChainSequences
 
 if TYPE_CHECKING:
-    from labelled_sets import LabelledSet
     from numpy.typing import NDArray
 
-    from tcellflow.inference.receptors import ReceptorEncoder
+    from recipes.datasets.cells import LabelledSet
+    from tcellflow.inference.receptors.encoder import ReceptorEncoder
 
     Floats = NDArray[np.float32]
 

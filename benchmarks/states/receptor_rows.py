@@ -1,6 +1,6 @@
 """What receptors add to a states bundle that learns from them: whole sets held out, and clones held out.
 
-    python benchmarks/states/receptor_rows.py --data FOLDER --expression RUNS --receptors RUNS [-o rows.json]
+    python -m benchmarks.states.receptor_rows --data FOLDER --expression RUNS --receptors RUNS [-o rows.json]
 
 A folder of RUNS holds one folder per seed, each with runs of ``build_bundle.py``: ``SEED/NAME`` trained with
 ``--hold-out NAME``, and ``SEED/clone`` with ``--split clone``. Those of `--receptors` were trained with
@@ -21,27 +21,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from held_out import SEED, THREE, closed_calls
-from label_maps import find_set
-from labelled_sets import read_set
-from measures import as_interval, draw_weights, weighted_macro_f1
-from peers import NAMES
-from receptor_gain import NAMES as WITH_RECEPTORS
 
+from benchmarks.states.held_out import SEED, THREE, closed_calls
+from benchmarks.states.peers import NAMES
+from benchmarks.states.receptor_gain import NAMES as WITH_RECEPTORS
+from recipes.datasets.cells import read_set
+from recipes.datasets.labels import find_set
+from tcellflow.evaluation.classification import as_interval, draw_weights, weighted_macro_f1
 from tcellflow.genes.panel import align_panel
-from tcellflow.inference.receptor_block import ReceptorBlock
-from tcellflow.inference.receptors import find_encoder
-from tcellflow.inference.states import StatePredictor
-from tcellflow.io.bundle_format import ENSEMBLE_FILE
-from tcellflow.training.cohort_receptors import ReceptorFile, embed_files
+from tcellflow.inference.receptors.encoder import find_encoder
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.inference.states.receptor_block import ReceptorBlock
+from tcellflow.io.bundles.description import ENSEMBLE_FILE
+from tcellflow.training.cohorts.receptors import ReceptorFile, embed_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from labelled_sets import LabelledSet
     from numpy.typing import NDArray
 
-    from tcellflow.training.cell_chains import CellChains
+    from recipes.datasets.cells import LabelledSet
+    from tcellflow.training.cohorts.chains import CellChains
 
 EXPRESSION = "expression alone"
 SHOWN, MASKED, SHUFFLED = "both chains", "both chains missing", "shuffled within donor and state"

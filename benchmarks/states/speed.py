@@ -1,6 +1,6 @@
 """The distilled bundle against CellTypist without voting, and the ensemble against the matrix product.
 
-    python benchmarks/states/speed.py --folder /scratch/bench [--bundle states] [--cells 100000] [--members 8]
+    python -m benchmarks.states.speed --folder /scratch/bench [--bundle states] [--cells 100000] [--members 8]
 
 Cells of the packaged sample drawn again and again (seed 0), log1p(counts per 10,000), as an uncompressed
 h5ad that both read: CellTypist as a whole, as its command does, the bundle in blocks. Alternating fresh
@@ -30,15 +30,11 @@ from onnx import numpy_helper
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "predict")]
-
-from machine import describe_machine, measure_limits  # noqa: E402
-from processes import pair_ratios, run_pairs, summarise  # noqa: E402
-from run import write_sample  # noqa: E402
-
-from tcellflow.io.bundle_format import ENSEMBLE_FILE  # noqa: E402
-from tcellflow.io.bundles import find_bundle  # noqa: E402
+from benchmarks.harness.machine import describe_machine, measure_limits
+from benchmarks.harness.processes import pair_ratios, run_pairs, summarise
+from benchmarks.predict.run import write_sample
+from tcellflow.io.bundles.description import ENSEMBLE_FILE
+from tcellflow.io.bundles.folders import find_bundle
 
 SAMPLED = 2_000
 LABELS, FEATURES = 24, 4_000
@@ -98,10 +94,10 @@ def write_ensemble(bundle: Path, folder: Path, members: int) -> Path:
     """Export a stack of so many members of the bundle's shape, with random weights."""
     import torch  # noqa: PLC0415 (slow to import)
 
-    from tcellflow.models.states import AxesConfig, AxesNetwork  # noqa: PLC0415
-    from tcellflow.models.states_inference import Calibration  # noqa: PLC0415
-    from tcellflow.training.label_maps import possible_joint  # noqa: PLC0415
-    from tcellflow.training.states import export_states  # noqa: PLC0415
+    from tcellflow.models.axes import AxesConfig, AxesNetwork  # noqa: PLC0415
+    from tcellflow.models.exported_states import Calibration  # noqa: PLC0415
+    from tcellflow.states.labels import possible_joint  # noqa: PLC0415
+    from tcellflow.training.states.train import export_states  # noqa: PLC0415
 
     document = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
     genes, recipe = document["panel"]["n_genes"], document["recipe"]
@@ -156,7 +152,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     bundle = find_bundle(options.bundle)
     path, model = write_matrix(options.folder, options.cells), write_celltypist_model(options.folder)
-    child = [sys.executable, str(HERE / "speed_child.py")]
+    child = [sys.executable, "-m", "benchmarks.states.speed_child"]
     result: dict[str, Any] = {
         "machine": describe_machine(("tcellflow", "onnxruntime", "celltypist", "scikit-learn", "numpy")),
         "limits_before": measure_limits(),

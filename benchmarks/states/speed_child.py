@@ -2,12 +2,10 @@
 
 import sys
 import time
-from pathlib import Path
 
 import anndata as ad
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from report_child import report_child
+from benchmarks.harness.child import report_child
 
 what, path, model = sys.argv[1:]
 if what == "celltypist":
@@ -21,7 +19,7 @@ if what == "celltypist":
     read = time.process_time()
     labels = celltypist.annotate(cells, model=loaded, majority_voting=False).predicted_labels
 else:
-    from tcellflow.inference.states import StatePredictor
+    from tcellflow.inference.states.predictor import StatePredictor
 
     predictor = StatePredictor(model, threads=1, device="cpu", ensemble=what == "ensemble")
     imports = time.process_time()

@@ -6,19 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from measures import auroc
 from scipy import sparse
-from set_description import NOTHING, Foreign
 
+from recipes.datasets.description import NOTHING, Foreign
 from tcellflow.cells.gate import gate_cells
 from tcellflow.cells.markers import find_markers
 from tcellflow.errors import InputError
+from tcellflow.evaluation.classification import auroc
 
 if TYPE_CHECKING:
-    from labelled_sets import LabelledSet
     from numpy.typing import NDArray
 
-    from tcellflow.inference.states import StatePredictor
+    from recipes.datasets.cells import LabelledSet
+    from tcellflow.inference.states.predictor import StatePredictor
 
     Scores = tuple[NDArray[np.float64], NDArray[np.float64]]
 

@@ -40,7 +40,7 @@ class Lineage(StrEnum):
 
 
 # Molecules per 10,000 in a typical cell of the lineage: rounded means of bead-sorted cells (Zheng
-# et al. 2017) and of annotated PBMC (10x PBMC 3k), computed by benchmarks/gate/measure_gate.py
+# et al. 2017) and of annotated PBMC (10x PBMC 3k), computed by recipes/gate/measure_gate.py
 # --weights. Those references lack TR and IG constant genes and few plasma, plasmacytoid, erythroid
 # and tissue cells were among the cells: these values are set by hand to their order of magnitude.
 # TRDC, TRGC1/2 and CD247 are left out, because NK cells transcribe them too.

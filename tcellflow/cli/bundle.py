@@ -12,7 +12,7 @@ from tcellflow.cli import console
 from tcellflow.errors import BundleError
 
 if TYPE_CHECKING:
-    from tcellflow.io.bundles import Bundle, BundlePlace
+    from tcellflow.io.bundles.folders import Bundle, BundlePlace
 
 bundle_app = typer.Typer(help="Look at the trained bundles and check them.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ _COLUMNS = ("name", "version", "task", "origin", "megabytes", "summary")
 @bundle_app.command("list", short_help="List the bundles that --bundle can name.")
 def list_(*, as_json: AsJson = False) -> None:
     """List the bundles that --bundle can name: those in TCELLFLOW_BUNDLES, then the packaged ones."""
-    from tcellflow.io.bundles import list_bundles
+    from tcellflow.io.bundles.folders import list_bundles
 
     rows = [_describe_place(place) for place in list_bundles()]
     if as_json:
@@ -37,7 +37,7 @@ def list_(*, as_json: AsJson = False) -> None:
 
 
 def _describe_place(place: BundlePlace) -> dict[str, Any]:
-    from tcellflow.io.bundles import read_bundle
+    from tcellflow.io.bundles.folders import read_bundle
 
     row: dict[str, Any] = {"name": place.name, "origin": place.origin, "folder": str(place.folder)}
     try:
@@ -61,8 +61,8 @@ def _describe_place(place: BundlePlace) -> dict[str, Any]:
 @bundle_app.command("show", short_help="Print a bundle's card.")
 def show(name: Name, *, as_json: AsJson = False) -> None:
     """Print a bundle's card: what it does, its data, its figures and its limits."""
-    from tcellflow.io.bundle_format import CARD_FILE
-    from tcellflow.io.bundles import find_bundle, read_bundle
+    from tcellflow.io.bundles.description import CARD_FILE
+    from tcellflow.io.bundles.folders import find_bundle, read_bundle
 
     bundle = read_bundle(find_bundle(name))
     if as_json:
@@ -79,7 +79,7 @@ def verify(
     ] = None,
 ) -> None:
     """Check every file of bundles against its digest, and load their models."""
-    from tcellflow.io.bundles import find_bundle, list_bundles, read_bundle
+    from tcellflow.io.bundles.folders import find_bundle, list_bundles, read_bundle
 
     targets: list[str | Path] = [*(names or (place.folder for place in list_bundles()))]
     broken: list[BundleError] = []
@@ -104,10 +104,10 @@ def verify(
 def _try_model(bundle: Bundle) -> None:
     import numpy as np
 
-    from tcellflow.inference.receptor_networks import NetworkEncoder
-    from tcellflow.inference.states import StatePredictor
-    from tcellflow.io.bundle_format import ENSEMBLE_FILE
-    from tcellflow.io.bundle_states import TASK_STATES
+    from tcellflow.inference.receptors.network import NetworkEncoder
+    from tcellflow.inference.states.predictor import StatePredictor
+    from tcellflow.io.bundles.description import ENSEMBLE_FILE
+    from tcellflow.io.bundles.states import TASK_STATES
 
     if bundle.description.task != TASK_STATES:
         NetworkEncoder(bundle, threads=1, device="cpu")  # which runs it once
@@ -151,7 +151,7 @@ def import_(
     from tcellflow.cli.train import check_libraries
 
     check_libraries("torch", "transformers", "onnx", "onnxscript", command="bundle import")
-    from tcellflow.training.tcr_bert import ImportOptions, import_tcr_bert
+    from tcellflow.training.receptors.tcr_bert import ImportOptions, import_tcr_bert
 
     options = ImportOptions(
         folder=folder,

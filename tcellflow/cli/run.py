@@ -119,14 +119,14 @@ def run(
     ] = False,
 ) -> None:
     """Run all steps for one sample, from its files to the report; what is done already is kept."""
-    from tcellflow import sample
+    from tcellflow import pipeline
     from tcellflow.steps.embed_tcr import EmbedTcrOptions
     from tcellflow.steps.predict import CallOptions, PredictOptions
     from tcellflow.steps.preprocess import PreprocessOptions
 
-    chosen = demo_sample or (sample.DEMO_SAMPLE if demo else None)
+    chosen = demo_sample or (pipeline.DEMO_SAMPLE if demo else None)
     prefix = prefix or chosen or "sample"
-    options = sample.RunOptions(
+    options = pipeline.RunOptions(
         preprocess=PreprocessOptions(
             gex=gex,
             tcr=tuple(tcr or ()),
@@ -176,5 +176,5 @@ def run(
         force=force,
     )
     if chosen is not None:
-        options = sample.use_demo(options, chosen)
-    sample.run_sample(options, show=console.show_progress)
+        options = pipeline.use_demo(options, chosen)
+    pipeline.run_sample(options, show=console.show_progress)

@@ -151,9 +151,9 @@ def receptors(
     check_libraries("torch", "onnx", "onnxscript", command="train")
     from tcellflow.models.receptors import ReceptorEncoderConfig
     from tcellflow.training.loop import LoopOptions
-    from tcellflow.training.receptor_corpus import CorpusOptions
-    from tcellflow.training.receptor_task import ReceptorTaskOptions
-    from tcellflow.training.receptors import TrainReceptorsOptions, train_receptors
+    from tcellflow.training.receptors.corpus import CorpusOptions
+    from tcellflow.training.receptors.task import ReceptorTaskOptions
+    from tcellflow.training.receptors.train import TrainReceptorsOptions, train_receptors
 
     options = TrainReceptorsOptions(
         corpus=CorpusOptions(

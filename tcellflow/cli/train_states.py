@@ -109,9 +109,9 @@ def states(
     """
     check_libraries("torch", "onnx", "onnxscript", command="train")
     from tcellflow.training.loop import LoopOptions
-    from tcellflow.training.state_batches import BatchOptions
-    from tcellflow.training.state_task import StateTaskOptions
-    from tcellflow.training.states import TrainStatesOptions, train_states
+    from tcellflow.training.states.batches import BatchOptions
+    from tcellflow.training.states.task import StateTaskOptions
+    from tcellflow.training.states.train import TrainStatesOptions, train_states
 
     options = TrainStatesOptions(
         manifest=manifest,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tcellflow.models.states import N_JOINT, AxesConfig, AxesLogits
+from tcellflow.models.axes import N_JOINT, AxesConfig, AxesLogits
 
 _HIDDEN = -1e4  # added to attention logits of what is missing
 _VJ_WIDTH = 64

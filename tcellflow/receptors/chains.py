@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from tcellflow.receptors.anchors import restore_anchors
+from tcellflow.receptors.contigs import MULTI_LOCUS, DropReason, RawChains, as_texts
+from tcellflow.receptors.encoding.keys import embedding_keys
 from tcellflow.receptors.germline import check_species
-from tcellflow.receptors.keys import embedding_keys
-from tcellflow.receptors.nucleotides import translate
-from tcellflow.receptors.rows import MULTI_LOCUS, DropReason, RawChains, as_texts
 from tcellflow.receptors.segments import infer_locus, standardise_calls
+from tcellflow.receptors.translation import translate
 from tcellflow.vocabulary import ARM_OF_LOCUS, T_CELL_LOCI, Locus
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import pandas as pd
 
-from tcellflow.receptors.keys import content_hash
-from tcellflow.receptors.rows import as_texts
+from tcellflow.receptors.contigs import as_texts
+from tcellflow.receptors.encoding.keys import content_hash
 from tcellflow.vocabulary import Arm
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tcellflow.receptors.rows import REASON_MEANINGS
+from tcellflow.receptors.contigs import REASON_MEANINGS
 from tcellflow.vocabulary import AbstainReason, ChainPairing, Evidence, Function, Lineage
 
 NOTHING: Final = "\u2013"

@@ -18,18 +18,18 @@ from tcellflow.contracts.cells import CELLS
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import ContractError
-from tcellflow.inference.embedding_account import summarise_embedding
-from tcellflow.inference.receptors import check_loci, choose_encoder
-from tcellflow.inference.similar_receptors import choose_similarity, name_clusters, tabulate_neighbours
-from tcellflow.inference.unique_vectors import PIECE_ROWS, embed_uniques
-from tcellflow.io.cells import read_cells, write_cells_copy
-from tcellflow.io.chain_files import read_chain_files
-from tcellflow.io.staging import stage_outputs
-from tcellflow.io.store import open_table_writer, write_json, write_table
-from tcellflow.io.vectors import VectorScratch, write_obsm_vectors
+from tcellflow.inference.receptors.account import summarise_embedding
+from tcellflow.inference.receptors.distinct_vectors import PIECE_ROWS, embed_uniques
+from tcellflow.inference.receptors.encoder import check_loci, choose_encoder
+from tcellflow.inference.receptors.similar import choose_similarity, name_clusters, tabulate_neighbours
+from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
+from tcellflow.io.outputs.staging import stage_outputs
+from tcellflow.io.tables.chains import read_chain_files
+from tcellflow.io.tables.parquet import open_table_writer, write_json, write_table
+from tcellflow.io.tables.vector_scratch import VectorScratch, write_obsm_vectors
 from tcellflow.provenance import StepNote, digest_file
+from tcellflow.receptors.encoding.distinct import find_uniques
 from tcellflow.receptors.per_cell import describe_cells
-from tcellflow.receptors.uniques import find_uniques
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, OutputName
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tcellflow.inference.receptors import EncoderChoice, ReceptorEncoder
+    from tcellflow.inference.receptors.distinct_vectors import UniqueVectors
+    from tcellflow.inference.receptors.encoder import EncoderChoice, ReceptorEncoder
+    from tcellflow.inference.receptors.similar import Similarity
     from tcellflow.inference.session import Device
-    from tcellflow.inference.similar_receptors import Similarity
-    from tcellflow.inference.unique_vectors import UniqueVectors
-    from tcellflow.io.cells import CellsFile
-    from tcellflow.io.chain_files import ChainFiles
+    from tcellflow.io.h5ad.cells_reader import CellsFile
+    from tcellflow.io.tables.chains import ChainFiles
     from tcellflow.provenance import JsonValue
-    from tcellflow.receptors.uniques import UniqueReceptors, Which
+    from tcellflow.receptors.encoding.distinct import UniqueReceptors, Which
     from tcellflow.steps.progress import Progress
 
 DEFAULT_BACKEND: Final = "native"
@@ -73,7 +73,7 @@ class EmbedTcrOptions:
     gex
         Cells file; then every cell of it has a row, and a copy with vectors is written.
     backend
-        Encoder, see `tcellflow.inference.receptors.BACKENDS`.
+        Encoder, see `tcellflow.inference.receptors.encoder.BACKENDS`.
     bundle
         Name or folder of a receptors bundle; the backend's own if not given.
     force_tra

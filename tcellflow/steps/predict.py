@@ -17,21 +17,21 @@ import pandas as pd
 from tcellflow.contracts.cells import CELLS
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.errors import OptionsError
-from tcellflow.inference.cell_sources import CellFacts
-from tcellflow.inference.clone_table import list_clusters, tabulate_clonotypes
-from tcellflow.inference.evidence_rows import count_genes, list_frequent_genes, tabulate_gene_evidence
-from tcellflow.inference.prediction_metrics import summarise_predictions
-from tcellflow.inference.prediction_tables import tabulate_predictions
-from tcellflow.inference.sample_calls import CallOptions, call_sample
-from tcellflow.inference.states import StatePredictor
-from tcellflow.io.cell_receptors import read_cell_receptors
-from tcellflow.io.cells import read_cells, write_cells_copy
-from tcellflow.io.csv_tables import write_csv_table
-from tcellflow.io.receptor_vectors import open_receptor_vectors
-from tcellflow.io.staging import stage_outputs
-from tcellflow.io.store import check_is_file, open_table_writer, write_json, write_table
+from tcellflow.inference.states.account import summarise_predictions
+from tcellflow.inference.states.clones import list_clusters, tabulate_clonotypes
+from tcellflow.inference.states.evidence_table import count_genes, list_frequent_genes, tabulate_gene_evidence
+from tcellflow.inference.states.prediction_table import tabulate_predictions
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.inference.states.sample import CallOptions, call_sample
+from tcellflow.inference.states.sources import CellFacts
+from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
+from tcellflow.io.outputs.staging import stage_outputs
+from tcellflow.io.tables.cell_receptors import read_cell_receptors
+from tcellflow.io.tables.csv import write_csv_table
+from tcellflow.io.tables.parquet import check_is_file, open_table_writer, write_json, write_table
+from tcellflow.io.tables.receptor_vectors import open_receptor_vectors
 from tcellflow.provenance import StepNote, digest_file
-from tcellflow.receptors.rows import as_texts
+from tcellflow.receptors.contigs import as_texts
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OBSM_STATE, OBSM_STATE_PROBABILITIES, OutputName, State
 
@@ -43,13 +43,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tcellflow.inference.collapse import EffectorMemoryAs
-    from tcellflow.inference.sample_calls import SampleCalls
     from tcellflow.inference.session import Device
-    from tcellflow.io.cell_receptors import CellReceptors
-    from tcellflow.io.cells import CellsFile
-    from tcellflow.io.receptor_vectors import ReceptorVectors
+    from tcellflow.inference.states.sample import SampleCalls
+    from tcellflow.io.h5ad.cells_reader import CellsFile
+    from tcellflow.io.tables.cell_receptors import CellReceptors
+    from tcellflow.io.tables.receptor_vectors import ReceptorVectors
     from tcellflow.provenance import JsonValue
+    from tcellflow.states.axes import EffectorMemoryAs
     from tcellflow.steps.progress import Progress
 
 __all__ = ["CallOptions", "PredictOptions", "name_outputs", "predict"]

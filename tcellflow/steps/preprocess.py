@@ -16,18 +16,18 @@ import pandas as pd
 from tcellflow.cells.quality import choose_thresholds
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import OptionsError
-from tcellflow.io.cell_flow import CellFlow, Screening
-from tcellflow.io.cells import write_cells
-from tcellflow.io.chain_table import build_chain_table
-from tcellflow.io.matching import Matching
-from tcellflow.io.sample import open_sample
-from tcellflow.io.staging import stage_outputs
-from tcellflow.io.store import write_json, write_table
+from tcellflow.ingest.cell_flow import CellFlow, Screening
+from tcellflow.ingest.cell_names import Matching
+from tcellflow.ingest.inputs import open_sample
+from tcellflow.ingest.receptor_account import tally_receptors
+from tcellflow.io.h5ad.cells_reader import write_cells
+from tcellflow.io.outputs.staging import stage_outputs
+from tcellflow.io.tables.chain_table import build_chain_table
+from tcellflow.io.tables.parquet import write_json, write_table
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.clonotypes import CloneLevel, assign_clones
+from tcellflow.receptors.contigs import REASON_MEANINGS
 from tcellflow.receptors.pairing import summarise_cells
-from tcellflow.receptors.rows import REASON_MEANINGS
-from tcellflow.receptors.tally import tally_receptors
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OutputName
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.io.sample import Expression, SampleInputs
+    from tcellflow.ingest.inputs import Expression, SampleInputs
     from tcellflow.provenance import JsonValue
     from tcellflow.receptors.chains import ChosenChains
     from tcellflow.receptors.clonotypes import Orphans

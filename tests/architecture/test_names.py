@@ -11,7 +11,7 @@ import typer.main
 from architecture.sources import PACKAGE, ROOT, package_sources
 from tcellflow import __version__, errors
 from tcellflow.cli.app import app
-from tcellflow.io.bundles import read_manifest
+from tcellflow.io.bundles.folders import read_manifest
 from tcellflow.provenance import digest_file
 from tcellflow.vocabulary import STEPS, OutputName
 

@@ -1,7 +1,6 @@
 """The scripts that judge the receptor encoder run on tiny data, and find what lies in them."""
 
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +10,15 @@ import pandas as pd
 import pytest
 
 from receptor_corpora import make_chains, make_pairs, write_table
+from recipes.datasets.receptor_groups import group_receptors, join_near
+from recipes.datasets.receptors import read_background
 from tcellflow.models.receptors import ReceptorEncoderConfig
 from tcellflow.training.loop import LoopOptions
-from tcellflow.training.receptor_corpus import CorpusOptions
-from tcellflow.training.receptor_task import ReceptorTaskOptions
-from tcellflow.training.receptors import TrainReceptorsOptions, train_receptors
+from tcellflow.training.receptors.corpus import CorpusOptions
+from tcellflow.training.receptors.task import ReceptorTaskOptions
+from tcellflow.training.receptors.train import TrainReceptorsOptions, train_receptors
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks" / "receptors"
+ROOT = Path(__file__).resolve().parents[2]
 HELD_OUT = "CD39_HGSC_10x"
 pytestmark = pytest.mark.slow
 
@@ -100,16 +101,15 @@ def bundle(data, tmp_path_factory):
 
 
 def run_script(name, data, bundle, output, *options):
-    command = [sys.executable, str(SCRIPTS / name), "--data", str(data), "--bundle", str(bundle)]
-    subprocess.run(
-        [*command, "--output", str(output), *options], check=True, capture_output=True, timeout=500
-    )
+    command = [sys.executable, "-m", f"benchmarks.receptors.{name}"]
+    command += ["--data", str(data), "--bundle", str(bundle), "--output", str(output), *options]
+    subprocess.run(command, check=True, capture_output=True, timeout=500, cwd=ROOT)
     return json.loads(output.read_text("utf-8"))
 
 
 def test_few_shot_retrieval_finds_a_motif_by_every_row_that_reads_junctions(data, bundle, tmp_path):
     figures = run_script(
-        "few_shot.py", data, bundle, tmp_path / "f.json",
+        "few_shot", data, bundle, tmp_path / "f.json",
         "--kinds", "pairs", "TRB", "--epitopes", "all", "--draws", "3", "--without-sceptr",
     )  # fmt: skip
     for kind in ("pairs", "TRB"):
@@ -120,7 +120,7 @@ def test_few_shot_retrieval_finds_a_motif_by_every_row_that_reads_junctions(data
 
 
 def test_immrep_tells_both_kinds_of_negatives_apart(data, bundle, tmp_path):
-    figures = run_script("immrep.py", data, bundle, tmp_path / "i.json", "--without-sceptr")
+    figures = run_script("immrep", data, bundle, tmp_path / "i.json", "--without-sceptr")
     genes = figures["V and J alone"]
     assert genes["AUROC, other epitopes"][0] == pytest.approx(0.5)
     assert genes["AUROC, controls"][0] > 0.8
@@ -128,13 +128,13 @@ def test_immrep_tells_both_kinds_of_negatives_apart(data, bundle, tmp_path):
 
 
 def test_the_state_of_clones_is_learnt_from_the_other_donors(data, bundle, tmp_path):
-    figures = run_script("states.py", data, bundle, tmp_path / "s.json")
+    figures = run_script("states", data, bundle, tmp_path / "s.json")
     assert figures["1-3-mers"]["AUROC"]["mean"][0] > 0.95
     assert figures["majority"]["AUROC"]["mean"][0] == 0.5
 
 
 def test_hidden_residues_are_asked_of_every_row(data, bundle, tmp_path):
-    figures = run_script("residues.py", data, bundle, tmp_path / "r.json")
+    figures = run_script("residues", data, bundle, tmp_path / "r.json")
     for part in ("TRB centre", "TRB ends", "TRA centre", "TRA ends"):
         assert all(0 <= row["accuracy"][0] <= 1 for row in figures[part].values())
     # between its anchors a junction made here starts with A and ends with Y
@@ -142,14 +142,14 @@ def test_hidden_residues_are_asked_of_every_row(data, bundle, tmp_path):
 
 
 def test_no_vector_depends_on_its_batch_order_or_threads(data, bundle, tmp_path):
-    figures = run_script("invariance.py", data, bundle, tmp_path / "v.json", "--chains", "200")
+    figures = run_script("invariance", data, bundle, tmp_path / "v.json", "--chains", "200")
     assert max(figures.values()) <= 1e-5
 
 
 def test_speed_is_told_beside_tcr_bert_and_with_what_deduplication_gains(data, bundle, tmp_path):
     """One peer and one set: the others differ by a word, and each process imports torch anew."""
     figures = run_script(
-        "speed.py", data, bundle, tmp_path / "t.json", "--chains", "50", "--peer-chains", "2", "--pairs", "1",
+        "speed", data, bundle, tmp_path / "t.json", "--chains", "50", "--peer-chains", "2", "--pairs", "1",
         "--parts", "upstream", "dextramer",
     )  # fmt: skip
     assert figures["upstream"]["ratio_per_junction"]["median"] > 1
@@ -158,14 +158,10 @@ def test_speed_is_told_beside_tcr_bert_and_with_what_deduplication_gains(data, b
 
 
 def test_peers_learn_from_as_many_chains_as_are_asked_for(data):
-    program = f"from labelled import *; print(len(read_background(Path({str(data)!r}), 'TRA', 2_500)))"
-    done = subprocess.run([sys.executable, "-c", program], cwd=SCRIPTS, capture_output=True, check=True)
-    assert int(done.stdout) == 2_500
+    assert len(read_background(data, "TRA", 2_500)) == 2_500
 
 
 def test_near_junctions_are_those_one_edit_apart():
-    names = runpy.run_path(str(SCRIPTS / "groups.py"))
-    group_receptors, join_near = names["group_receptors"], names["join_near"]
     junctions = ["CASSF", "CAASF", "CASF", "CWWWWF", "CASSSF", "CAASSSF"]
     near = join_near(junctions).toarray() > 0
     expected = {(0, 1), (0, 2), (1, 2), (0, 4), (4, 5)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -18,12 +17,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import state_bundles
+from benchmarks.states import curves, evaluate, held_out, receptor_gain, receptor_rows, speed
 from receptor_bundles import make_native_model, write_native_bundle
+from recipes.datasets import cells as cells_of_sets
+from recipes.datasets import labels
+from recipes.states import cohorts
 from state_bundles import write_states_bundle
-from tcellflow.inference.states import StatePredictor
+from tcellflow.inference.states.predictor import StatePredictor
 
 pytestmark = pytest.mark.slow
-SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks" / "states"
 NAMES = ("zheng_facs_mudan", "citeseq_malt_1k", "trex_pt17_trimodal")
 N_CELLS, N_GENES = 25, 1_000
 MARKERS = {
@@ -53,26 +55,14 @@ LABELS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def scripts(monkeypatch):
-    """The modules of the scripts, which see three sets only."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    before = set(sys.modules)
-    names = ("label_maps", "cohorts", "curves", "evaluate", "held_out", "labelled_sets", "receptor_gain")
-    names += ("receptor_rows", "speed")
-    modules = {name: importlib.import_module(name) for name in names}
-    chosen = tuple(modules["label_maps"].find_set(name) for name in NAMES)
-    for name in ("held_out", "cohorts"):
-        monkeypatch.setattr(modules[name], "SETS", chosen)
+@pytest.fixture(autouse=True)
+def three_sets(monkeypatch):
+    """The scripts see three sets only."""
+    chosen = tuple(labels.find_set(name) for name in NAMES)
+    for module in (held_out, cohorts):
+        monkeypatch.setattr(module, "SETS", chosen)
     for more in ("MORE_LABELLED", "UNLABELLED", "RECEPTOR_SETS"):
-        monkeypatch.setattr(modules["cohorts"], more, ())
-    yield modules
-    for name in set(sys.modules) - before:
-        if (
-            getattr(sys.modules[name], "__file__", None)
-            and SCRIPTS in Path(sys.modules[name].__file__).parents
-        ):
-            del sys.modules[name]
+        monkeypatch.setattr(cohorts, more, ())
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +103,9 @@ def data(tmp_path_factory):
     return folder
 
 
-def test_cohorts_say_what_the_labels_say(scripts, data, tmp_path):
+def test_cohorts_say_what_the_labels_say(data, tmp_path):
     """Gates that are wrong are left out, other cells are named, and memory is one of three functions."""
-    scripts["cohorts"].write_cohorts(data, tmp_path, frozenset({"citeseq_malt_1k"}))
+    cohorts.write_cohorts(data, tmp_path, frozenset({"citeseq_malt_1k"}))
     entries = yaml.safe_load((tmp_path / "cohorts.yaml").read_text())["cohorts"]
     assert [entry["name"] for entry in entries] == ["zheng_facs_mudan", "trex_pt17_trimodal"]
     gates = entries[0]["labels"][0]
@@ -129,13 +119,13 @@ def test_cohorts_say_what_the_labels_say(scripts, data, tmp_path):
     assert (trex["library_size"] > 0).all()
 
 
-def test_a_set_is_judged_by_rows_that_did_not_see_it(scripts, data, tmp_path, monkeypatch, capsys):
+def test_a_set_is_judged_by_rows_that_did_not_see_it(data, tmp_path, monkeypatch, capsys):
     """Clear cells are told apart by what learns from the other sets, and strangers by the gate."""
     output = tmp_path / "result.json"
     words = ["evaluate.py", "--data", data, "--bundle", "states-linear", "--seeds", 1]
     words += ["--unseen", NAMES[0], "--sets", NAMES[0], "--cache", tmp_path, "-o", output]
     monkeypatch.setattr(sys, "argv", [str(word) for word in words])
-    scripts["evaluate"].main()
+    evaluate.main()
     result = json.loads(output.read_text())
     rows = result["held_out"][NAMES[0]]["rows"]
     assert rows["logistic regression"]["figures"]["macro_f1"][0] > 0.9
@@ -152,13 +142,13 @@ def test_a_set_is_judged_by_rows_that_did_not_see_it(scripts, data, tmp_path, mo
     assert list(tmp_path.glob("*.npy"))
 
 
-def test_thinning_halves_the_molecules(scripts, data):
+def test_thinning_halves_the_molecules(data):
     """Counts and library sizes fall together, genes that are lost are gone."""
-    cells = scripts["held_out"].read_sets(data)[NAMES[0]]
-    half = scripts["curves"].thin(cells, 0.5, 0)
+    cells = held_out.read_sets(data)[NAMES[0]]
+    half = curves.thin(cells, 0.5, 0)
     assert half.library.sum() == pytest.approx(cells.library.sum() / 2, rel=0.02)
     assert half.counts.sum() == half.library.sum()
-    fewer = scripts["curves"].lose_genes(cells, 0.25, 0)
+    fewer = curves.lose_genes(cells, 0.25, 0)
     assert fewer.counts.shape[1] == len(fewer.symbols) < 0.8 * len(cells.symbols)
     assert list(fewer.library) == list(cells.library)
 
@@ -174,22 +164,22 @@ class LetterEncoder:
         return np.eye(5, dtype=np.float32)[[letters.index(junction[4]) for junction in chains.junction_aa]]
 
 
-def test_receptors_that_tell_the_state_are_seen_to(scripts, data, monkeypatch):
+def test_receptors_that_tell_the_state_are_seen_to(data, monkeypatch):
     """Chains that name the state are enough, on either split, and add nothing where expression is clear."""
-    monkeypatch.setattr(scripts["receptor_gain"], "NAMES", ("trex_pt17_trimodal",))
-    monkeypatch.setattr(scripts["receptor_gain"], "SEEDS", 1)
-    result = scripts["receptor_gain"].evaluate(data, LetterEncoder())
+    monkeypatch.setattr(receptor_gain, "NAMES", ("trex_pt17_trimodal",))
+    monkeypatch.setattr(receptor_gain, "SEEDS", 1)
+    result = receptor_gain.evaluate(data, LetterEncoder())
     assert len(result) == 2
     for rows in result.values():
         assert rows["both chains alone"]["value"][0] > 0.95
         assert rows["expression"]["gain"] == [0, 0, 0]
         assert rows["expression and both chains"]["value"][0] > 0.9
-    assert scripts["receptor_gain"].render(result).count("|") > 20
+    assert receptor_gain.render(result).count("|") > 20
 
 
-def test_rows_of_a_bundle_with_receptors_are_what_is_shown(scripts, data, tmp_path, monkeypatch):
+def test_rows_of_a_bundle_with_receptors_are_what_is_shown(data, tmp_path, monkeypatch):
     """Without its chains it is the bundle of expression alone; clones are compared cohort by cohort."""
-    monkeypatch.setattr(scripts["receptor_rows"], "WITH_RECEPTORS", ("trex_pt17_trimodal",))
+    monkeypatch.setattr(receptor_rows, "WITH_RECEPTORS", ("trex_pt17_trimodal",))
     model = make_native_model(state_bundles.DIMENSION)
     encoder = write_native_bundle(tmp_path / "encoder", model=model, dimension=state_bundles.DIMENSION)
     for side, score in (("expression", 0.5), ("receptors", 0.75)):
@@ -197,26 +187,22 @@ def test_rows_of_a_bundle_with_receptors_are_what_is_shown(scripts, data, tmp_pa
         for name in ("trex_pt17_trimodal", "clone"):
             folder = tmp_path / side / "0" / name / "bundle"
             write_states_bundle(folder, with_receptors=side == "receptors", metrics=metrics)
-    result = scripts["receptor_rows"].evaluate(
-        data, tmp_path / "expression", tmp_path / "receptors", str(encoder)
-    )
+    result = receptor_rows.evaluate(data, tmp_path / "expression", tmp_path / "receptors", str(encoder))
     rows = result["held_out"]["trex_pt17_trimodal"]["distilled"]["macro_f1"]
     assert rows["both chains missing"]["gain"] == [0, 0, 0]
     values = {row: found["value"][0] for row, found in rows.items()}
     assert values["both chains"] != values["both chains missing"]
     assert result["clones"]["one"]["gain"] == [0.25]
-    assert scripts["receptor_rows"].render(result).count("|") > 30
-    cells = scripts["labelled_sets"].read_set(data, scripts["label_maps"].find_set("trex_pt17_trimodal"))
-    shown = scripts["receptor_rows"].show_rows(
-        cells, scripts["receptor_rows"].read_chains(data, cells, str(encoder)), 0
-    )
+    assert receptor_rows.render(result).count("|") > 30
+    cells = cells_of_sets.read_set(data, labels.find_set("trex_pt17_trimodal"))
+    shown = receptor_rows.show_rows(cells, receptor_rows.read_chains(data, cells, str(encoder)), 0)
     there = {row: (block.has_tra.all(), block.has_trb.all()) for row, block in shown.items() if block}
     assert there["without alpha"] == (False, True)
     assert there["without beta"] == (True, False)
     assert (shown["shuffled within donor and state"].trb != shown["both chains"].trb).any()
 
 
-def test_products_with_weights_are_counted(scripts):
+def test_products_with_weights_are_counted():
     """Two operations for each weight of a product, stacked members too; sums cost nothing."""
     weights = [np.zeros((10, 5), np.float32), np.zeros((3, 5, 2), np.float32), np.zeros(2, np.float32)]
     nodes = [
@@ -226,30 +212,27 @@ def test_products_with_weights_are_counted(scripts):
     ]
     given = [numpy_helper.from_array(w, name) for w, name in zip(weights, "abc", strict=True)]
     graph = helper.make_graph(nodes, "made", [], [], given)
-    assert scripts["speed"].count_flop(helper.make_model(graph)) == 2 * (50 + 30)
+    assert speed.count_flop(helper.make_model(graph)) == 2 * (50 + 30)
 
 
-def test_labels_of_celltypist_are_read_as_states(scripts, data, tmp_path):
+def test_labels_of_celltypist_are_read_as_states(data, tmp_path):
     """A CellTypist model is a row; a model without any T-cell state is refused."""
     pytest.importorskip("celltypist", reason="the peers of the benchmarks are not installed (make bench)")
-    row = importlib.import_module("celltypist_row")
-    sets = scripts["held_out"].read_sets(data)
+    row = importlib.import_module("benchmarks.states.celltypist_row")
+    sets = held_out.read_sets(data)
     taught, judged = sets["citeseq_malt_1k"], sets["zheng_facs_mudan"]
     names = {
         "Naive": "Tcm/Naive helper T cells",
         "Memory": "Tem/Effector helper T cells",
         "Treg": "Treg(diff)",
     }
-    for labels, path in ((names, tmp_path / "states.pkl"), (dict.fromkeys(names), tmp_path / "none.pkl")):
+    for words, path in ((names, tmp_path / "states.pkl"), (dict.fromkeys(names), tmp_path / "none.pkl")):
         scaler = StandardScaler().fit(taught.expression.toarray())
-        y = [labels[state] or f"other {state}" for state in taught.state.astype(str)]
+        y = [words[state] or f"other {state}" for state in taught.state.astype(str)]
         model = LogisticRegression().fit(scaler.transform(taught.expression.toarray()), y)
         model.features = taught.symbols.astype(str)
         row.Model(model, scaler, {"date": "", "details": "", "number_celltypes": 3}).write(str(path))
     p = row.open_celltypist(str(tmp_path / "states.pkl")).predict(judged)
-    assert (
-        scripts["held_out"].measure_probabilities(judged.state.astype(str).astype(object), p)["macro_f1"]
-        > 0.75
-    )
+    assert held_out.measure_probabilities(judged.state.astype(str).astype(object), p)["macro_f1"] > 0.75
     with pytest.raises(SystemExit, match="none of its labels"):
         row.open_celltypist(str(tmp_path / "none.pkl"))

@@ -14,7 +14,7 @@ from receptor_bundles import identity_model, write_native_bundle
 from state_bundles import make_states_model, write_states_bundle
 from tcellflow.cli.train import check_libraries
 from tcellflow.errors import OptionsError
-from tcellflow.io.bundles import PACKAGED_FOLDER, SEARCH_VARIABLE
+from tcellflow.io.bundles.folders import PACKAGED_FOLDER, SEARCH_VARIABLE
 
 PACKAGED = PACKAGED_FOLDER / "states-linear"
 NAMES = sorted(folder.name for folder in PACKAGED_FOLDER.iterdir() if folder.is_dir())

@@ -10,7 +10,7 @@ import pytest
 
 from factories import make_counts, write_cells_file
 from tcellflow.errors import ExitCode
-from tcellflow.io.bundles import PACKAGED_FOLDER
+from tcellflow.io.bundles.folders import PACKAGED_FOLDER
 
 
 def run(*arguments):

@@ -20,7 +20,7 @@ from tcellflow.cli import app
 
 @app.app.command("write-slowly")
 def write_slowly(folder: Path, wait: bool = True) -> None:
-    from tcellflow.io.staging import stage_outputs
+    from tcellflow.io.outputs.staging import stage_outputs
     with stage_outputs(folder, "s", force=False) as outputs:
         outputs.path("cells.h5ad").write_text("half")
         outputs.path("qc.json").write_text("half")

@@ -14,8 +14,8 @@ from architecture.sources import ROOT
 from command_line import run_command
 from receptor_corpora import make_chains, make_pairs, write_table
 from tcellflow.inference.session import open_session
-from tcellflow.io.bundles import read_bundle
-from tcellflow.receptors.tokens import build_vocabulary, parse_vocabulary
+from tcellflow.io.bundles.folders import read_bundle
+from tcellflow.receptors.encoding.tokens import build_vocabulary, parse_vocabulary
 
 TINY = ("--steps", 6, "--validate-every", 2, "--batch-size", 16, "--width", 8, "--layers", 1)
 TINY += ("--dimension", 8, "--device", "cpu")

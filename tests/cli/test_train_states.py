@@ -14,10 +14,10 @@ import pytest
 
 from command_line import run_command
 from state_cohorts import GENES, write_three, write_three_with_receptors
-from tcellflow.inference.receptor_block import ReceptorBlock
-from tcellflow.inference.states import StatePredictor
-from tcellflow.io.bundles import PACKAGED_FOLDER, read_bundle
-from tcellflow.training import seed
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.inference.states.receptor_block import ReceptorBlock
+from tcellflow.io.bundles.folders import PACKAGED_FOLDER, read_bundle
+from tcellflow.training.states import seed
 
 SAMPLES = Path(str(files("tcellflow"))) / "data" / "samples"
 TINY = ("--steps", 12, "--distil-steps", 8, "--validate-every", 6, "--batch-size", 16, "--width", 12)

@@ -5,8 +5,8 @@ import pytest
 from contract_archive import archived_path
 from tcellflow.contracts.cells import ANNDATA_CONTRACTS
 from tcellflow.contracts.tables import TABLES
-from tcellflow.io.cells import read_cells
-from tcellflow.io.store import read_table, read_table_note
+from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.tables.parquet import read_table, read_table_note
 
 
 @pytest.mark.parametrize("contract", TABLES, ids=lambda c: c.stamp)

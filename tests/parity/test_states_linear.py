@@ -10,8 +10,8 @@ from onnx import numpy_helper
 
 from tcellflow.genes.panel import align_panel
 from tcellflow.genes.symbols import harmonise_genes
-from tcellflow.inference.states import StatePredictor
-from tcellflow.io.bundles import PACKAGED_FOLDER, read_bundle
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.io.bundles.folders import PACKAGED_FOLDER, read_bundle
 from tcellflow.vocabulary import Function, Lineage, State
 
 LINEAGES, FUNCTIONS, STATES = list(Lineage), list(Function), list(State)

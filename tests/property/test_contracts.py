@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tcellflow.contracts.columns import Column, find_table_faults
 from tcellflow.contracts.tables import TABLES
-from tcellflow.io.store import read_table, write_table
+from tcellflow.io.tables.parquet import read_table, write_table
 from tcellflow.provenance import StepNote
 
 ROWS = 4

@@ -19,10 +19,10 @@ from factories import (
     write_h5ad,
 )
 from tcellflow.cells.normalise import log_normalise, sum_rows
-from tcellflow.io.cells import read_cells
-from tcellflow.io.frames import as_storable
-from tcellflow.io.matrix import open_matrix
-from tcellflow.io.row_blocks import row_spans
+from tcellflow.io.files.csr_blocks import row_spans
+from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.h5ad.frames import as_storable
+from tcellflow.io.matrices.opening import open_matrix
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=9)
 COUNTS = hnp.arrays(np.int32, SHAPES, elements=st.integers(0, 50), fill=st.just(0))

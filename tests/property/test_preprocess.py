@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from contig_files import as_10x, make_contig, write_table
 from factories import InBlocks, make_barcodes, make_counts, write_10x_h5
 from tcellflow.errors import InputError
-from tcellflow.io import sample as sample_module
+from tcellflow.ingest import inputs
 from tcellflow.steps.preprocess import PreprocessOptions, preprocess
 
 SAMPLE = make_counts(24, 80)
@@ -69,8 +69,8 @@ def run(folder, name, table, *, n_rows=1024, **options):
     def open_in_blocks(path):
         return InBlocks(original(path), n_rows)
 
-    original = sample_module.open_matrix
-    with mock.patch.object(sample_module, "open_matrix", open_in_blocks):
+    original = inputs.open_matrix
+    with mock.patch.object(inputs, "open_matrix", open_in_blocks):
         try:
             preprocess(
                 PreprocessOptions(

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from contig_files import GENES, as_10x, as_airr, encode, make_contig, make_contigs, write_json, write_table
 from tcellflow.contracts.columns import find_table_faults
 from tcellflow.contracts.tables import CHAINS
-from tcellflow.io.chain_table import build_chain_table
-from tcellflow.io.receptors import read_receptors
+from tcellflow.ingest.receptor_account import tally_receptors
+from tcellflow.io.contigs.opening import read_receptors
+from tcellflow.io.tables.chain_table import build_chain_table
 from tcellflow.receptors.chains import ChosenChains, choose_chains
 from tcellflow.receptors.clonotypes import assign_clones
-from tcellflow.receptors.keys import content_hash
+from tcellflow.receptors.contigs import RawChains, make_rows
+from tcellflow.receptors.encoding.keys import content_hash
 from tcellflow.receptors.pairing import summarise_cells
-from tcellflow.receptors.rows import RawChains, make_rows
 from tcellflow.receptors.segments import standardise_call
-from tcellflow.receptors.tally import tally_receptors
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 JUNCTIONS = st.builds(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tcellflow.io.bundles import PACKAGED_FOLDER
+from tcellflow.io.bundles.folders import PACKAGED_FOLDER
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "states.md"
 

@@ -100,7 +100,7 @@ def test_an_unwritable_place_is_refused(gex):
 _SLOW = """
 import signal, time
 from tcellflow.cli import app
-from tcellflow.io.cells_writer import CellsWriter
+from tcellflow.io.h5ad.cells_writer import CellsWriter
 
 append = CellsWriter.append_counts
 def append_slowly(self, *arguments):

@@ -18,8 +18,8 @@ import pytest
 
 from command_line import run_command
 from tcellflow.contracts.tables import CHAINS
-from tcellflow.io.cells import read_cells
-from tcellflow.io.store import read_table
+from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.tables.parquet import read_table
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tcellflow.io.chain_table import build_chain_table
-from tcellflow.io.receptors import read_receptors
+from tcellflow.ingest.receptor_account import tally_receptors
+from tcellflow.io.contigs.opening import read_receptors
+from tcellflow.io.tables.chain_table import build_chain_table
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.clonotypes import assign_clones
 from tcellflow.receptors.pairing import summarise_cells
-from tcellflow.receptors.tally import tally_receptors
 
 HERE = Path(__file__).parent
 INPUTS = sorted(path for path in (HERE / "inputs").iterdir() if path.suffix in {".csv", ".tsv"})

@@ -85,8 +85,8 @@ def test_scanpy_and_scirpy_read_the_samples_unchanged(name):
 @pytest.mark.slow
 def test_samples_rebuild_byte_for_byte(shared_data, tmp_path):
     """Building the samples from their sources gives the very bytes that ship."""
-    script = ROOT / "benchmarks" / "samples" / "build_samples.py"
-    subprocess.run([sys.executable, script, shared_data, tmp_path], check=True, capture_output=True)
+    command = [sys.executable, "-m", "recipes.samples.build", shared_data, tmp_path]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
     built = {path.relative_to(tmp_path) for path in tmp_path.glob("*/*")}
     assert built == {path.relative_to(SAMPLES) for path in SAMPLES.glob("*/*")}
     for name in built:

@@ -15,7 +15,7 @@ import pytest
 from tcellflow.errors import BundleError, OptionsError
 from tcellflow.inference import session as module
 from tcellflow.inference.session import count_processors, open_session
-from tcellflow.io.bundles import PACKAGED_FOLDER
+from tcellflow.io.bundles.folders import PACKAGED_FOLDER
 
 MODEL = PACKAGED_FOLDER / "states-linear" / "model.onnx"
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from tcellflow.models.receptors import ReceptorEncoderConfig, to_unit
-from tcellflow.receptors.sequences import ChainSequences
-from tcellflow.receptors.tokens import build_vocabulary
-from tcellflow.training.receptor_task import ReceptorTaskOptions, build_encoder
+from tcellflow.receptors.encoding.sequences import ChainSequences
+from tcellflow.receptors.encoding.tokens import build_vocabulary
+from tcellflow.training.receptors.task import ReceptorTaskOptions, build_encoder
 
 TINY = ReceptorEncoderConfig(width=16, layers=2, heads=2, feed_forward=32, dimension=8)
 ROWS = [

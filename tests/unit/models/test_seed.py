@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork, SeedReceptors
-from tcellflow.training.seed import joint_cells
-from tcellflow.training.state_task import collapse
+from tcellflow.training.states.seed import joint_cells
+from tcellflow.training.states.task import collapse
 
 SMALL = SeedConfig(genes=10, chain=6, vj=5, width=8, heads=2)
 

@@ -11,7 +11,7 @@ import pytest
 from contig_files import make_contig, make_contigs
 from tcellflow.errors import OptionsError
 from tcellflow.receptors.chains import CHAIN_COLUMNS, ChosenChains, choose_chains
-from tcellflow.receptors.rows import MULTI_LOCUS, DropReason, RawChains, make_rows
+from tcellflow.receptors.contigs import MULTI_LOCUS, DropReason, RawChains, make_rows
 
 
 def choose(*contigs: dict[str, Any], **options: Any) -> ChosenChains:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import sys
 import tomllib
 from importlib.resources import files
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from recipes.tables.build_segments import derive_segments
 from tcellflow.errors import OptionsError
 from tcellflow.receptors.germline import (
     check_species,
@@ -21,16 +20,14 @@ from tcellflow.receptors.germline import (
     rearranging_families,
 )
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @pytest.mark.data
 def test_packaged_table_is_derived_from_imgt(shared_data: Path) -> None:
     """Deriving the table anew gives the packaged file, byte for byte."""
-    script = Path(__file__).resolve().parents[3] / "benchmarks" / "tables" / "build_segments.py"
-    spec = importlib.util.spec_from_file_location("build_segments", script)
-    build = importlib.util.module_from_spec(spec)
-    sys.modules["build_segments"] = build
-    spec.loader.exec_module(build)
-    derived = build.derive_segments(shared_data / "tcr_reference" / "imgt_human_tr_genes.tsv")
+    derived = derive_segments(shared_data / "tcr_reference" / "imgt_human_tr_genes.tsv")
     assert derived == files("tcellflow").joinpath("data", "human_tr_segments.tsv").read_text()
 
 

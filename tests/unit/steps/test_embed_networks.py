@@ -13,13 +13,13 @@ from receptor_tables import make_chain_rows, make_repertoire, write_cells_of, wr
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import BundleError
-from tcellflow.inference import batches, unique_vectors
-from tcellflow.inference.receptor_networks import NetworkEncoder
-from tcellflow.io.bundles import read_bundle
-from tcellflow.io.store import read_json, read_table, read_table_note
+from tcellflow.inference.receptors import batches, distinct_vectors
+from tcellflow.inference.receptors.network import NetworkEncoder
+from tcellflow.io.bundles.folders import read_bundle
+from tcellflow.io.tables.parquet import read_json, read_table, read_table_note
 from tcellflow.provenance import digest_file
-from tcellflow.receptors.keys import embedding_keys
-from tcellflow.receptors.sequences import ChainSequences
+from tcellflow.receptors.encoding.keys import embedding_keys
+from tcellflow.receptors.encoding.sequences import ChainSequences
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
 
 ALPHA, BETA = "CAVRDSNYQLIF", "CASSLGQAYEQYF"
@@ -111,7 +111,7 @@ def test_batches_and_order_change_no_vector(tmp_path, bundle, repertoire, monkey
     rows, path = repertoire
     whole = read_vectors(embed(tmp_path / "o1", bundle, path))
     monkeypatch.setattr(batches, "BATCH_ROWS", 3)
-    monkeypatch.setattr(unique_vectors, "PIECE_ROWS", 11)
+    monkeypatch.setattr(distinct_vectors, "PIECE_ROWS", 11)
     shuffled = write_chain_rows(tmp_path / "c", rows.sample(frac=1, random_state=0))
     small = read_vectors(embed(tmp_path / "o2", bundle, shuffled))
     assert list(whole) == list(small)

@@ -11,10 +11,10 @@ from receptor_tables import make_chain_rows, make_repertoire, write_chain_rows
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import OptionsError
-from tcellflow.inference import neighbours
-from tcellflow.inference.similar_receptors import DEFAULT_DISTANCES
-from tcellflow.io.store import read_json, read_table, read_table_note
-from tcellflow.receptors.keys import embedding_key
+from tcellflow.inference.receptors import neighbours
+from tcellflow.inference.receptors.similar import DEFAULT_DISTANCES
+from tcellflow.io.tables.parquet import read_json, read_table, read_table_note
+from tcellflow.receptors.encoding.keys import embedding_key
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
 from tcellflow.vocabulary import ReceptorBackend
 

@@ -11,16 +11,16 @@ import pytest
 from receptor_tables import make_chain_rows, make_repertoire, write_cells_of, write_chain_rows
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import ContractError, InputError, OptionsError, OutputError
-from tcellflow.inference import batches, unique_vectors
-from tcellflow.inference.kmer_encoder import KmerEncoder
-from tcellflow.inference.receptors import EncoderChoice
-from tcellflow.io import receptors as contigs
-from tcellflow.io.cells import read_cells
-from tcellflow.io.chain_table import build_chain_table
-from tcellflow.io.store import read_json, read_table, read_table_note
+from tcellflow.inference.receptors import batches, distinct_vectors
+from tcellflow.inference.receptors.encoder import EncoderChoice
+from tcellflow.inference.receptors.kmers import KmerEncoder
+from tcellflow.io.contigs import opening
+from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.tables.chain_table import build_chain_table
+from tcellflow.io.tables.parquet import read_json, read_table, read_table_note
 from tcellflow.receptors.chains import choose_chains
-from tcellflow.receptors.keys import embedding_key, pair_key
-from tcellflow.receptors.sequences import ChainSequences
+from tcellflow.receptors.encoding.keys import embedding_key, pair_key
+from tcellflow.receptors.encoding.sequences import ChainSequences
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
 
 ALPHA, BETA = "CAVRDSNYQLIF", "CASSLGQAYEQYF"
@@ -115,7 +115,7 @@ def test_order_of_rows_and_files_does_not_matter(tmp_path):
 def test_piece_and_batch_size_change_nothing(tmp_path, repertoire, monkeypatch):
     """Vectors are the same whatever the number of rows computed at a time."""
     whole = read_vectors(embed(tmp_path / "o1", repertoire[1]))
-    monkeypatch.setattr(unique_vectors, "PIECE_ROWS", 7)
+    monkeypatch.setattr(distinct_vectors, "PIECE_ROWS", 7)
     monkeypatch.setattr(batches, "BATCH_ROWS", 3)
     small = read_vectors(embed(tmp_path / "o2", repertoire[1]))
     assert list(whole) == list(small)
@@ -388,7 +388,7 @@ def test_real_contigs_give_the_known_numbers(tmp_path, shared_data):
     """On the 10x healthy donor 928 of 1,137 cells have a pair, as the data set's notes say."""
     contig_file = shared_data / "tenx_healthy_T_1k" / "filtered_contig_annotations.csv"
     chosen = choose_chains(
-        contigs.read_receptors(contig_file),
+        opening.read_receptors(contig_file),
         donor="d",
     )
     rows = build_chain_table(chosen.chains, sample_id="s1").to_pandas()

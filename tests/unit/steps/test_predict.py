@@ -17,10 +17,10 @@ from tcellflow.contracts.cells import ANNOTATED
 from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
 from tcellflow.errors import BundleError, ContractError, InputError, OptionsError, OutputError
 from tcellflow.genes.panel import align_panel
-from tcellflow.inference.states import StatePredictor
-from tcellflow.io.bundles import PACKAGED_FOLDER, read_bundle
-from tcellflow.io.cells import read_cells, write_cells
-from tcellflow.io.store import read_json, read_table, read_table_note
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.io.bundles.folders import PACKAGED_FOLDER, read_bundle
+from tcellflow.io.h5ad.cells_reader import read_cells, write_cells
+from tcellflow.io.tables.parquet import read_json, read_table, read_table_note
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.predict import CallOptions, PredictOptions, predict
 from tcellflow.vocabulary import State

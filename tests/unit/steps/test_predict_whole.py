@@ -24,8 +24,8 @@ from tcellflow.contracts.cells import ANNOTATED
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.contracts.tables import EMBEDDINGS
 from tcellflow.errors import InputError, OptionsError
-from tcellflow.io.cells import read_cells
-from tcellflow.io.store import read_json, read_table, read_table_note, write_table
+from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.tables.parquet import read_json, read_table, read_table_note, write_table
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.predict import CallOptions, PredictOptions, predict
 from tcellflow.vocabulary import State

@@ -23,8 +23,8 @@ from factories import (
 )
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import InputError, OptionsError, OutputError
-from tcellflow.io.cells import read_cells
-from tcellflow.io.store import read_table
+from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.tables.parquet import read_table
 from tcellflow.steps.preprocess import PreprocessOptions, preprocess
 
 SAMPLE = make_counts(60, 160, antibodies=ANTIBODIES)

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from tcellflow.errors import BundleError
-from tcellflow.io.onnx_structure import check_onnx_is_plain
+from tcellflow.io.bundles.onnx_structure import check_onnx_is_plain
 from tcellflow.models.receptors import ReceptorEncoderConfig
-from tcellflow.receptors.tokens import build_vocabulary
+from tcellflow.receptors.encoding.tokens import build_vocabulary
 from tcellflow.training import export
 from tcellflow.training.export import GraphSpec, export_onnx
-from tcellflow.training.receptor_task import ReceptorTaskOptions, build_encoder
-from tcellflow.training.receptors import export_encoder
+from tcellflow.training.receptors.task import ReceptorTaskOptions, build_encoder
+from tcellflow.training.receptors.train import export_encoder
 
 SPEC = GraphSpec({"x": ("batch", None)}, ("y",))
 EXAMPLES = [{"x": np.ones((rows, 3), np.float32)} for rows in (4, 1, 9)]

@@ -1,0 +1,1 @@
+"""What is measured: scripts that print the figures of the docs."""

@@ -1,0 +1,1 @@
+"""What Nextflow adds to a task."""

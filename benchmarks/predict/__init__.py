@@ -1,0 +1,1 @@
+"""Speed of predict, and what its options change."""

@@ -1,0 +1,1 @@
+"""Speed and memory of preprocess beside its peer."""

@@ -1,0 +1,1 @@
+"""How good and how fast receptor vectors are, beside their peers."""

@@ -1,0 +1,1 @@
+"""What builds the shipped bundles, tables and samples from public data."""

@@ -1,0 +1,1 @@
+"""The figures of the T-cell gate and of its marker genes."""

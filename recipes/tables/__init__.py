@@ -1,0 +1,1 @@
+"""The packaged tables of genes, antibodies and receptor segments."""

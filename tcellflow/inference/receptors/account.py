@@ -1,0 +1,89 @@
+"""The account of embed-tcr: what became of every chain and cell.
+
+Invariant: embedded chains and the others, per reason, add up to the chains given.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from tcellflow.vocabulary import EmbeddingKind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tcellflow.inference.receptors.encoder import ReceptorEncoder
+    from tcellflow.provenance import JsonValue
+    from tcellflow.receptors.encoding.distinct import UniqueReceptors
+
+_LOG = logging.getLogger(__name__)
+
+
+def summarise_embedding(
+    encoder: ReceptorEncoder, n_chains: int, receptors: pd.DataFrame, uniques: UniqueReceptors
+) -> dict[str, JsonValue]:
+    """Count what was embedded, and what was not and why.
+
+    Parameters
+    ----------
+    encoder
+        What embedded them.
+    n_chains
+        Chains given.
+    receptors
+        Rows of the receptors table.
+    uniques
+        Distinct chains and pairs.
+
+    Returns
+    -------
+    dict
+        JSON; ``warnings`` holds sentences for the user, which are logged too.
+    """
+    kinds = uniques.chains["kind"].value_counts()
+    truncated = int((uniques.chains["junction_aa"].str.len() > encoder.max_length).sum())
+    warnings = _list_warnings(encoder, n_chains, truncated, uniques)
+    for warning in warnings:
+        _LOG.warning("%s", warning)
+    content: dict[str, JsonValue] = {
+        "backend": encoder.name,
+        "dimension": encoder.dimension,
+        "pooling": encoder.pooling,
+        "cells": {
+            "total": len(receptors),
+            "with_alpha_vector": int(receptors["emb_tra"].notna().sum()),
+            "with_beta_vector": int(receptors["emb_trb"].notna().sum()),
+            "with_pair_vector": int(receptors["emb_pair"].notna().sum()),
+            "pairing": {str(k): int(n) for k, n in sorted(receptors["chain_pairing"].value_counts().items())},
+        },
+        "chains": {
+            "total": n_chains,
+            "embedded": uniques.n_embedded,
+            "not_embedded": dict(uniques.not_embedded),
+        },
+        "unique": {
+            "pair": len(uniques.pairs),
+            **{str(kind): int(kinds.get(kind, 0)) for kind in (EmbeddingKind.TRA, EmbeddingKind.TRB)},
+        },
+        "truncated_junctions": truncated,
+        "warnings": [*warnings],
+    }
+    if "receptor_cluster" in receptors:
+        sizes = receptors.drop_duplicates("receptor_cluster")["receptor_cluster_size"].dropna()
+        content["clusters"] = {"total": len(sizes), "with_similar_receptors": int((sizes > 1).sum())}
+    return content
+
+
+def _list_warnings(
+    encoder: ReceptorEncoder, n_chains: int, truncated: int, uniques: UniqueReceptors
+) -> list[str]:
+    warnings: list[str] = []
+    if not uniques.n_embedded:
+        reasons = ", ".join(f"{name} {count}" for name, count in uniques.not_embedded.items())
+        warnings.append(f"None of {n_chains} chains could be embedded ({reasons or 'the files are empty'}).")
+    if truncated:
+        warnings.append(
+            f"{truncated} junctions are longer than {encoder.max_length} residues and were cut in the middle."
+        )
+    return warnings

@@ -1,0 +1,118 @@
+"""The predictions as a table: one row per cell.
+
+Invariant: rows keep the order of the cells; what a bundle cannot know is null, never a constant; columns
+that an option asks for stand beside the calls and change none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from tcellflow.contracts.predictions import PREDICTIONS
+from tcellflow.vocabulary import Function, Lineage, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from tcellflow.contracts.columns import Table
+    from tcellflow.inference.states.sample import SampleCalls
+
+DECIMALS: Final = 6  # beyond float32's own precision for probabilities; keeps tables equal across machines
+
+
+def tabulate_predictions(sample: SampleCalls) -> pa.Table:
+    """Lay out the predictions by the contract `PREDICTIONS`.
+
+    Parameters
+    ----------
+    sample
+        The calls of B cells.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per cell; floats rounded to six decimals. Columns that the bundle cannot fill (agreement,
+        epistemic, out-of-distribution score) are null, those not asked for absent.
+    """
+    calls, verdicts = sample.calls, sample.verdicts
+    kind = {str(s): str(value) for s, value in sample.predictor.bundle.states.evidence.items()}
+    columns: dict[str, Any] = {
+        "barcode": sample.facts.cell_id,
+        "predicted_state": calls.predicted_state,
+        "confidence": calls.confidence,
+        "model_agreement": calls.agreement,
+        "state": verdicts.state,
+        "state_probability": calls.confidence,
+        "state_evidence": np.array([kind[state] for state in calls.predicted_state], dtype=object),
+        "abstained": verdicts.is_abstained,
+        "abstain_reason": verdicts.reason,
+        "is_t_cell": sample.facts.is_t_cell,
+        "ood_score": calls.ood_score,
+        "entropy": calls.entropy,
+        "epistemic": calls.epistemic,
+        "lineage": calls.lineage,
+        "function": calls.function,
+        "cycle": calls.cycle,
+        "p_cycling": calls.p_cycling,
+        "inputs": sample.inputs,
+        "panel_coverage": np.full(len(calls), sample.panel.coverage, np.float32),
+        "clone_id": sample.facts.clone_id,
+        **_name_columns("prob_", State, calls.state_probabilities),
+        **_name_columns("p_lineage_", Lineage, calls.p_lineage),
+        **_name_columns("p_function_", Function, calls.p_function),
+    }
+    return lay_out({**columns, **_list_optional(sample)}, PREDICTIONS)
+
+
+def _list_optional(sample: SampleCalls) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    if sample.correction is not None:
+        columns |= _name_columns("prob_raw_", State, sample.raw.state_probabilities)
+    if sample.lineage_pooled is not None:
+        columns["lineage_pooled"] = sample.lineage_pooled
+    if sample.vote is not None:
+        columns["cluster"] = pa.array(sample.vote.cluster, mask=sample.vote.cluster < 0)
+        columns |= {"state_voted": sample.vote.state, "vote_share": sample.vote.share}
+    if sample.prediction_sets is not None:
+        columns["prediction_set"] = sample.prediction_sets
+    return columns
+
+
+def _name_columns(
+    prefix: str, names: Iterable[str], values: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
+    return {f"{prefix}{name}": values[:, i] for i, name in enumerate(names)}
+
+
+def lay_out(columns: Mapping[str, Any], contract: Table) -> pa.Table:
+    """Lay out columns by a contract.
+
+    Parameters
+    ----------
+    columns
+        Arrays by name, all of the contract's and those of its optional ones that are wanted; floats are
+        rounded to six decimals, NaN and None become null.
+    contract
+        What the table must hold.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns in the contract's order.
+    """
+    schema = contract.schema(optional=columns)
+    return pa.Table.from_arrays([_array(columns[field.name], field.type) for field in schema], schema=schema)
+
+
+def _array(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
+    if not pa.types.is_floating(kind):
+        return values if isinstance(values, pa.Array) else pa.array(values, kind)
+    rounded = np.round(values.astype(np.float64), DECIMALS)
+    # sums of float32 probabilities may pass 1 by their last bit
+    bounded = np.where((rounded > 1) & (rounded < 1 + 1e-5), 1.0, rounded)
+    return pa.array(bounded.astype(np.float32), kind, mask=np.isnan(bounded))

@@ -1,0 +1,249 @@
+"""One sample's inputs, opened together and brought onto the expression file's cell names.
+
+Invariant: whatever leaves here speaks of cells by their names in the expression matrix (or, without
+one, in the receptor file), and every input that was given is used or refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from tcellflow.errors import InputError
+from tcellflow.genes.symbols import harmonise_genes
+from tcellflow.ingest.cell_names import Matching, match_receptors
+from tcellflow.ingest.proteins import open_proteins
+from tcellflow.io.contigs.opening import read_receptors
+from tcellflow.io.matrices.opening import open_matrix, split_features
+from tcellflow.receptors.chains import choose_chains
+from tcellflow.receptors.contigs import join_raw_chains
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tcellflow.genes.symbols import HarmonisedGenes
+    from tcellflow.ingest.cell_names import ReceptorMatch
+    from tcellflow.ingest.proteins import Proteins
+    from tcellflow.io.matrices.opening import MatrixSource
+    from tcellflow.io.matrices.source import FeatureSplit
+    from tcellflow.receptors.chains import ChosenChains
+    from tcellflow.receptors.contigs import RawChains
+
+_DONOR_COLUMNS: Final = ("donor", "donor_id")  # ours and CELLxGENE's
+
+
+@dataclass(frozen=True)
+class Expression:
+    """The opened expression matrix with its genes under approved symbols.
+
+    Parameters
+    ----------
+    source
+        The matrix.
+    features
+        Which of its columns are genes, antibodies or something else.
+    genes
+        The genes, harmonised.
+    """
+
+    source: MatrixSource
+    features: FeatureSplit
+    genes: HarmonisedGenes
+
+    def take_genes(self, block: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Take the gene columns of a block, those of one gene summed.
+
+        Parameters
+        ----------
+        block
+            Rows of the matrix, shape (cells, features).
+
+        Returns
+        -------
+        scipy.sparse.csr_matrix
+            Shape (cells, genes), in the order of ``genes.symbols``.
+        """
+        if not self.features.genes.all():
+            block = block[:, np.flatnonzero(self.features.genes)]
+        return sparse.csr_matrix(self.genes.merge_columns(block))
+
+
+@dataclass(frozen=True)
+class SampleInputs:
+    """Everything one sample has.
+
+    Parameters
+    ----------
+    expression, proteins, chains
+        What was given; None = not given.
+    donors
+        Donor of each cell of the matrix; None where the sample is the donor.
+    receptor_match
+        How the cells of the receptor files were matched; None without expression or receptors.
+    warnings
+        What the user should know, as sentences.
+    """
+
+    expression: Expression | None
+    proteins: Proteins | None
+    chains: ChosenChains | None
+    donors: NDArray[np.object_] | None = None
+    receptor_match: ReceptorMatch | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def open_sample(
+    gex: Path | None,
+    tcr: Sequence[Path],
+    adt: Path | None,
+    *,
+    sample_id: str,
+    donor: str | None = None,
+    species: str = "human",
+    matching: Matching | None = None,
+) -> SampleInputs:
+    """Open all inputs of one sample.
+
+    Parameters
+    ----------
+    gex
+        Expression matrix.
+    tcr
+        Receptor files; several are joined.
+    adt
+        Antibody counts beside the matrix; the matrix's own path means those inside it.
+    sample_id
+        Name of the sample; also the donor where none is known.
+    donor
+        Donor of all cells; None = as the expression file says, else as the receptor files say.
+    species
+        Species of the sample.
+    matching
+        How cell names are matched; by default all rules are tried.
+
+    Returns
+    -------
+    SampleInputs
+        Opened, named and matched; the counts are not read yet.
+
+    Raises
+    ------
+    InputError
+        If a file is unreadable or contradictory, or two files do not belong together.
+    OptionsError
+        If antibody counts are given twice, the species is unknown or a rule is not understood.
+    """
+    matching = matching or Matching()
+    if gex is None:
+        raw = join_raw_chains([read_receptors(path, species=species) for path in tcr])
+        alone, warnings = _choose(raw, None, donor, sample_id, species)
+        return SampleInputs(None, None, alone, warnings=warnings)
+    chains: ChosenChains | None = None
+    match: ReceptorMatch | None = None
+    expression = _open_expression(gex)
+    proteins = open_proteins(expression.source, expression.features, adt, matching)
+    donors, notes = (None, ()) if donor is not None else _read_donors(expression.source, sample_id)
+    if tcr:
+        parts = [read_receptors(path, species=species) for path in tcr]
+        raw, match = match_receptors(parts, expression.source.barcodes, matching)
+        notes += match.warnings
+        if donor is None and donors is None:
+            donors, more = _donors_of_chains(raw, expression.source.barcodes, sample_id)
+            notes += more
+        of_cell = None if donors is None else dict(zip(expression.source.barcodes, donors, strict=True))
+        chains, warnings = _choose(raw, of_cell, donor, sample_id, species)
+        notes += warnings
+    notes += () if proteins is None else proteins.warnings
+    return SampleInputs(expression, proteins, chains, donors, match, notes)
+
+
+def _open_expression(path: Path) -> Expression:
+    source = open_matrix(path)
+    features = split_features(source)
+    names, ids = source.features.names[features.genes], source.features.ids[features.genes]
+    if len(source.features) == 0 and len(source.barcodes):
+        raise InputError(
+            f"the matrix has {len(source.barcodes):,} cells but no genes",
+            where=path,
+            mend="export it again with its genes",
+        )
+    if len(names) == 0 and len(source.features):
+        raise InputError(
+            "the file holds no gene expression, only "
+            f"{int(features.antibodies.sum())} antibodies and {int(features.others.sum())} other features",
+            where=path,
+            mend="give the matrix with gene expression as --gex, and this one as --adt",
+        )
+    return Expression(source, features, harmonise_genes(ids, names, where=path))
+
+
+def _read_donors(source: MatrixSource, sample_id: str) -> tuple[NDArray[np.object_] | None, tuple[str, ...]]:
+    """Read the donors that the expression file names; cells without one fall to the sample."""
+    obs = source.obs
+    column = next((name for name in _DONOR_COLUMNS if obs is not None and name in obs), None)
+    if obs is None or column is None:
+        return None, ()
+    values = obs[column].astype(object)
+    names = values.where(values.notna(), "").astype(str).str.strip().to_numpy(dtype=object)
+    unknown = names == ""
+    if unknown.all():
+        return None, ()
+    warning = (
+        f"{int(unknown.sum())} of {len(names)} cells have no donor in '{column}': they count as donor "
+        f"'{sample_id}'"
+    )
+    return np.where(unknown, sample_id, names), (warning,) if unknown.any() else ()
+
+
+def _donors_of_chains(
+    raw: RawChains, barcodes: NDArray[np.object_], sample_id: str
+) -> tuple[NDArray[np.object_] | None, tuple[str, ...]]:
+    """Take the donors of the cells from the receptor files, as Cell Ranger multi and aggr name them."""
+    named = raw.rows[raw.rows["donor"].notna()].drop_duplicates(["cell_id", "donor"])
+    if named.empty:
+        return None, ()
+    torn = named.loc[named["cell_id"].duplicated(), "cell_id"]
+    if len(torn):
+        names = ", ".join(named.loc[named["cell_id"] == torn.iloc[0], "donor"])
+        raise InputError(
+            f"cells have chains of several donors ({len(torn)}; first: cell {torn.iloc[0]}, donors {names})",
+            where=raw.where,
+            mend="give each cell one donor, or all of them one with --donor",
+        )
+    donors = pd.Series(named["donor"].to_numpy(), index=named["cell_id"]).reindex(barcodes)
+    known = named["donor"].unique()
+    if len(known) == 1:
+        return np.full(len(barcodes), known[0], dtype=object), ()
+    unknown = donors.isna()
+    warning = (
+        f"the receptor file names {len(known)} donors, but not those of {int(unknown.sum())} cells without "
+        f"receptors: they count as donor '{sample_id}'"
+    )
+    return donors.where(~unknown, sample_id).to_numpy(dtype=object), (warning,) if unknown.any() else ()
+
+
+def _choose(
+    raw: RawChains,
+    donor_of_cell: dict[str, str] | None,
+    donor: str | None,
+    sample_id: str,
+    species: str,
+) -> tuple[ChosenChains, tuple[str, ...]]:
+    """Choose chains; the option, then the expression file, then the receptor file say whose they are."""
+    warnings: tuple[str, ...] = ()
+    if donor is not None:
+        raw = replace(raw, rows=raw.rows.assign(donor=donor))
+    elif donor_of_cell is not None:
+        donors = raw.rows["cell_id"].map(donor_of_cell).to_numpy(dtype=object)
+        raw = replace(raw, rows=raw.rows.assign(donor=donors))
+    elif raw.rows["donor"].isna().any():
+        warnings = (f"no donor is known: the sample '{sample_id}' is taken for one donor (--donor)",)
+    chains = choose_chains(raw, donor=donor or sample_id, species=species)
+    return chains, (*warnings, *chains.warnings)

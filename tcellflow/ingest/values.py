@@ -1,0 +1,124 @@
+"""The values of a matrix, block by block, as counts or as log-normalised values.
+
+Invariant: the first cells decide what a matrix holds, and every later value is held to it; how many
+cells come in a block changes nothing but the place an error names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import sparse
+
+from tcellflow.cells.counts import check_counts_block, check_log_block, check_log_share, detect_matrix_kind
+from tcellflow.cells.normalise import recover_counts
+from tcellflow.errors import InputError
+
+if TYPE_CHECKING:
+    from tcellflow.cells.counts import MatrixContent
+    from tcellflow.ingest.inputs import Expression
+
+# A matrix of which more values are whole than not was meant to hold counts.
+_MOSTLY: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of some cells.
+
+    Parameters
+    ----------
+    counts
+        int32 CSR, shape (cells, genes); estimated where the matrix holds logarithms.
+    logs
+        The values as stored where they are log1p(counts per 10,000), else None.
+    """
+
+    counts: sparse.csr_matrix
+    logs: sparse.csr_matrix | None
+
+
+class ValueReader:
+    """Reads the gene values of one matrix.
+
+    Parameters
+    ----------
+    expression
+        The matrix and its genes.
+    """
+
+    def __init__(self, expression: Expression) -> None:
+        self._expression = expression
+        self._place = f"{expression.source.path} ({expression.source.slot})"
+        self._n_log_rows = self._n_filled_rows = 0
+        self.kind: MatrixContent = "counts"
+
+    def read(self, block: sparse.csr_matrix, first: int) -> Values:
+        """Read the values of a block.
+
+        Parameters
+        ----------
+        block
+            Rows of the matrix, shape (cells, features).
+        first
+            Row that the block begins with.
+
+        Returns
+        -------
+        Values
+            Its genes.
+
+        Raises
+        ------
+        InputError
+            If they are neither counts nor log1p(counts per 10,000), or of another kind than the rows before.
+        """
+        values = self._expression.take_genes(block)
+        if first == 0:
+            self.kind = "counts" if _are_meant_as_counts(values) else self._detect(values)
+        if self.kind == "counts":
+            source, symbols = self._expression.source, self._expression.genes.symbols
+            check_counts_block(values, first, source.barcodes, symbols, where=self._place)
+            # astype of the matrix would copy the indices too
+            parts = (values.data.astype(np.int32, copy=False), values.indices, values.indptr)
+            return Values(sparse.csr_matrix(parts, shape=values.shape), None)
+        self._check_logs(values, first)
+        return Values(recover_counts(values), values)
+
+    def check_end(self) -> None:
+        """Check what only the whole matrix can tell.
+
+        Raises
+        ------
+        InputError
+            If too many cells do not sum to 10,000 after the logarithm is undone.
+        """
+        if self.kind != "counts":
+            check_log_share(self._n_log_rows, self._n_filled_rows, where=self._place)
+
+    def _detect(self, values: sparse.csr_matrix) -> MatrixContent:
+        return detect_matrix_kind(values, where=self._place)
+
+    def _check_logs(self, values: sparse.csr_matrix, first: int) -> None:
+        if _are_meant_as_counts(values) and values.data.any():
+            raise InputError(
+                f"rows {first + 1}-{first + values.shape[0]} hold counts, but the rows before are "
+                "log-normalised",
+                where=self._place,
+                mend="give one kind of values for all cells, best the raw counts",
+            )
+        source, symbols = self._expression.source, self._expression.genes.symbols
+        is_log = check_log_block(values, first, source.barcodes, symbols, where=self._place)
+        self._n_log_rows += int(is_log.sum())
+        self._n_filled_rows += is_log.size
+
+
+def _are_meant_as_counts(values: sparse.csr_matrix) -> bool:
+    data = values.data
+    if data.size == 0 or data.dtype.kind in "iu":
+        return True
+    with np.errstate(invalid="ignore"):
+        is_whole = (data >= 0) & (data == np.trunc(data))
+    return bool(is_whole.mean() > _MOSTLY)

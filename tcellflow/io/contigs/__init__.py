@@ -1,0 +1,1 @@
+"""Receptor contigs: one module per file layout, each giving the same rows."""

@@ -1,0 +1,221 @@
+"""Receptor contigs of 10x Cell Ranger: contig tables of all generations, and their JSON twin.
+
+Invariant: ``cdr3`` is the junction with its anchors, and only contigs of called cells with high
+confidence are handed on.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from tcellflow.errors import InputError
+from tcellflow.io.contigs.loci import standard_loci
+from tcellflow.io.files.text_tables import check_columns, open_text
+from tcellflow.io.files.text_values import MISSING, parse_booleans, parse_counts
+from tcellflow.receptors.contigs import MULTI_LOCUS, DropReason, RawChains, make_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import TextIO
+
+    from tcellflow.io.files.text_tables import TextTable
+
+TABLE_LAYOUT: Final = "10x contig table"
+JSON_LAYOUT: Final = "10x contig JSON"
+REQUIRED: Final = (
+    "barcode",
+    "is_cell",
+    "high_confidence",
+    "chain",
+    "v_gene",
+    "j_gene",
+    "productive",
+    ("cdr3", "cdr3_nt"),
+)
+_TEXTS: Final = {
+    "cell_id": "barcode",
+    "sequence_id": "contig_id",
+    "locus": "chain",
+    "v_call": "v_gene",
+    "d_call": "d_gene",
+    "j_call": "j_gene",
+    "c_call": "c_gene",
+    "junction_aa": "cdr3",
+    "junction": "cdr3_nt",
+    "donor": "donor",
+}
+_COUNTS: Final = {"umi_count": "umis", "consensus_count": "reads"}
+_FLAGS: Final = ("is_cell", "high_confidence", "productive")
+_REGIONS: Final = {"L-REGION+V-REGION": "v", "D-REGION": "d", "J-REGION": "j", "C-REGION": "c"}
+_JSON_FIELDS: Final = {
+    "barcode": "barcode",
+    "contig_name": "contig_id",
+    "cdr3": "cdr3",
+    "cdr3_seq": "cdr3_nt",
+    "umi_count": "umis",
+    "read_count": "reads",
+    "productive": "productive",
+    "is_cell": "is_cell",
+    "high_confidence": "high_confidence",
+}
+_BLOCK_CHARACTERS = 1 << 20
+
+
+def is_contig_table(columns: frozenset[str]) -> bool:
+    """Recognise a 10x contig table.
+
+    Parameters
+    ----------
+    columns
+        Column names.
+
+    Returns
+    -------
+    bool
+        True even if some of its columns are missing, so that the error can name them.
+    """
+    signs = {"barcode", "contig_id", "chain", "v_gene", "j_gene", "cdr3", "high_confidence", "is_cell"}
+    return len(signs & columns) >= 4 and "cell_id" not in columns
+
+
+def read_contig_table(table: TextTable) -> RawChains:
+    """Read a 10x contig table (``filtered_`` or ``all_contig_annotations.csv``).
+
+    Parameters
+    ----------
+    table
+        18 columns up to Cell Ranger 5, 31 from 6 on; any further columns.
+
+    Returns
+    -------
+    RawChains
+        Contigs of cells with high confidence.
+
+    Raises
+    ------
+    InputError
+        If columns are missing or hold impossible values.
+    """
+    check_columns(table, REQUIRED, layout=TABLE_LAYOUT)
+    frame = table.read({*_TEXTS.values(), *_COUNTS.values(), *_FLAGS})
+    return _collect(frame, layout=TABLE_LAYOUT, where=table.path)
+
+
+def _collect(frame: pd.DataFrame, *, layout: str, where: Path) -> RawChains:
+    columns: dict[str, Any] = {ours: frame[name] for ours, name in _TEXTS.items() if name in frame}
+    columns |= {
+        ours: parse_counts(frame[name], where=where) for ours, name in _COUNTS.items() if name in frame
+    }
+    flags = {name: parse_booleans(frame[name], where=where)[0] for name in _FLAGS}
+    columns |= {"productive": flags["productive"], "locus": standard_loci(frame["chain"])}
+    rows = make_rows(columns, len(frame))
+    raw = RawChains(layout=layout, where=str(where), rows=rows, rows_read=len(rows))
+    return raw.without_each(
+        [
+            (DropReason.NO_CELL, rows["cell_id"].isna().to_numpy()),
+            (DropReason.NOT_A_CELL, ~flags["is_cell"]),
+            (DropReason.LOW_CONFIDENCE, ~flags["high_confidence"]),
+        ]
+    )
+
+
+def read_contig_json(path: Path) -> RawChains:
+    """Read ``all_contig_annotations.json``.
+
+    Parameters
+    ----------
+    path
+        UTF-8 JSON, a list of contigs; it is read contig by contig, so size does not matter.
+
+    Returns
+    -------
+    RawChains
+        Contigs of cells with high confidence.
+
+    Raises
+    ------
+    InputError
+        If it is no such list, is cut off, or a contig lacks fields.
+    """
+    with open_text(path) as content:
+        handle = io.TextIOWrapper(content, encoding="utf-8-sig")
+        try:
+            records = [_flatten(contig, number, path) for number, contig in enumerate(_contigs(handle, path))]
+        except UnicodeDecodeError as error:
+            raise InputError("the file is not UTF-8 text", where=path, mend="copy it again") from error
+    names = [*_JSON_FIELDS.values(), "chain", "v_gene", "d_gene", "j_gene", "c_gene"]
+    columns = {name: [record.get(name) for record in records] for name in names}
+    frame = pd.DataFrame(
+        {
+            name: np.array([None if text in MISSING else text for text in map(str, values)], dtype=object)
+            for name, values in columns.items()
+        }
+    )
+    return _collect(frame, layout=JSON_LAYOUT, where=path)
+
+
+def _contigs(handle: TextIO, path: Path) -> Iterator[dict[str, Any]]:
+    """Decode the objects of a JSON list one after another."""
+    decoder, buffer = json.JSONDecoder(), handle.read(_BLOCK_CHARACTERS).lstrip()
+    if not buffer.startswith("["):
+        raise _not_a_list(path)
+    buffer = buffer[1:].lstrip()
+    while True:
+        buffer = buffer.lstrip(", \t\r\n")
+        if buffer.startswith("]"):
+            return
+        try:
+            contig, end = decoder.raw_decode(buffer)
+        except json.JSONDecodeError as error:
+            block = handle.read(_BLOCK_CHARACTERS)
+            if not block:
+                raise InputError(
+                    f"the JSON file is cut off or damaged: {error.msg}",
+                    where=path,
+                    mend="copy or download it again",
+                ) from error
+            buffer += block
+            continue
+        if not isinstance(contig, dict):
+            raise _not_a_list(path)
+        buffer = buffer[end:]
+        yield contig
+
+
+def _not_a_list(path: Path) -> InputError:
+    return InputError(
+        "the JSON file is not Cell Ranger's list of contigs",
+        where=path,
+        mend="give all_contig_annotations.json or, simpler, filtered_contig_annotations.csv",
+    )
+
+
+def _flatten(contig: dict[str, Any], number: int, path: Path) -> dict[str, Any]:
+    missing = sorted(name for name in (*_JSON_FIELDS, "annotations") if name not in contig)
+    if missing:
+        raise _incomplete(f"contig {number + 1} lacks the fields {', '.join(missing)}", path)
+    record = {ours: contig[name] for name, ours in _JSON_FIELDS.items()}
+    loci = set()
+    try:
+        for annotation in contig["annotations"]:
+            feature = annotation["feature"]
+            region = _REGIONS.get(feature["region_type"])
+            if region is not None:
+                record.setdefault(f"{region}_gene", feature["gene_name"])
+                loci.add(feature["chain"])
+    except (KeyError, TypeError) as error:
+        raise _incomplete(
+            f"the annotations of contig {number + 1} are not understood: {error}", path
+        ) from error
+    record["chain"] = MULTI_LOCUS if len(loci) > 1 else next(iter(loci), None)
+    return record
+
+
+def _incomplete(what: str, path: Path) -> InputError:
+    return InputError(what, where=path, mend="give the file as Cell Ranger wrote it")

@@ -1,0 +1,158 @@
+"""Any common receptor file in: recognised by its content, never by its name.
+
+Invariant: a file is read by exactly one layout or refused with a sentence; every contig of it is
+either handed on or counted under a reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from tcellflow.errors import InputError
+from tcellflow.io.contigs import airr, bd, cellranger, scirpy, screpertoire, tracer
+from tcellflow.io.files.hdf5 import describe_content, is_hdf5
+from tcellflow.io.files.text_tables import open_text, open_text_table, show_columns
+from tcellflow.io.tables.parquet import check_is_file
+from tcellflow.receptors.contigs import RawChains, drop_repeated
+from tcellflow.receptors.germline import check_species
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tcellflow.io.files.text_tables import TextTable
+
+# protocol 2 and later start with byte 0x80; 0 and 1 with the opcodes of a global, list or dict
+_PICKLE_STARTS: Final = (
+    b"\x80\x02",
+    b"\x80\x03",
+    b"\x80\x04",
+    b"\x80\x05",
+    b"ccopy_reg",
+    b"(dp",
+    b"(lp",
+    b"(i",
+)
+_ENCODED_TEXT: Final = (b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")  # gzip, and UTF-16 in two byte orders
+_KNOWN: Final = (
+    "10x contig tables and all_contig_annotations.json, AIRR tables, BD Rhapsody tables, TraCeR tables, "
+    "scRepertoire metadata, and scirpy's .h5ad and .h5mu files"
+)
+_CONTIG_TABLES: Final = (
+    "filtered_contig_annotations.csv",
+    "all_contig_annotations.csv",
+    "airr_rearrangement.tsv",
+)
+_EXPORT: Final = f"give one of: {_KNOWN}"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    is_mine: Callable[[frozenset[str]], bool]
+    read: Callable[[TextTable], RawChains]
+
+
+# the more special signs first: a scirpy or TraCeR table may have an AIRR cell_id beside them
+_LAYOUTS: Final = (
+    _Layout(scirpy.is_scirpy_table, scirpy.read_scirpy_table),
+    _Layout(bd.is_bd_contig_table, bd.read_bd_contig_table),
+    _Layout(bd.is_bd_cell_table, bd.read_bd_cell_table),
+    _Layout(cellranger.is_contig_table, cellranger.read_contig_table),
+    _Layout(tracer.is_tracer_table, tracer.read_tracer_table),
+    _Layout(tracer.is_pair_table, tracer.read_pair_table),
+    _Layout(screpertoire.is_screpertoire_table, screpertoire.read_screpertoire_table),
+    _Layout(tracer.is_changeo_table, tracer.read_changeo_table),
+    _Layout(airr.is_airr_table, airr.read_airr_table),
+)
+
+
+def read_receptors(path: Path, *, species: str = "human") -> RawChains:
+    """Read the contigs of a receptor file.
+
+    Parameters
+    ----------
+    path
+        Any of the known layouts, plain or gzip.
+    species
+        Species of the sample.
+
+    Returns
+    -------
+    RawChains
+        Its contigs and what was dropped; zero contigs are valid.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, damaged, contradictory or of no known layout.
+    OptionsError
+        If the species is not known.
+    """
+    check_species(species)
+    if path.is_dir():
+        raise _refuse_folder(path)
+    check_is_file(path)
+    if is_hdf5(path):
+        raw = scirpy.read_scirpy_file(path)
+    else:
+        _refuse_binary(path)
+        raw = cellranger.read_contig_json(path) if _is_json(path) else _read_table(path)
+    raw = drop_repeated(raw)
+    if len(raw.rows) and raw.rows["umi_count"].isna().all():
+        unranked = "the file holds no counts: the chains of a cell are ranked by their sequences"
+        raw = replace(raw, warnings=(*raw.warnings, unranked))
+    return raw
+
+
+def _refuse_binary(path: Path) -> None:
+    with path.open("rb") as handle:
+        start = handle.read(64)
+    if start.startswith(_PICKLE_STARTS) or path.suffix in {".pkl", ".pickle"}:
+        raise tracer.refuse_pickle(path)
+    content = describe_content(path)
+    if start and not start.startswith(_ENCODED_TEXT) and content != "a text file":
+        raise InputError(
+            f"the file is no table of text but {content or 'of an unknown binary format'}",
+            where=path,
+            mend=f"save it as CSV or TSV; {_EXPORT}",
+        )
+
+
+def _is_json(path: Path) -> bool:
+    with open_text(path) as text:
+        return text.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{"))
+
+
+def _read_table(path: Path) -> RawChains:
+    table = open_text_table(path)
+    columns = frozenset(table.columns)
+    for layout in _LAYOUTS:
+        if layout.is_mine(columns):
+            return layout.read(table)
+    if {"clonotype_id", "cdr3s_aa"} <= columns or {"clonotype_id", "consensus_id"} <= columns:
+        raise InputError(
+            "this is Cell Ranger's table of clonotypes: it names no cells",
+            where=path,
+            mend="give filtered_contig_annotations.csv of the same folder",
+        )
+    if len(table.columns) == 1:
+        raise InputError(
+            f"the file is no table: its first line holds no comma, tab, semicolon or bar "
+            f"({table.columns[0][:60]!r})",
+            where=path,
+            mend=f"export it with commas or tabs between the fields; {_EXPORT}",
+        )
+    raise InputError(
+        f"the layout of the receptor file is unknown; its columns are {show_columns(table.columns)}",
+        where=path,
+        mend=_EXPORT,
+    )
+
+
+def _refuse_folder(path: Path) -> InputError:
+    if next(path.rglob("filtered_TCR_seqs/*.pkl"), None) is not None:
+        return tracer.refuse_pickle(path)
+    found = sorted(p.relative_to(path) for name in _CONTIG_TABLES for p in path.rglob(name))
+    mend = f"give the file itself: {', '.join(map(str, found[:3]))}" if found else _EXPORT
+    return InputError("a folder stands where a receptor file belongs", where=path, mend=mend)

@@ -1,0 +1,226 @@
+"""HDF5 inputs: what the library cannot read becomes an error that a user can mend.
+
+Invariant: no OSError of h5py leaves an `open_hdf5` block; files are opened for reading only.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+import h5py
+import numpy as np
+
+from tcellflow.errors import InputError
+from tcellflow.io.tables.parquet import check_is_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_LOG = logging.getLogger(__name__)
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+# Chunks that straddle two blocks are decoded once if the cache holds a few of them.
+_CACHED_CHUNKS = 4
+_MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 1 << 20, 128 << 20
+_BUILT_IN_FILTERS: Final = range(1, 256)  # the HDF Group's own; from 256 on they are plugins
+_MAGICS: dict[bytes, str] = {
+    b"\x1f\x8b": "a gzip-compressed file",
+    b"PAR1": "a Parquet file",
+    b"PK\x03\x04": "a zip archive (xlsx, npz or zip)",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"\x28\xb5\x2f\xfd": "a zstd archive",
+    b"RDX": "an R data file",
+    b"SQLite": "an SQLite database",
+}
+
+
+def describe_content(path: Path) -> str:
+    """Say what kind of file this is, judged by its first bytes.
+
+    Parameters
+    ----------
+    path
+        An existing file.
+
+    Returns
+    -------
+    str
+        "" for HDF5 or unknown binary content, else words such as "a Parquet file".
+    """
+    with path.open("rb") as handle:
+        start = handle.read(64)
+    if not start:
+        return "an empty file"
+    for magic, words in _MAGICS.items():
+        if start.startswith(magic):
+            return words
+    is_text = all(byte in b"\t\r\n" or 32 <= byte < 127 or byte >= 128 for byte in start)
+    return "a text file" if is_text and not start.startswith(_HDF5_MAGIC) else ""
+
+
+def is_hdf5(path: Path) -> bool:
+    """Tell whether a file carries the HDF5 signature, even if it is truncated.
+
+    Parameters
+    ----------
+    path
+        An existing file.
+
+    Returns
+    -------
+    bool
+        True for HDF5, with or without a user block.
+    """
+    with path.open("rb") as handle:
+        return handle.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC or bool(h5py.is_hdf5(path))
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; whatever the library cannot read becomes an input error.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Yields
+    ------
+    h5py.File
+        Closed on leaving.
+
+    Raises
+    ------
+    InputError
+        If it is absent, a folder, not HDF5, truncated or damaged.
+    """
+    check_is_file(path)
+    if not is_hdf5(path):
+        content = describe_content(path) or "neither HDF5 nor text"
+        raise InputError(
+            f"the file is not an HDF5 file but {content}",
+            where=path,
+            mend="give a 10x .h5, .h5ad or .h5mu file (decompress it first), or a 10x mtx folder",
+        )
+    try:
+        # best-effort: read-only and network file systems often refuse locks
+        with h5py.File(path, "r", locking="best-effort") as file:
+            yield file
+    except (OSError, RuntimeError) as error:
+        raise _damage(error, path) from error
+    except KeyError as error:
+        # h5py reports both absent names and damaged objects as KeyError
+        if "Unable to" not in str(error):
+            raise
+        raise _damage(error, path) from error
+
+
+def _damage(error: Exception, path: Path) -> InputError:
+    text = str(error).strip("'\"").partition("\n")[0] or type(error).__name__
+    if "truncated" in text:
+        return InputError(
+            f"the HDF5 file is truncated: {path.stat().st_size:,} bytes are there, more are declared",
+            where=path,
+            mend="copy or download it again and compare the checksum",
+        )
+    return InputError(
+        f"the HDF5 file cannot be read: {text}",
+        where=path,
+        mend="copy or download it again, or export it anew",
+    )
+
+
+def open_dataset(group: h5py.Group, name: str, *, where: object) -> h5py.Dataset:
+    """Open a dataset for reading from front to back.
+
+    Parameters
+    ----------
+    group, name
+        Its place; the dataset must exist.
+    where
+        File concerned.
+
+    Returns
+    -------
+    h5py.Dataset
+        With a chunk cache that holds a few of its chunks, and its decompression plugin loaded.
+
+    Raises
+    ------
+    InputError
+        If it is compressed by a filter that is not installed.
+    """
+    dataset = group[name]
+    creation = dataset.id.get_create_plist()
+    for number in range(creation.get_nfilters()):
+        code, _, _, label = creation.get_filter(number)
+        _load_filter(code, label.decode(errors="replace"), where=where)
+    if dataset.chunks is None:
+        return dataset
+    across = int(np.prod([-(-n // c) for n, c in zip(dataset.shape[1:], dataset.chunks[1:], strict=True)]))
+    wanted = (
+        int(np.prod(dataset.chunks)) * dataset.dtype.itemsize * (across if across > 1 else _CACHED_CHUNKS)
+    )
+    if wanted > _MAX_CACHE_BYTES:
+        _LOG.info(
+            "%s: %s is stored in chunks too large to keep, so they are decoded repeatedly",
+            where,
+            dataset.name,
+        )
+    access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+    access.set_chunk_cache(1009, min(max(wanted, _MIN_CACHE_BYTES), _MAX_CACHE_BYTES), 1.0)
+    return h5py.Dataset(h5py.h5d.open(group.id, name.encode(), access))
+
+
+def _load_filter(code: int, label: str, *, where: object) -> None:
+    if code in _BUILT_IN_FILTERS or h5py.h5z.filter_avail(code):
+        return
+    with suppress(ImportError):
+        import hdf5plugin  # noqa: F401, PLC0415 (loads a dozen libraries: only for files that need one)
+    if not h5py.h5z.filter_avail(code):
+        raise InputError(
+            f"the file needs the HDF5 filter {code} ({label or 'unnamed'}), which is not installed",
+            where=where,
+            mend="install hdf5plugin (pip install hdf5plugin), or write the file with gzip",
+        )
+
+
+def read_strings(dataset: h5py.Dataset, *, where: object) -> NDArray[np.object_]:
+    """Read a one-dimensional dataset of names.
+
+    Parameters
+    ----------
+    dataset
+        Fixed-length or variable-length strings; numbers are spelt out.
+    where
+        File concerned.
+
+    Returns
+    -------
+    numpy.ndarray
+        Object array of str.
+
+    Raises
+    ------
+    InputError
+        If it has another shape or is not UTF-8.
+    """
+    if dataset.ndim != 1:
+        raise InputError(
+            f"{dataset.name} has the shape {dataset.shape} where a list of names belongs",
+            where=where,
+            mend="export the file anew",
+        )
+    try:
+        if h5py.check_string_dtype(dataset.dtype) is None:
+            return dataset[:].astype(str).astype(object)  # type: ignore[no-any-return]
+        return np.asarray(dataset.asstr()[:], dtype=object)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{dataset.name} holds names that are not UTF-8 text", where=where, mend="export the file anew"
+        ) from error

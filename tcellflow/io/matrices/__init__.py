@@ -1,0 +1,1 @@
+"""Expression and antibody matrices of any layout, read in blocks of cells."""

@@ -1,0 +1,217 @@
+"""Antibody counts that lie beside the expression matrix: CSV or TSV tables and Parquet.
+
+Invariant: one row per cell and one column per antibody, whichever way round the file had it;
+the counts are whole numbers, and every refusal names the cell and the antibody.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from scipy import sparse
+
+from tcellflow.cells.counts import are_counts
+from tcellflow.errors import InputError
+from tcellflow.io.files.compression import open_plain_or_gzip
+from tcellflow.io.tables.parquet import check_is_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_PARQUET_MAGIC = b"PAR1"
+_DELIMITERS = ",\t;"
+# Ten bases are no word of an antibody's name, and every droplet barcode has at least ten.
+_BARCODE_CORE = re.compile(r"[ACGTN]{10,}")
+
+
+@dataclass(frozen=True)
+class AntibodyCounts:
+    """Antibody counts of some cells.
+
+    Parameters
+    ----------
+    names
+        Antibody names as the file spells them, length P.
+    cell_ids
+        Cell names as the file spells them, shape (cells,), distinct.
+    counts
+        int32 CSR, shape (cells, P).
+    """
+
+    names: tuple[str, ...]
+    cell_ids: NDArray[np.object_]
+    counts: sparse.csr_matrix
+
+
+def read_antibody_table(path: Path, barcodes: Sequence[str]) -> AntibodyCounts:
+    """Read antibody counts from a delimited text file (plain or gzip) or Parquet.
+
+    Parameters
+    ----------
+    path
+        Table with one header line and names in the first column (in Parquet: the index, or a first
+        column of text).
+    barcodes
+        Cells of the expression matrix; they decide whether rows or columns are cells.
+
+    Returns
+    -------
+    AntibodyCounts
+        Cells in file order.
+
+    Raises
+    ------
+    InputError
+        If the file is unreadable, no axis holds cell barcodes, a barcode is repeated, or an
+        entry is not a whole number of at least zero.
+    """
+    check_is_file(path)
+    with path.open("rb") as handle:
+        magic = handle.read(4)
+    table = _read_parquet(path) if magic == _PARQUET_MAGIC else _read_text(path)
+    if not _has_cells_in_rows(table, barcodes, path):
+        table = table.T
+    cell_ids = table.index.to_numpy(dtype=object)
+    repeated = table.index[table.index.duplicated()].unique()
+    if len(repeated):
+        raise InputError(
+            f"cell barcodes occur more than once ({len(repeated)}; first: {repeated[0]})",
+            where=path,
+            mend="give each cell one row",
+        )
+    return AntibodyCounts(tuple(map(str, table.columns)), cell_ids, _as_counts(table, path))
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_parquet(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"the Parquet file is damaged: {str(error).splitlines()[0]}", where=path, mend="export it again"
+        ) from error
+    if "cell_id" in table.columns:
+        table = table.set_index("cell_id")
+    elif isinstance(table.index, pd.RangeIndex) and len(table.columns) and _is_text(table.iloc[:, 0]):
+        table = table.set_index(table.columns[0])  # R and polars write names as a column
+    table.index = table.index.map(str)
+    return table
+
+
+def _is_text(values: pd.Series) -> bool:
+    return isinstance(values.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(values)
+
+
+def _read_text(path: Path) -> pd.DataFrame:
+    try:
+        with open_plain_or_gzip(path) as handle:
+            text = handle.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "the file is neither text nor Parquet", where=path, mend="give a CSV or TSV table of counts"
+        ) from error
+    header, _, rest = text.partition("\n")
+    if not header.strip():
+        raise InputError("the file is empty", where=path, mend="copy or export it again")
+    delimiter = _find_delimiter(header, rest.partition("\n")[0])
+    if delimiter is None:
+        raise InputError(
+            f"the first line holds no comma, tab or semicolon: {header[:60]!r}",
+            where=path,
+            mend="give a table with a header line of names and one row per cell or antibody",
+        )
+    _check_columns(_fields(header, delimiter), path)
+    try:
+        # Names stay text: a pandas guess would turn barcodes such as 1E10 into numbers.
+        table = pd.read_csv(
+            io.StringIO(text),
+            sep=delimiter,
+            dtype={0: str},
+            index_col=0,
+            keep_default_na=False,
+            quoting=csv.QUOTE_MINIMAL,
+        )
+    except (pd.errors.ParserError, ValueError) as error:
+        raise InputError(
+            f"the table cannot be read: {str(error).splitlines()[0]}",
+            where=path,
+            mend="give every row as many fields as the header",
+        ) from error
+    table.index = table.index.map(str)
+    return table
+
+
+def _find_delimiter(header: str, first_row: str) -> str | None:
+    """Find what separates the fields; names such as "CD3, human" may hold other delimiters."""
+    present = sorted((d for d in _DELIMITERS if d in header), key=header.count, reverse=True)
+    for delimiter in present:
+        # R writes no name over the row names
+        if len(_fields(first_row, delimiter)) - len(_fields(header, delimiter)) in {0, 1}:
+            return delimiter
+    return next(iter(present), None)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
+
+
+def _check_columns(names: list[str], path: Path) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise InputError(
+            f"columns have the same name ({len(repeated)}; first: {repeated[0]})",
+            where=path,
+            mend="name each column once",
+        )
+
+
+def _has_cells_in_rows(table: pd.DataFrame, barcodes: Sequence[str], path: Path) -> bool:
+    if table.shape[0] == 0:
+        return True
+    known = {_core(barcode) for barcode in barcodes}
+    in_rows = sum(_core(name) in known for name in table.index)
+    in_columns = sum(_core(str(name)) in known for name in table.columns)
+    if in_rows == in_columns == 0 and len(barcodes) > 0:
+        raise InputError(
+            f"neither the rows (first: {table.index[0]}) nor the columns are cells of the expression matrix",
+            where=path,
+            mend="give the antibody counts of the same sample, with the same cell barcodes",
+        )
+    return in_rows >= in_columns
+
+
+def _core(name: str) -> str:
+    found = _BARCODE_CORE.search(name)
+    return found.group() if found else name
+
+
+def _as_counts(table: pd.DataFrame, path: Path) -> sparse.csr_matrix:
+    columns = []
+    for number in range(table.shape[1]):
+        raw = table.iloc[:, number]
+        values = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=np.float64)
+        bad = ~are_counts(values)
+        if bad.any():
+            row = int(np.argmax(bad))
+            value = raw.iloc[row]
+            shown = repr(value) if isinstance(value, str) else f"{value:g}"
+            raise InputError(
+                f"antibody counts of {table.columns[number]} are not whole numbers of at least zero "
+                f"({int(bad.sum())}; first: cell {table.index[row]}, value {shown})",
+                where=path,
+                mend="give raw antibody counts, not normalised values",
+            )
+        columns.append(sparse.csc_matrix(values.astype(np.int32)[:, None]))
+    if not columns:
+        return sparse.csr_matrix(np.zeros((table.shape[0], 0), dtype=np.int32))
+    return sparse.csr_matrix(sparse.hstack(columns, format="csr", dtype=np.int32))

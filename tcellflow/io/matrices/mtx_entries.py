@@ -1,0 +1,306 @@
+"""Matrix Market text: the header, and the entries chunk by chunk.
+
+Invariant: every entry that leaves here lies inside the declared matrix; whatever does not parse
+is refused with its line number.
+"""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from tcellflow.errors import InputError
+from tcellflow.io.files.compression import GZIP_MAGIC, open_plain_or_gzip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedIOBase
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_BOM: Final = b"\xef\xbb\xbf"
+_BANNER: Final = "%%MatrixMarket matrix coordinate"
+_CHUNK_BYTES: Final = 1 << 22
+_COLUMNS: Final = ("feature", "cell", "value")
+_MEND: Final = "copy or export the matrix anew"
+
+
+@dataclass(frozen=True)
+class MtxHeader:
+    """What the first lines declare.
+
+    Parameters
+    ----------
+    n_features, n_cells, n_entries
+        Rows, columns and stored entries of the matrix.
+    is_integer
+        Whether the values are declared whole numbers.
+    n_lines
+        Lines up to and including the one with the sizes.
+    """
+
+    n_features: int
+    n_cells: int
+    n_entries: int
+    is_integer: bool
+    n_lines: int
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Some entries in file order, counted from 0.
+
+    Parameters
+    ----------
+    features, cells
+        int32 (entries,).
+    counts
+        int32 or float64 (entries,).
+    first_line
+        Line number of the first entry, counted from 1.
+    """
+
+    features: NDArray[np.int32]
+    cells: NDArray[np.int32]
+    counts: NDArray[Any]
+    first_line: int
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BufferedIOBase]:
+    """Open a plain or gzip file for reading bytes, behind a byte-order mark if there is one.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Yields
+    ------
+    file object
+        Decompressed bytes.
+
+    Raises
+    ------
+    InputError
+        If it is absent, a folder, named .gz without being gzip, or a damaged gzip file.
+    """
+    with open_plain_or_gzip(path) as handle:
+        if handle.peek(len(_BOM)).startswith(_BOM):
+            handle.read(len(_BOM))
+        yield handle
+
+
+def is_matrix_market(path: Path) -> bool:
+    """Tell whether a file, plain or gzip, begins like Matrix Market text.
+
+    Parameters
+    ----------
+    path
+        An existing file.
+
+    Returns
+    -------
+    bool
+        True if its first line carries the banner.
+    """
+    with path.open("rb") as raw:
+        start = raw.read(1 << 12)
+    if start.startswith(GZIP_MAGIC):
+        # The file may be cut or no gzip after all: only its beginning is asked for.
+        with suppress(zlib.error):
+            start = zlib.decompressobj(wbits=31).decompress(start, 64)
+    return start.removeprefix(_BOM).lower().startswith(b"%%matrixmarket")
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read a small text file, plain or gzip, with any line ends.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    list of str
+        Lines without their ends; empty lines at the end are dropped.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or is not UTF-8 text.
+    """
+    with open_bytes(path) as handle:
+        content = handle.read()
+    try:
+        lines = content.decode().split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError("the file is not UTF-8 text", where=path, mend="export it anew") from error
+    lines = [line.removesuffix("\r") for line in lines]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
+def read_header(handle: BufferedIOBase, path: Path) -> MtxHeader:
+    """Read the lines in front of the entries.
+
+    Parameters
+    ----------
+    handle
+        At the beginning; left behind the line with the sizes.
+    path
+        File concerned.
+
+    Returns
+    -------
+    MtxHeader
+        The declared sizes.
+
+    Raises
+    ------
+    InputError
+        If it is no Matrix Market file of coordinates with counts.
+    """
+    banner = _next_line(handle)
+    words = banner.split()
+    if not banner.lower().startswith(_BANNER.lower()) or len(words) != 5:
+        shown = banner[:60] if banner.isprintable() else "binary content"
+        raise InputError(
+            f"line 1 is not a Matrix Market header of coordinates: {shown!r}",
+            where=path,
+            mend=f"the first line must read '{_BANNER} integer general'",
+        )
+    field, symmetry = words[3].lower(), words[4].lower()
+    if field not in {"integer", "real"} or symmetry != "general":
+        raise InputError(
+            f"line 1 declares a {field} {symmetry} matrix, not general counts",
+            where=path,
+            mend="export the counts as 'integer general'",
+        )
+    number, line = 2, _next_line(handle)
+    while line.startswith("%") or (line and not line.strip()):
+        number, line = number + 1, _next_line(handle)
+    sizes = line.split()
+    if len(sizes) != 3 or not all(size.isdecimal() for size in sizes):
+        raise InputError(
+            f"line {number} should hold three sizes (features, cells, entries): {line[:60]!r}",
+            where=path,
+            mend=_MEND,
+        )
+    n_features, n_cells, n_entries = (int(size) for size in sizes)
+    return MtxHeader(n_features, n_cells, n_entries, field == "integer", number)
+
+
+def _next_line(handle: BufferedIOBase) -> str:
+    # A bound, because a binary file may have no line end for gigabytes.
+    return handle.readline(1 << 20).decode(errors="replace").rstrip("\r\n")
+
+
+def read_entries(handle: BufferedIOBase, header: MtxHeader, path: Path) -> Iterator[Entries]:
+    """Stream the entries behind the header.
+
+    Parameters
+    ----------
+    handle
+        As `read_header` left it.
+    header
+        What it gave.
+    path
+        File concerned.
+
+    Yields
+    ------
+    Entries
+        About 4 MiB of text each.
+
+    Raises
+    ------
+    InputError
+        If a line is no entry or lies outside the matrix (with its number), or if there are more
+        or fewer entries than declared.
+    """
+    line, found, rest = header.n_lines + 1, 0, b""
+    while text := handle.read(_CHUNK_BYTES):
+        complete, end, tail = (rest + text).rpartition(b"\n")
+        rest = tail
+        if not end:
+            continue
+        entries = _parse_entries(complete + end, header, line, path)
+        line += complete.count(b"\n") + 1
+        found += len(entries.counts)
+        yield entries
+    if rest.strip():
+        entries = _parse_entries(rest + b"\n", header, line, path)
+        found += len(entries.counts)
+        yield entries
+    if found != header.n_entries:
+        raise InputError(
+            f"the header declares {header.n_entries:,} entries, but {found:,} are there",
+            where=path,
+            mend="the file is truncated or was edited; " + _MEND,
+        )
+
+
+def _parse_entries(text: bytes, header: MtxHeader, first_line: int, path: Path) -> Entries:
+    value_type = pa.int32() if header.is_integer else pa.float64()
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(text),
+            read_options=csv.ReadOptions(use_threads=False, column_names=_COLUMNS, block_size=len(text) + 1),
+            parse_options=csv.ParseOptions(delimiter=" ", quote_char=False),
+            convert_options=csv.ConvertOptions(
+                column_types={"feature": pa.int32(), "cell": pa.int32(), "value": value_type},
+                null_values=[],
+            ),
+        )
+        columns = [table.column(name).to_numpy() for name in _COLUMNS]
+    except pa.ArrowInvalid:
+        # Tabs or several spaces are legal but rare, so the quick parser is tried first.
+        columns = _parse_slowly(text, header, first_line, path)
+    features, cells, values = columns
+    for indices, size, axis in ((features, header.n_features, "feature"), (cells, header.n_cells, "cell")):
+        if len(indices) and (indices.min() < 1 or indices.max() > size):
+            row = int(np.argmax((indices < 1) | (indices > size)))
+            raise InputError(
+                f"line {first_line + row:,} names {axis} {int(indices[row]):,}, but there are {size:,}",
+                where=path,
+                mend=_MEND,
+            )
+    # Arrow's arrays are read-only, blocks are not
+    return Entries(features - np.int32(1), cells - np.int32(1), values.copy(), first_line)
+
+
+def _parse_slowly(text: bytes, header: MtxHeader, first_line: int, path: Path) -> list[NDArray[Any]]:
+    kind = int if header.is_integer else float
+    rows: list[tuple[int, int, float]] = []
+    for number, line in enumerate(text.split(b"\n")[:-1], start=first_line):
+        fields = line.split()
+        if not fields:
+            continue
+        try:
+            feature, cell, value = fields
+            rows.append((int(feature), int(cell), kind(value)))
+        except ValueError as error:
+            shown = line[:60].decode(errors="replace").rstrip("\r")
+            form = "two whole numbers and a " + ("whole number" if header.is_integer else "number")
+            raise InputError(f"line {number:,} is not {form}: {shown!r}", where=path, mend=_MEND) from error
+    limits = np.iinfo(np.int32)
+    wide = np.array(rows, dtype=np.float64).reshape(-1, 3)
+    whole = wide if header.is_integer else wide[:, :2]
+    too_large = (np.abs(whole) > limits.max).any(axis=1)
+    if too_large.any():
+        row = int(np.argmax(too_large))
+        raise InputError(
+            f"line {first_line + row:,} holds a number beyond {limits.max:,}", where=path, mend=_MEND
+        )
+    values = wide[:, 2].astype(np.int32 if header.is_integer else np.float64)
+    return [wide[:, 0].astype(np.int32), wide[:, 1].astype(np.int32), values]

@@ -1,0 +1,175 @@
+"""What every expression source offers: cells, features, and count blocks in file order.
+
+Invariant: cells are rows and features are columns, whichever way round the file stores them;
+a source holds names only, and counts exist for one block of rows at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Protocol
+
+from tcellflow.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from tcellflow.io.matrices.antibody_tables import AntibodyCounts
+
+# 1,024 rows per block: larger blocks leave the processor's cache and cost time and memory.
+BLOCK_ROWS: Final = 1024
+GENE_EXPRESSION: Final = "Gene Expression"
+ANTIBODY_CAPTURE: Final = "Antibody Capture"
+_SHOWN = 3
+
+
+class MatrixKind(StrEnum):
+    """File formats of expression matrices."""
+
+    TENX_H5_V2 = "10x h5 v2"
+    TENX_H5_V3 = "10x h5 v3"
+    TENX_MTX = "10x mtx"
+    H5AD = "h5ad"
+    H5MU = "h5mu"
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """The columns of a matrix, as the file spells them.
+
+    Parameters
+    ----------
+    ids
+        Object array of str (features,): Ensembl ids or the vendor's ids; empty where unknown.
+    names
+        Object array of str (features,): gene symbols and antibody names.
+    types
+        Object array of str (features,): 10x library types; `GENE_EXPRESSION` where the file
+        knows none.
+    """
+
+    ids: NDArray[np.object_]
+    names: NDArray[np.object_]
+    types: NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class FeatureSplit:
+    """Which columns are genes, which antibodies, and what else there is.
+
+    Parameters
+    ----------
+    genes
+        Boolean mask (features,).
+    antibodies
+        Boolean mask (features,).
+    others
+        Boolean mask (features,) of everything else, e.g. CRISPR guides or peaks.
+    other_types
+        Library type of the others to the number of its features, by name.
+    """
+
+    genes: NDArray[np.bool_]
+    antibodies: NDArray[np.bool_]
+    others: NDArray[np.bool_]
+    other_types: dict[str, int]
+
+
+class MatrixSource(Protocol):
+    """One opened expression matrix; made by `tcellflow.io.matrices.opening.open_matrix`."""
+
+    @property
+    def path(self) -> Path:
+        """The file or folder."""
+
+    @property
+    def kind(self) -> MatrixKind:
+        """Its format."""
+
+    @property
+    def slot(self) -> str:
+        """The place of the matrix inside the file, e.g. ``matrix`` or ``layers/counts``."""
+
+    @property
+    def barcodes(self) -> NDArray[np.object_]:
+        """Names of the cells (cells,), distinct, in file order."""
+
+    @property
+    def features(self) -> FeatureTable:
+        """The columns, in file order."""
+
+    @property
+    def obs(self) -> pd.DataFrame | None:
+        """The user's own columns about the cells; None where the format has none."""
+
+    def read_antibodies(self) -> AntibodyCounts | None:
+        """Read antibody counts stored beside the matrix (obsm, or another modality); None without any.
+
+        Antibodies among the features are not repeated here: see `split_features`.
+        """
+
+    def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[sparse.csr_matrix]:
+        """Stream the matrix as CSR blocks (up to `n_rows`, features), values as stored.
+
+        Each call starts anew. Indices are int32, sorted and distinct within a row.
+        """
+
+
+def split_features(source: MatrixSource) -> FeatureSplit:
+    """Tell genes, antibodies and other features apart by their library type.
+
+    Parameters
+    ----------
+    source
+        An opened matrix.
+
+    Returns
+    -------
+    FeatureSplit
+        Three masks that together cover every feature once.
+    """
+    types = source.features.types
+    genes = types == GENE_EXPRESSION
+    antibodies = types == ANTIBODY_CAPTURE
+    others = ~(genes | antibodies)
+    return FeatureSplit(genes, antibodies, others, dict(sorted(Counter(types[others]).items())))
+
+
+def check_barcodes(barcodes: NDArray[np.object_], *, where: object) -> None:
+    """Refuse repeated or empty cell names.
+
+    Parameters
+    ----------
+    barcodes
+        Names of the cells.
+    where
+        File concerned.
+
+    Raises
+    ------
+    InputError
+        If a name occurs twice or is empty.
+    """
+    counts = Counter(barcodes.tolist())
+    if len(counts) != len(barcodes):
+        repeated = [name for name, count in counts.items() if count > 1]
+        shown = ", ".join(f"{name} ({counts[name]} times)" for name in repeated[:_SHOWN])
+        raise InputError(
+            f"{len(repeated)} cell barcodes occur more than once: {shown}",
+            where=where,
+            mend="give one sample per run, or make the barcodes of merged samples distinct (-1, -2, …)",
+        )
+    if "" in counts:
+        row = barcodes.tolist().index("")
+        raise InputError(f"the cell in row {row} has an empty name", where=where, mend="name every cell")

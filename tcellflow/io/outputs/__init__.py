@@ -1,0 +1,1 @@
+"""What a step leaves in its folder: staged files that appear together, and the record of a run."""

@@ -1,0 +1,1 @@
+"""Tables and documents that steps exchange: Parquet by contract, CSV, JSON."""

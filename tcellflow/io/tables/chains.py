@@ -1,0 +1,113 @@
+"""Chains tables of one or more samples, read as one.
+
+Invariant: no cell comes from two files, every key belongs to its sequence, and the order of files
+and rows is lost on purpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from tcellflow.contracts.tables import CHAINS
+from tcellflow.errors import InputError, OptionsError
+from tcellflow.io.tables.parquet import read_table, read_table_note
+from tcellflow.receptors.encoding.distinct import check_keys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tcellflow.receptors.clonotypes import Orphans
+
+_CELL: Final = ["sample_id", "cell_id"]
+_COLUMNS: Final = [
+    *_CELL,
+    "donor",
+    "arm",
+    "rank",
+    "locus",
+    "junction_aa",
+    "junction",
+    "v_call",
+    "j_call",
+    "emb_id",
+]
+
+
+@dataclass(frozen=True)
+class ChainFiles:
+    """What several chains files hold together.
+
+    Parameters
+    ----------
+    chains
+        Columns of the chains table that tell receptors apart, sorted by sample, cell, arm and rank.
+    orphans
+        How preprocess assigned clones to cells with one chain.
+    """
+
+    chains: pd.DataFrame
+    orphans: Orphans
+
+
+def read_chain_files(paths: tuple[Path, ...]) -> ChainFiles:
+    """Read and check chains files.
+
+    Parameters
+    ----------
+    paths
+        One or more chains.parquet.
+
+    Returns
+    -------
+    ChainFiles
+        Their rows.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, a cell occurs in two of them, or their clones follow two rules.
+    ContractError
+        If a file breaks its contract or holds a key that is not its sequence's.
+    OptionsError
+        If no file is given.
+    """
+    if not paths:
+        raise OptionsError(
+            "no chains file was given", where="CHAINS", mend="name the chains.parquet that preprocess wrote"
+        )
+    parts = []
+    for path in paths:
+        part = read_table(path, CHAINS, _COLUMNS).to_pandas()
+        check_keys(part, where=path)
+        parts.append(part.assign(file=str(path)))
+    chains = pd.concat(parts).sort_values([*_CELL, "arm", "rank"], ignore_index=True)
+    _check_distinct(chains)
+    return ChainFiles(chains.drop(columns="file"), _read_orphans(paths))
+
+
+def _check_distinct(chains: pd.DataFrame) -> None:
+    files = chains[[*_CELL, "file"]].drop_duplicates()
+    twice = files[files.duplicated(_CELL, keep=False)]
+    if len(twice):
+        sample, cell, _ = twice.iloc[0]
+        raise InputError(
+            f"{len(twice[_CELL].drop_duplicates())} cells occur in more than one file "
+            f"(first: {cell!r} of sample {sample!r})",
+            where=", ".join(sorted(twice["file"].unique())),
+            mend="give each sample once, with a --prefix of its own in preprocess",
+        )
+
+
+def _read_orphans(paths: tuple[Path, ...]) -> Orphans:
+    notes = [read_table_note(path).get("options") for path in paths]
+    found = {note.get("orphans", "strict") for note in notes if isinstance(note, dict)}
+    if len(found) > 1:
+        raise InputError(
+            "some chains files were made with --orphans strict and some with rescue",
+            where=", ".join(map(str, paths)),
+            mend="run preprocess with the same --orphans for all samples",
+        )
+    return "rescue" if found == {"rescue"} else "strict"

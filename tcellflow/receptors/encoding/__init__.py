@@ -1,0 +1,1 @@
+"""Receptors as encoders read them: keys, distinct chains, sequences and tokens."""

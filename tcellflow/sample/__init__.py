@@ -1,7 +1,0 @@
-"""One sample from its files to its report: what to run, the plan of steps, and the run itself."""
-
-from tcellflow.sample.demo import DEMO_SAMPLE, use_demo
-from tcellflow.sample.options import RunOptions
-from tcellflow.sample.run import run_sample
-
-__all__ = ["DEMO_SAMPLE", "RunOptions", "run_sample", "use_demo"]

@@ -1,0 +1,1 @@
+"""Cohorts: labelled cells of one study each, as the manifest describes them."""

@@ -1,0 +1,215 @@
+"""The manifest of cohorts: which files hold cells, and what their labels mean.
+
+Invariant: a manifest in hand names only files that exist; every fault of one is told at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+import yaml
+
+from tcellflow.errors import InputError
+from tcellflow.states.labels import Meaning, parse_meaning
+from tcellflow.vocabulary import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+CountsKind = Literal["umi", "reads", "tpm"]
+T_CELL: Final = "T"  # the kind of cells that are learnt; every other kind is no T cell
+# Columns about the cells under the names they have unless the manifest says otherwise.
+COLUMNS: Final = ("cell_id", "donor", "clone", "library_size", "kind")
+_KEYS: Final = (
+    "name", "counts", "counts_kind", "slot", "cells", "columns", "receptors", "labels", "licence", "source",
+)  # fmt: skip
+_SHOWN: Final = 40
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """A column of labels and what they mean.
+
+    Parameters
+    ----------
+    column
+        Its name.
+    evidence
+        How the labels were found.
+    meanings
+        Label to what it says; other labels say nothing.
+    """
+
+    column: str
+    evidence: Evidence
+    meanings: Mapping[str, Meaning]
+
+
+@dataclass(frozen=True)
+class CohortEntry:
+    """One cohort as the manifest describes it.
+
+    Parameters
+    ----------
+    name
+        Distinct name.
+    counts
+        Expression matrix; None for receptors without expression.
+    counts_kind
+        What its numbers are.
+    slot
+        Where the matrix lies in an .h5ad or .h5mu file; None = where counts are expected.
+    cells
+        Table about the cells; None = the columns of obs.
+    columns
+        Name of each of `COLUMNS` in that table.
+    receptors
+        Receptor file; None without.
+    labels
+        Columns of labels in the order of their worth.
+    licence, source
+        Words for the card.
+    """
+
+    name: str
+    counts: Path | None
+    counts_kind: CountsKind
+    slot: str | None
+    cells: Path | None
+    columns: Mapping[str, str]
+    receptors: Path | None
+    labels: tuple[LabelColumn, ...]
+    licence: str
+    source: str
+
+
+def read_manifest(path: Path) -> tuple[CohortEntry, ...]:
+    """Read a manifest.
+
+    Parameters
+    ----------
+    path
+        YAML file; paths in it are relative to it.
+
+    Returns
+    -------
+    tuple of CohortEntry
+        The cohorts in its order.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or anything in it is wrong; all faults are named.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(
+            f"the manifest cannot be read: {error}", where=path, mend="give a YAML file"
+        ) from error
+    cohorts = document.get("cohorts") if isinstance(document, dict) else None
+    if not isinstance(cohorts, list) or not cohorts:
+        raise InputError(
+            "the manifest has no list 'cohorts'", where=path, mend="write one entry per cohort, see the docs"
+        )
+    faults: list[str] = []
+    entries = tuple(
+        _parse_entry(found, number, path.parent, faults) for number, found in enumerate(cohorts, 1)
+    )
+    names = [entry.name for entry in entries]
+    faults += [f"two cohorts are called {name}" for name in sorted({n for n in names if names.count(n) > 1})]
+    if faults:
+        more = f"\n- and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        raise InputError(
+            "the manifest has faults:\n- " + "\n- ".join(faults[:_SHOWN]) + more,
+            where=path,
+            mend="mend them all",
+        )
+    return entries
+
+
+def _parse_entry(found: Any, number: int, folder: Path, faults: list[str]) -> CohortEntry:
+    if not isinstance(found, dict):
+        faults.append(f"cohort {number} is no mapping")
+        found = {}
+    name = str(found.get("name") or f"cohort {number}")
+    reader = _EntryReader(found, name, folder, faults)
+    reader.check(bool(found.get("name")), "it has no name")
+    unknown = [str(key) for key in found if key not in _KEYS]
+    reader.check(not unknown, f"unknown keys: {', '.join(unknown)}; known are {', '.join(_KEYS)}")
+    counts, receptors = reader.take_path("counts"), reader.take_path("receptors")
+    reader.check(bool(found.get("counts") or found.get("receptors")), "it has neither counts nor receptors")
+    cells = reader.take_path("cells")
+    reader.check(bool(found.get("counts") or found.get("cells")), "receptors alone need a table 'cells'")
+    kind = found.get("counts_kind", "umi")
+    reader.check(
+        kind in get_args(CountsKind), f"counts_kind is {kind}; give {', '.join(get_args(CountsKind))}"
+    )
+    return CohortEntry(
+        name=name,
+        counts=counts,
+        counts_kind=kind,
+        slot=reader.take_text("slot"),
+        cells=cells,
+        columns=reader.take_columns(),
+        receptors=receptors,
+        labels=reader.take_labels(),
+        licence=reader.take_text("licence") or "not stated",
+        source=reader.take_text("source") or "not stated",
+    )
+
+
+@dataclass(frozen=True)
+class _EntryReader:
+    """Takes the parts of one entry and notes what is wrong."""
+
+    found: Mapping[str, Any]
+    name: str
+    folder: Path
+    faults: list[str]
+
+    def check(self, holds: bool, fault: str) -> None:  # noqa: FBT001 - reads as a sentence
+        if not holds:
+            self.faults.append(f"{self.name}: {fault}")
+
+    def take_text(self, key: str) -> str | None:
+        value = self.found.get(key)
+        self.check(value is None or isinstance(value, str), f"{key} is no text")
+        return value if isinstance(value, str) else None
+
+    def take_path(self, key: str) -> Path | None:
+        text = self.take_text(key)
+        if text is None:
+            return None
+        path = self.folder / text
+        self.check(path.exists(), f"{key}: there is no {path}")
+        return path
+
+    def take_columns(self) -> dict[str, str]:
+        found = self.found.get("columns") or {}
+        fits = isinstance(found, dict) and set(found) <= set(COLUMNS)
+        self.check(fits, f"columns may rename {', '.join(COLUMNS)}")
+        return {name: str(found.get(name, name)) if fits else name for name in COLUMNS}
+
+    def take_labels(self) -> tuple[LabelColumn, ...]:
+        found = self.found.get("labels") or []
+        if not isinstance(found, list):
+            self.check(False, "labels is no list")
+            return ()
+        return tuple(self._parse_column(column) for column in found)
+
+    def _parse_column(self, found: Any) -> LabelColumn:
+        whole = isinstance(found, dict) and set(found) == {"column", "evidence", "map"}
+        self.check(whole, "each entry of labels has column, evidence and map")
+        found = found if isinstance(found, dict) else {}
+        column, kind, meanings = str(found.get("column")), found.get("evidence"), found.get("map")
+        self.check(kind in tuple(Evidence), f"{column}: evidence is {kind}; give {', '.join(Evidence)}")
+        self.check(isinstance(meanings, dict), f"{column}: map is no mapping of labels")
+        items = meanings.items() if isinstance(meanings, dict) else ()
+        return LabelColumn(
+            column,
+            Evidence(kind) if kind in tuple(Evidence) else Evidence.AUTHOR,
+            {str(k): parse_meaning(v, self.faults, f"{self.name}, {column}, '{k}'") for k, v in items},
+        )

@@ -1,0 +1,192 @@
+"""`train receptors`: tables of receptors in, a bundle out.
+
+Invariant: the bundle says which rows of which sources it learnt from, and what was left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tcellflow.errors import InputError, OptionsError
+from tcellflow.io.bundles.writing import write_bundle
+from tcellflow.models.receptors import ReceptorInference
+from tcellflow.receptors.encoding.sequences import ChainSequences
+from tcellflow.receptors.encoding.tokens import build_vocabulary
+from tcellflow.training.card import read_text
+from tcellflow.training.checkpoints import refuse_earlier_run
+from tcellflow.training.export import GraphSpec, export_onnx
+from tcellflow.training.loop import LoopOptions, train
+from tcellflow.training.receptors.card import write_receptor_card
+from tcellflow.training.receptors.corpus import CorpusOptions, read_corpus
+from tcellflow.training.receptors.description import VOCABULARY_FILE, describe_bundle
+from tcellflow.training.receptors.task import ReceptorTask, ReceptorTaskOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tcellflow.io.bundles.folders import Bundle
+    from tcellflow.models.receptors import ReceptorEncoder
+    from tcellflow.receptors.encoding.tokens import ReceptorVocabulary
+
+_LOG = logging.getLogger(__name__)
+
+BUNDLE_FOLDER: Final = "bundle"
+_GRAPH: Final = GraphSpec(
+    inputs={
+        "locus": ("batch",),
+        "residues": ("batch", "length"),
+        "v_call": ("batch",),
+        "j_call": ("batch",),
+    },
+    outputs=("vector", "features", "residue_logits"),
+)
+# Junctions that meet every part of the tokeniser; parity is measured on batches of them.
+_EXAMPLES: Final = (
+    ("TRB", "CASSIRSSYEQYF", "TRBV19", "TRBJ2-7"),
+    ("TRA", "CAGGGSQGNLIF", "TRAV27", "TRAJ42"),
+    ("TRB", "CSVGTGGTNEKLFF", "TRBV29-1", None),
+    ("TRA", "CAVSGDSNYQLIW", None, "TRAJ33"),
+    ("TRB", "CASSLAPGATNEKLFF", "TRBV7", "TRBJ1"),
+    ("TRB", "C" + "ASGRT" * 7 + "EQYF", None, None),
+)
+
+
+@dataclass(frozen=True)
+class TrainReceptorsOptions:
+    """What to train on, how, and where the result goes.
+
+    Parameters
+    ----------
+    corpus
+        Tables, and what is left out of them.
+    output
+        Folder of checkpoint, metrics and bundle.
+    task
+        Network and losses.
+    loop
+        Steps, device and checkpoints.
+    licences
+        TOML file that maps sources to the licences of their data.
+    evaluation
+        Markdown file with results to put on the bundle's card.
+    name, version
+        Of the bundle.
+    resume
+        Whether to go on from the folder's checkpoint.
+    force
+        Whether an earlier run in the folder may be replaced.
+    """
+
+    corpus: CorpusOptions
+    output: Path
+    task: ReceptorTaskOptions = field(default_factory=ReceptorTaskOptions)
+    loop: LoopOptions = field(default_factory=lambda: LoopOptions(steps=4_200, learning_rate=2.5e-3))
+    licences: Path | None = None
+    evaluation: Path | None = None
+    name: str = "receptors"
+    version: str = "1"
+    resume: bool = False
+    force: bool = False
+
+
+def train_receptors(
+    options: TrainReceptorsOptions, *, on_step: Callable[[int, int], None] | None = None
+) -> Bundle:
+    """Train a receptor encoder and write its bundle.
+
+    Parameters
+    ----------
+    options
+        Data, network and place.
+    on_step
+        Called with (steps done, steps in all).
+
+    Returns
+    -------
+    Bundle
+        The verified bundle, under ``<output>/bundle``.
+
+    Raises
+    ------
+    OptionsError
+        If pairs are to be free of labels and no labelled receptors were named, or the GPU was asked
+        for and there is none.
+    InputError
+        If a table, the licences or the checkpoint cannot be used.
+    OutputError
+        If the folder holds another run and neither going on nor replacing it was asked for.
+    BundleError
+        If the exported graph does not say what the network says.
+    """
+    _check(options)
+    licences = _read_licences(options.licences)
+    evaluation = read_text(options.evaluation)
+    vocabulary = build_vocabulary()
+    learn, kept_back, tally = read_corpus(options.corpus, vocabulary)
+    _LOG.info(
+        "learning from %d pairs, %d alpha and %d beta chains",
+        len(learn.pair_betas), len(learn.alphas), len(learn.betas),
+    )  # fmt: skip
+    task = ReceptorTask(learn, kept_back, vocabulary, options.task)
+    history = train(task, options.output, options.loop, resume=options.resume, on_step=on_step)
+    content, difference = export_encoder(task.network, vocabulary)
+    document = describe_bundle(options, tally, licences, history, difference)
+    return write_bundle(
+        options.output / BUNDLE_FOLDER,
+        document,
+        {
+            "model.onnx": content,
+            VOCABULARY_FILE: vocabulary.to_json().encode(),
+            "CARD.md": write_receptor_card(document, evaluation).encode(),
+        },
+        force=options.force or options.resume,
+    )
+
+
+def export_encoder(encoder: ReceptorEncoder, vocabulary: ReceptorVocabulary) -> tuple[bytes, float]:
+    """Export an encoder, having compared it on batches of several sizes and lengths.
+
+    Parameters
+    ----------
+    encoder
+        The network.
+    vocabulary
+        Names it was made for.
+
+    Returns
+    -------
+    tuple
+        The ONNX file and the largest difference from torch.
+    """
+    columns = [np.array(column, dtype=object) for column in zip(*_EXAMPLES, strict=True)]
+    chains = ChainSequences(*columns)
+    every = vocabulary.tokenise(chains)
+    batches = [every, *(vocabulary.tokenise(chains.take(slice(row, row + 1))) for row in range(len(chains)))]
+    batches.append({name: np.tile(array, (40,) + (1,) * (array.ndim - 1)) for name, array in every.items()})
+    return export_onnx(ReceptorInference(encoder), _GRAPH, batches)
+
+
+def _check(options: TrainReceptorsOptions) -> None:
+    if options.corpus.pairs and options.corpus.is_label_free and not options.corpus.withheld:
+        raise OptionsError(
+            "pairs without the flag may still hold a labelled chain, and no labelled receptors were named",
+            where="--withhold",
+            mend="name the tables of labelled receptors, or add --keep-labelled",
+        )
+    refuse_earlier_run(options.output, resume=options.resume, force=options.force)
+
+
+def _read_licences(path: Path | None) -> dict[str, str]:
+    try:
+        document = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(
+            f"the licences are no TOML: {error}", where=path, mend='write lines such as "my source" = "MIT"'
+        ) from error
+    return {source: str(licence) for source, licence in document.items()}

@@ -1,0 +1,238 @@
+"""What other laboratories do to a cell: fewer reads, ambient molecules, other chemistry, fewer genes.
+
+Invariant: noise is drawn from the generator given and changes inputs only, never what is known of a cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from tcellflow.vocabulary import COUNTS_PER_CELL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tcellflow.training.states.cells import StateCells
+
+    Floats = NDArray[np.float32]
+
+_LEAST_LIBRARY: Final = 20.0
+_LEAST_GENES: Final = 0.1  # share of the measured genes that is kept at least
+
+
+@dataclass(frozen=True)
+class StateNoise:
+    """Strength of the noise.
+
+    Parameters
+    ----------
+    thinned
+        Share of cells that lose molecules.
+    least_depth
+        Smallest part of its molecules that such a cell keeps.
+    contaminated
+        Share of cells with ambient molecules.
+    most_ambient
+        Largest part of ambient molecules, of the cell's own.
+    fewer_genes
+        Share of cells of which fewer genes are measured: those of another cohort, or a random part.
+    panel_sums
+        Share of cells normalised by the sum of the panel's genes instead of all genes.
+    library
+        Standard deviation of the log of the library size.
+    chemistry
+        Standard deviation of the log of each gene's efficiency, drawn anew for every batch.
+    chain_dropped
+        Chance of each chain to go missing.
+    segments_dropped
+        Chance of a cell's chains to lose their V and J genes.
+    expression_dropped
+        Chance of a cell with a receptor to lose its expression.
+    """
+
+    thinned: float = 0.5
+    least_depth: float = 0.15
+    contaminated: float = 0.3
+    most_ambient: float = 0.15
+    fewer_genes: float = 0.5
+    panel_sums: float = 0.1
+    library: float = 0.15
+    chemistry: float = 0.3
+    chain_dropped: float = 0.4
+    segments_dropped: float = 0.3
+    expression_dropped: float = 0.05
+
+
+class NoisedCells(NamedTuple):
+    """What a network is shown of B cells.
+
+    Parameters
+    ----------
+    expression
+        (B, G) log1p(counts per 10,000).
+    present
+        (B, G) 1 where a gene was measured.
+    """
+
+    expression: Floats
+    present: Floats
+
+
+def measure_ambient(cells: StateCells) -> NDArray[np.float64]:
+    """Give the mean composition of each cohort's molecules, all kinds of cells together.
+
+    Parameters
+    ----------
+    cells
+        Cells of C cohorts.
+
+    Returns
+    -------
+    ndarray
+        Shape (C, G), rows sum to 1, or to 0 for cohorts without cells.
+    """
+    sums = np.stack(
+        [
+            np.asarray(cells.counts[np.flatnonzero(cells.cohort == number)].sum(axis=0)).ravel()
+            for number in range(len(cells.present))
+        ]
+    ).astype(np.float64)
+    profile: NDArray[np.float64] = sums / np.maximum(sums.sum(axis=1, keepdims=True), 1)
+    return profile
+
+
+def show_cells(cells: StateCells, rows: NDArray[np.intp]) -> NoisedCells:
+    """Show cells as they are.
+
+    Parameters
+    ----------
+    cells
+        All cells.
+    rows
+        Which.
+
+    Returns
+    -------
+    NoisedCells
+        Without noise.
+    """
+    present = cells.present[cells.cohort[rows]]
+    return NoisedCells(cells.normalise(rows), present.astype(np.float32))
+
+
+def noise_cells(
+    cells: StateCells,
+    rows: NDArray[np.intp],
+    ambient: NDArray[np.float64],
+    noise: StateNoise,
+    rng: np.random.Generator,
+) -> NoisedCells:
+    """Show cells as another laboratory might have measured them.
+
+    Parameters
+    ----------
+    cells
+        All cells.
+    rows
+        Which.
+    ambient
+        Composition of ambient molecules per cohort, shape (C, G).
+    noise
+        Its strength.
+    rng
+        Source of chance.
+
+    Returns
+    -------
+    NoisedCells
+        One row per row asked for.
+    """
+    n = len(rows)
+    library = cells.library[rows].copy()
+    counts = cells.counts[rows]
+    rates = np.where(rng.random(n) < noise.thinned, np.exp(rng.uniform(np.log(noise.least_depth), 0, n)), 1.0)
+    rates[~cells.is_umi[cells.cohort[rows]]] = 1.0  # reads are not drawn one by one
+    by_value = np.repeat(rates, np.diff(counts.indptr))
+    is_thinned = by_value < 1
+    counts.data[is_thinned] = rng.binomial(counts.data[is_thinned].astype(np.int64), by_value[is_thinned])
+    library *= rates
+    values = counts.toarray().astype(np.float64)
+    share = np.where(rng.random(n) < noise.contaminated, rng.uniform(0, noise.most_ambient, n), 0.0)
+    for row in np.flatnonzero(share):
+        expected = ambient[cells.cohort[rows[row]]] * (values[row].sum() * share[row])
+        values[row] += rng.poisson(expected)
+    library *= 1 + share
+    by_panel = rng.random(n) < noise.panel_sums
+    library = np.where(by_panel, values.sum(axis=1), library * np.exp(rng.normal(0, noise.library, n)))
+    values *= np.exp(rng.normal(0, noise.chemistry, (1, values.shape[1])))
+    values *= (COUNTS_PER_CELL / np.maximum(library, _LEAST_LIBRARY))[:, None]
+    present = _drop_genes(cells, rows, noise, rng)
+    expression = np.log1p(values).astype(np.float32) * present
+    return NoisedCells(expression, present.astype(np.float32))
+
+
+def shuffle_genes(shown: NoisedCells, rng: np.random.Generator) -> NoisedCells:
+    """Give cells the expression of other genes: no such cells exist.
+
+    Parameters
+    ----------
+    shown
+        Any cells.
+    rng
+        Source of chance.
+
+    Returns
+    -------
+    NoisedCells
+        The same values under other genes of the same cell.
+    """
+    expression = shown.expression.copy()
+    for row, present in enumerate(shown.present > 0):
+        expression[row, present] = rng.permutation(expression[row, present])
+    return NoisedCells(expression, shown.present)
+
+
+def draw_ambient(
+    cells: StateCells, rows: NDArray[np.intp], ambient: NDArray[np.float64], rng: np.random.Generator
+) -> NoisedCells:
+    """Give droplets that hold ambient molecules alone.
+
+    Parameters
+    ----------
+    cells
+        All cells.
+    rows
+        Cells whose cohort and depth the droplets have.
+    ambient
+        Composition per cohort, shape (C, G).
+    rng
+        Source of chance.
+
+    Returns
+    -------
+    NoisedCells
+        One droplet per row.
+    """
+    cohort = cells.cohort[rows]
+    sums = np.asarray(cells.counts[rows].sum(axis=1)).ravel() * np.exp(rng.uniform(-2, 0, len(rows)))
+    drawn = rng.poisson(ambient[cohort] * sums[:, None]).astype(np.float64)
+    whole = sums * cells.library[rows] / np.maximum(np.asarray(cells.counts[rows].sum(axis=1)).ravel(), 1)
+    expression = np.log1p(drawn * (COUNTS_PER_CELL / np.maximum(whole, _LEAST_LIBRARY))[:, None])
+    return NoisedCells(expression.astype(np.float32), cells.present[cohort].astype(np.float32))
+
+
+def _drop_genes(
+    cells: StateCells, rows: NDArray[np.intp], noise: StateNoise, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    present = cells.present[cells.cohort[rows]].copy()
+    others = cells.present[cells.present.any(axis=1)]
+    for row in np.flatnonzero(rng.random(len(rows)) < noise.fewer_genes):
+        other = others[rng.integers(len(others))]
+        kept = rng.random(present.shape[1]) < rng.uniform(_LEAST_GENES, 1)
+        fewer = present[row] & (other if rng.random() < 0.5 else kept)
+        if fewer.sum() >= min(_LEAST_GENES * present.shape[1] / 2, present[row].sum()):
+            present[row] = fewer
+    return present

@@ -1,0 +1,156 @@
+"""What a matrix holds is decided once, and every value is held to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from factories import ANTIBODIES, log_normalised, make_anndata, make_counts, write_10x_h5
+from tcellflow.errors import InputError
+from tcellflow.ingest.inputs import open_sample
+from tcellflow.ingest.values import ValueReader
+
+SAMPLE = make_counts(50, 120)
+LOGS = log_normalised(SAMPLE.counts)
+
+
+def write(folder, matrix):
+    """Write a matrix of these values as h5ad."""
+    adata = make_anndata(SAMPLE)
+    adata.X = matrix
+    adata.write_h5ad(folder / "a.h5ad")
+    return folder / "a.h5ad"
+
+
+def read_all(path, n_rows=10):
+    """Read a whole matrix in blocks; give the reader and its values."""
+    expression = open_sample(path, [], None, sample_id="s").expression
+    reader, done, values = ValueReader(expression), 0, []
+    for block in expression.source.blocks(n_rows):
+        values.append(reader.read(block, done))
+        done += block.shape[0]
+    reader.check_end()
+    return reader, values
+
+
+def refuse(path, n_rows=10):
+    """Give the error that reading ends with."""
+    with pytest.raises(InputError) as caught:
+        read_all(path, n_rows)
+    assert caught.value.where == f"{path} (X)"
+    return caught.value.what
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32, np.float64])
+def test_counts_are_counts_whatever_their_type(tmp_path, dtype):
+    """Whole numbers are read as int32 counts."""
+    reader, values = read_all(write(tmp_path, SAMPLE.counts.astype(dtype)))
+    assert reader.kind == "counts"
+    whole = sp.vstack([part.counts for part in values])
+    assert whole.dtype == np.int32
+    assert (whole != SAMPLE.counts).nnz == 0
+    assert all(part.logs is None for part in values)
+
+
+def test_antibodies_are_left_out(tmp_path):
+    """Only genes are read, though antibodies are columns too."""
+    sample = make_counts(10, 90, antibodies=ANTIBODIES)
+    _, values = read_all(write_10x_h5(tmp_path / "a.h5", sample))
+    assert (values[0].counts != sample.counts).nnz == 0
+
+
+def test_logarithms_are_kept_and_counts_estimated(tmp_path):
+    """log1p(counts per 10,000) stays as it is, and the counts behind it are found."""
+    reader, values = read_all(write(tmp_path, LOGS))
+    assert reader.kind == "log1p_cp10k"
+    assert abs(sp.vstack([part.logs for part in values]) - LOGS).max() == 0
+    recovered = sp.vstack([part.counts for part in values])
+    # exact wherever the cell's smallest count is 1, which nearly all have
+    assert (recovered != SAMPLE.counts).nnz < 0.1 * SAMPLE.counts.nnz
+
+
+@pytest.mark.parametrize(
+    ("value", "word"), [(-2, "negative"), (1.5, "fractional"), (np.nan, "not finite"), (3e9, "larger than")]
+)
+@pytest.mark.parametrize("n_rows", [10, 100])
+def test_a_single_bad_count_is_named_with_cell_and_gene(tmp_path, value, word, n_rows):
+    """One value that is no count in a matrix of counts is named, in the first block or a later one."""
+    dense = SAMPLE.counts.toarray().astype(np.float64)
+    dense[33, 3] = value
+    said = refuse(write(tmp_path, sp.csr_matrix(dense)), n_rows)
+    assert said.startswith(f"the value {value:g} in cell {SAMPLE.barcodes[33]}, TRAC, is {word}")
+
+
+def test_ambient_corrected_counts_are_named_as_fractions(tmp_path):
+    """A matrix of counts with some fractions is refused with the number of fractions in the block."""
+    corrected = SAMPLE.counts.astype(np.float64)
+    corrected.data[::3] += 0.25
+    assert "values in rows 1-10 are fractional (first: " in refuse(write(tmp_path, corrected))
+
+
+def test_scaled_values_are_told_as_such(tmp_path):
+    """A matrix of z-scores is not taken for counts with a few bad values."""
+    dense = SAMPLE.counts.toarray().astype(np.float32)
+    scaled = (dense - dense.mean(axis=0)) / (dense.std(axis=0) + 0.01)
+    assert "looks scaled (z-scored)" in refuse(write(tmp_path, scaled))
+
+
+@pytest.mark.parametrize("total", [1e3, 1e6])
+def test_logarithms_of_other_sums_are_refused(tmp_path, total):
+    """log1p of counts per another sum is refused, and the sum is told."""
+    logs = log_normalised(SAMPLE.counts, total=total)
+    assert f"log1p of counts per {total:,.0f}, not per 10,000" in refuse(write(tmp_path, logs))
+
+
+def test_counts_after_logarithms_are_refused(tmp_path):
+    """Logarithms in the first cells and counts in later ones are refused, and the rows told."""
+    mixed = sp.vstack([LOGS[:20], SAMPLE.counts[20:]]).tocsr()
+    assert refuse(write(tmp_path, mixed)).startswith("rows 21-30 hold counts")
+
+
+def test_logarithms_after_counts_are_refused(tmp_path):
+    """Counts in the first cells and logarithms in later ones are refused with the first of them."""
+    mixed = sp.vstack([SAMPLE.counts[:20], LOGS[20:]]).tocsr()
+    said = refuse(write(tmp_path, mixed))
+    assert "in rows 21-30 are fractional" in said
+    assert SAMPLE.barcodes[20] in said
+
+
+@pytest.mark.parametrize("value", [-1.0, 9.5, np.nan])
+def test_impossible_logarithms_are_refused_in_any_block(tmp_path, value):
+    """A value that no log1p(counts per 10,000) can have is named, though the cells before were fine."""
+    logs = LOGS.tolil()
+    logs[33, 3] = value
+    said = refuse(write(tmp_path, logs.tocsr()))
+    assert said == f"the value {value:g} in cell {SAMPLE.barcodes[33]}, TRAC, is no log1p(counts per 10,000)"
+
+
+def test_a_few_cells_may_sum_to_something_else(tmp_path):
+    """One odd cell among fifty passes wherever it stands, and four do not."""
+    few = LOGS.copy()
+    few[49] = few[49] * 0.9
+    assert read_all(write(tmp_path, few))[0].kind == "log1p_cp10k"
+    many = LOGS.copy()
+    for row in range(46, 50):
+        many[row] = many[row] * 0.9
+    assert "4 of 50 cells hold something else" in refuse(write(tmp_path, many))
+
+
+def test_cells_without_values_do_not_count(tmp_path):
+    """Empty cells are neither right nor wrong logarithms."""
+    logs = sp.vstack([LOGS[:25], sp.csr_matrix((25, 120), dtype=np.float32)]).tocsr()
+    assert read_all(write(tmp_path, logs))[0].kind == "log1p_cp10k"
+    reader, _ = read_all(write(tmp_path, sp.csr_matrix((50, 120), dtype=np.float32)))
+    assert reader.kind == "counts"
+
+
+def test_genes_of_one_symbol_are_summed(tmp_path):
+    """Two Ensembl ids of one symbol become one column."""
+    names = SAMPLE.gene_names.copy()
+    names[111] = names[110]
+    _, values = read_all(write_10x_h5(tmp_path / "a.h5", replace(SAMPLE, gene_names=names)), 100)
+    assert values[0].counts.shape[1] == 119
+    assert (values[0].counts[:, 110] != SAMPLE.counts[:, 110] + SAMPLE.counts[:, 111]).nnz == 0

@@ -1,0 +1,335 @@
+"""The run of one sample: which steps run, which are kept, and what is refused beforehand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from state_bundles import RECEPTORS_ENTRY, make_states_model, write_states_bundle
+from tcellflow import pipeline
+from tcellflow.errors import BundleError, InputError, OptionsError, OutputError
+from tcellflow.pipeline import RunOptions, run_sample, use_demo
+from tcellflow.steps.predict import CallOptions
+from tcellflow.steps.preprocess import PreprocessOptions
+from tcellflow.vocabulary import STEPS
+
+DEMO = Path(str(files("tcellflow"))) / "data" / "samples" / "trex_pt17_trimodal"
+GEX, TCR = DEMO / "sample_filtered_feature_bc_matrix.h5", DEMO / "filtered_contig_annotations.csv"
+
+
+def make_options(folder, *, steps=None, force=False, threads=None, **inputs):
+    """Make options of a run on files of the packaged sample."""
+    chosen = PreprocessOptions(output=folder, prefix="s", donor="d1", **inputs)
+    return RunOptions(preprocess=chosen, steps=steps, force=force, threads=threads)
+
+
+def contents(folder):
+    """Give names and bytes of all files."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def ran(caplog):
+    """Give what the log says of each step since the last question: done, kept or left out."""
+    steps = {}
+    for record in caplog.records:
+        name, _, rest = record.getMessage().partition(": ")
+        if name in STEPS:
+            steps[name] = rest.split(" in ")[0].split(",")[0]
+    caplog.clear()
+    return steps
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """Run all steps once on expression and receptors."""
+    folder = tmp_path_factory.mktemp("whole")
+    run_sample(make_options(folder, gex=GEX, tcr=(TCR,)))
+    return folder
+
+
+@pytest.fixture
+def done(whole_run, tmp_path):
+    """Give a copy of the finished run."""
+    return Path(shutil.copytree(whole_run, tmp_path / "done"))
+
+
+@pytest.fixture(autouse=True)
+def info(caplog):
+    """Record the log of the package from INFO on."""
+    caplog.set_level("INFO", "tcellflow")
+
+
+def test_all_steps_write_their_files(whole_run):
+    """A run on expression and receptors leaves every output of every step, and the record."""
+    assert set(contents(whole_run)) == {
+        "s.annotated.h5ad",
+        "s.cells.h5ad",
+        "s.chains.parquet",
+        "s.clonotypes.parquet",
+        "s.embed.json",
+        "s.embeddings.parquet",
+        "s.metrics.json",
+        "s.predictions.csv",
+        "s.predictions.parquet",
+        "s.qc.json",
+        "s.receptors.parquet",
+        "s.report.html",
+        "s.run.json",
+        "s_mqc.json",
+    }
+
+
+def test_the_record_names_every_output(whole_run):
+    """Every file but the record itself stands in the record with its step."""
+    record = json.loads((whole_run / "s.run.json").read_text())
+    assert list(record["steps"]) == sorted(STEPS)
+    named = {name for step in record["steps"].values() for name in step["outputs"]}
+    assert named == set(contents(whole_run)) - {"s.run.json"}
+
+
+def test_a_second_run_keeps_everything(done, caplog):
+    """Without any change no step runs, and not a byte changes; threads and device are no change."""
+    before = contents(done)
+    outputs = run_sample(make_options(done, gex=GEX, tcr=(TCR,), threads=1))
+    assert ran(caplog) == dict.fromkeys(STEPS, "kept")
+    assert contents(done) == before
+    assert {path.name for path in outputs} == set(before) - {"s.run.json"}
+
+
+def test_a_run_elsewhere_gives_the_same_bytes(whole_run, tmp_path):
+    """Folder and time leave no trace in any file, the record included."""
+    run_sample(make_options(tmp_path / "x", gex=GEX, tcr=(TCR,)))
+    assert contents(tmp_path / "x") == contents(whole_run)
+
+
+def test_a_lost_output_is_made_again(done, caplog):
+    """Only the step whose output is gone runs; what it writes equals the old, so later steps are kept."""
+    before = contents(done)
+    (done / "s.receptors.parquet").unlink()
+    run_sample(make_options(done, gex=GEX, tcr=(TCR,)))
+    assert ran(caplog) == {**dict.fromkeys(STEPS, "kept"), "embed-tcr": "done"}
+    assert contents(done) == before
+
+
+def test_an_edited_output_is_made_again(done, caplog):
+    """An output that was changed by hand is replaced, without --force, for the run knows it."""
+    before = contents(done)
+    (done / "s.predictions.csv").write_text("edited")
+    run_sample(make_options(done, gex=GEX, tcr=(TCR,)))
+    assert ran(caplog)["predict"] == "done"
+    assert contents(done) == before
+
+
+def test_a_changed_option_runs_its_step_and_what_follows(done, caplog):
+    """Another target risk changes predict and report, not the steps before."""
+    options = make_options(done, gex=GEX, tcr=(TCR,))
+    run_sample(replace(options, predict=replace(options.predict, calls=CallOptions(target_risk=0.3))))
+    assert ran(caplog) == {"preprocess": "kept", "embed-tcr": "kept", "predict": "done", "report": "done"}
+
+
+def test_a_changed_input_runs_all_that_depends_on_it(done, caplog, tmp_path):
+    """Fewer receptors change every step that sees them."""
+    lines = TCR.read_text().splitlines(keepends=True)
+    fewer = tmp_path / "fewer.csv"
+    fewer.write_text("".join(lines[: len(lines) // 2]))
+    run_sample(make_options(done, gex=GEX, tcr=(fewer,)))
+    assert ran(caplog) == dict.fromkeys(STEPS, "done")
+
+
+def test_force_runs_everything_again(done, caplog):
+    """With --force nothing is kept, and the files are the same."""
+    before = contents(done)
+    run_sample(make_options(done, gex=GEX, tcr=(TCR,), force=True))
+    assert ran(caplog) == dict.fromkeys(STEPS, "done")
+    assert contents(done) == before
+
+
+def test_without_receptors_their_step_is_left_out(done, caplog):
+    """A run without --tcr leaves embed-tcr out and removes the tables that an earlier run made."""
+    run_sample(make_options(done, gex=GEX))
+    assert "embed-tcr: left out, no receptors were given (--tcr)" in caplog.messages
+    names = set(contents(done))
+    assert not names & {"s.chains.parquet", "s.receptors.parquet", "s.embeddings.parquet", "s.embed.json"}
+    assert {"s.predictions.parquet", "s.report.html"} <= names
+    assert set(json.loads((done / "s.run.json").read_text())["steps"]) == {"preprocess", "predict", "report"}
+
+
+def test_without_expression_predict_is_left_out(tmp_path, caplog):
+    """A run on receptors alone gives chains, vectors and a report."""
+    run_sample(make_options(tmp_path / "o", tcr=(TCR,)))
+    assert ran(caplog) == {
+        "preprocess": "done",
+        "embed-tcr": "done",
+        "predict": "left out",
+        "report": "done",
+    }
+    assert (tmp_path / "o" / "s.report.html").exists()
+    assert not (tmp_path / "o" / "s.cells.h5ad").exists()
+
+
+def test_chosen_steps_take_the_files_of_an_earlier_run(done, caplog):
+    """--steps runs these alone, without any input given, on what lies in the folder."""
+    for name in ("s.report.html", "s.predictions.parquet"):
+        (done / name).unlink()
+    run_sample(make_options(done, steps=("report", "predict")))
+    assert ran(caplog) == {"predict": "done", "report": "done"}
+    assert (done / "s.receptors.parquet").exists()
+
+
+def test_chosen_steps_without_their_input_are_refused(tmp_path):
+    """The error names the missing file and the step that makes it, and nothing is left behind."""
+    for step, missing in (
+        ("embed-tcr", "s.chains.parquet"),
+        ("predict", "s.cells.h5ad"),
+        ("report", "s.qc.json"),
+    ):
+        with pytest.raises(OptionsError, match=missing) as caught:
+            run_sample(make_options(tmp_path / "o", steps=(step,)))
+        assert "preprocess" in caught.value.mend
+    with pytest.raises(OptionsError, match=r"s\.chains\.parquet"):
+        run_sample(make_options(tmp_path / "o", steps=("preprocess", "embed-tcr"), gex=GEX))
+    assert not (tmp_path / "o").exists()
+
+
+def test_files_of_others_stop_the_run_before_any_work(tmp_path):
+    """A file that no run recorded is not replaced, and nothing is computed before that is said."""
+    folder = tmp_path / "o"
+    folder.mkdir()
+    (folder / "s.report.html").write_text("mine")
+    with pytest.raises(OutputError, match="no earlier run") as caught:
+        run_sample(make_options(folder, tcr=(TCR,)))
+    assert caught.value.where.endswith("s.report.html")
+    assert contents(folder) == {"s.report.html": b"mine"}
+    run_sample(make_options(folder, tcr=(TCR,), force=True))
+    assert contents(folder)["s.report.html"] != b"mine"
+
+
+def test_a_failing_first_step_leaves_nothing(tmp_path):
+    """An input that cannot be read ends the run without a folder, record or half-written file."""
+    broken = tmp_path / "broken.h5"
+    broken.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.raises(InputError):
+        run_sample(make_options(tmp_path / "o", gex=broken))
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_failing_later_step_keeps_what_was_done(tmp_path, monkeypatch, caplog):
+    """After a failure the finished steps are kept by the next run."""
+
+    def fail(_options, *, progress):
+        raise InputError("no", where="here", mend="so")
+
+    monkeypatch.setattr("tcellflow.pipeline.plan.embed_tcr", fail)
+    with pytest.raises(InputError):
+        run_sample(make_options(tmp_path / "o", tcr=(TCR,)))
+    monkeypatch.undo()
+    caplog.set_level("INFO", "tcellflow")
+    ran(caplog)
+    run_sample(make_options(tmp_path / "o", tcr=(TCR,)))
+    assert ran(caplog)["preprocess"] == "kept"
+    assert (tmp_path / "o" / "s.receptors.parquet").exists()
+
+
+def test_wrong_options_are_told_before_any_work(tmp_path):
+    """An unknown step, backend or bundle, a missing file and no file at all are refused at once."""
+    given = make_options(tmp_path / "o", tcr=(TCR,))
+    with pytest.raises(OptionsError, match="no step 'fuse'"):
+        run_sample(replace(given, steps=("fuse",)))
+    with pytest.raises(OptionsError, match="'word2vec'"):
+        run_sample(replace(given, embed_tcr=replace(given.embed_tcr, backend="word2vec")))
+    given = make_options(tmp_path / "o", gex=GEX)
+    with pytest.raises(BundleError):
+        run_sample(replace(given, predict=replace(given.predict, bundle="no-such-bundle")))
+    with pytest.raises(InputError, match="does not exist"):
+        run_sample(make_options(tmp_path / "o", gex=tmp_path / "absent.h5"))
+    with pytest.raises(OptionsError, match="nothing to preprocess"):
+        run_sample(make_options(tmp_path / "o"))
+    assert not (tmp_path / "o").exists()
+
+
+def test_progress_is_shown_for_each_step_that_runs(tmp_path):
+    """The caller's context is entered once per step, with the step's name."""
+    shown = []
+
+    @contextmanager
+    def show(label):
+        yield lambda done, total: shown.append((label, done, total))
+
+    run_sample(make_options(tmp_path / "o", tcr=(TCR,)), show=show)
+    assert list(dict.fromkeys(label for label, _, _ in shown))[-2:] == ["embed-tcr", "report"]
+
+
+def test_the_demo_fills_in_a_packaged_sample(tmp_path):
+    """A packaged sample takes the place of inputs, never of files that the user gave."""
+    options = use_demo(make_options(tmp_path), "trex_pt17_trimodal")
+    assert (options.preprocess.gex, options.preprocess.tcr) == (GEX, (TCR,))
+    with pytest.raises(OptionsError, match="cannot go together"):
+        use_demo(make_options(tmp_path, tcr=(TCR,)))
+    with pytest.raises(OptionsError, match="no packaged sample 'x'") as caught:
+        use_demo(make_options(tmp_path), "x")
+    assert pipeline.DEMO_SAMPLE in caught.value.mend
+
+
+def test_effector_memory_can_count_as_effector(done):
+    """A run hands the mapping to predict, and runs it again when the mapping changes."""
+    options = make_options(done, gex=GEX, tcr=(TCR,))
+    options = replace(options, predict=replace(options.predict, effector_memory_as="effector"))
+    run_sample(options)
+    note = json.loads((done / "s.metrics.json").read_text())["tcellflow"]
+    assert note["options"]["effector_memory_as"] == "effector"
+
+
+def test_a_bundle_that_takes_receptors_gets_them(tmp_path):
+    """The vectors of the run's own receptors reach the states of a bundle that was trained with them."""
+    options = make_options(tmp_path / "o", gex=GEX, tcr=(TCR,), steps=("preprocess", "embed-tcr"))
+    options = replace(options, embed_tcr=replace(options.embed_tcr, backend="kmer"))
+    run_sample(options)
+    width = int(pq.read_schema(tmp_path / "o" / "s.embeddings.parquet").metadata[b"dimension"])
+    model = make_states_model(receptors=True, dimension=width)
+    entry = {**RECEPTORS_ENTRY, "dimension": width}
+    write_states_bundle(tmp_path / "bundle", receptors=entry, files=[("model.onnx", model)])
+    asked = replace(options.predict, bundle=str(tmp_path / "bundle"))
+    run_sample(replace(options, predict=asked, steps=None))
+    predictions = pd.read_parquet(tmp_path / "o" / "s.predictions.parquet")
+    receptors = pd.read_parquet(tmp_path / "o" / "s.receptors.parquet").set_index("cell_id")
+    pairs = receptors.loc[predictions["barcode"], ["emb_tra", "emb_trb"]].notna().all(axis=1).to_numpy()
+    assert 0 < pairs.sum() < len(pairs)
+    assert set(predictions["inputs"][pairs]) == {"gex+tra+trb"}
+    assert "gex+tra+trb" not in set(predictions["inputs"][~pairs])
+
+
+def test_a_bundle_that_learnt_from_other_vectors_is_told_before_any_work(tmp_path):
+    """A run whose receptors would be embedded by another encoder than the bundle's is refused at once."""
+    entry = {**RECEPTORS_ENTRY, "encoder": "word2vec"}
+    model = make_states_model(receptors=True)
+    write_states_bundle(tmp_path / "bundle", receptors=entry, files=[("model.onnx", model)])
+    options = make_options(tmp_path / "o", gex=GEX, tcr=(TCR,))
+    options = replace(
+        options,
+        embed_tcr=replace(options.embed_tcr, backend="kmer"),
+        predict=replace(options.predict, bundle=str(tmp_path / "bundle")),
+    )
+    with pytest.raises(OptionsError, match="learnt from receptor vectors of word2vec") as caught:
+        run_sample(options)
+    assert "--backend word2vec" in caught.value.mend
+    assert not (tmp_path / "o").exists()
+
+
+def test_clusters_of_similar_receptors_reach_the_clones(done):
+    """A run that asks for neighbours names the cluster of each clone, the same as that of its cells."""
+    options = make_options(done, gex=GEX, tcr=(TCR,))
+    run_sample(replace(options, embed_tcr=replace(options.embed_tcr, backend="kmer", neighbours=2)))
+    assert (done / "s.neighbours.parquet").exists()
+    clones = pd.read_parquet(done / "s.clonotypes.parquet").set_index("clone_id")
+    cells = pd.read_parquet(done / "s.receptors.parquet").dropna(subset=["clone_id", "receptor_cluster"])
+    cells = cells[cells["clone_id"].isin(clones.index)]
+    assert len(cells) > 50
+    assert clones.loc[cells["clone_id"], "receptor_cluster"].tolist() == cells["receptor_cluster"].tolist()
