@@ -14,11 +14,9 @@ from scipy import sparse
 
 from tcellflow.cells.counts import check_counts_block
 from tcellflow.errors import InputError, OptionsError
-from tcellflow.io.files.hdf5 import is_hdf5
+from tcellflow.io.files.kinds import check_is_file, is_hdf5, is_matrix_market
 from tcellflow.io.matrices.antibody_tables import AntibodyCounts, read_antibody_table
-from tcellflow.io.matrices.mtx_entries import is_matrix_market
 from tcellflow.io.matrices.opening import open_matrix, split_features
-from tcellflow.io.tables.parquet import check_is_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,9 @@ from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import CHAINS, EMBEDDINGS, RECEPTORS
 from tcellflow.errors import InputError
-from tcellflow.io.tables.parquet import check_is_file, read_json, read_table, read_table_note
+from tcellflow.io.files.kinds import check_is_file
+from tcellflow.io.tables.documents import read_json
+from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.provenance import digest_file
 from tcellflow.report.lookup import look_up, read_text
 from tcellflow.vocabulary import UNS_KEY, OutputName, output_name

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tcellflow.errors import InputError
-from tcellflow.io.tables.parquet import check_is_file
+from tcellflow.io.files.kinds import check_is_file
 from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, State
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from tcellflow.inference.receptors.similar import choose_similarity, name_cluste
 from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.chains import read_chain_files
-from tcellflow.io.tables.parquet import open_table_writer, write_json, write_table
+from tcellflow.io.tables.documents import write_json
+from tcellflow.io.tables.parquet import open_table_writer, write_table
 from tcellflow.io.tables.vector_scratch import VectorScratch, write_obsm_vectors
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.encoding.distinct import find_uniques

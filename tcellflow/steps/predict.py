@@ -24,11 +24,13 @@ from tcellflow.inference.states.prediction_table import tabulate_predictions
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.inference.states.sample import CallOptions, call_sample
 from tcellflow.inference.states.sources import CellFacts
+from tcellflow.io.files.kinds import check_is_file
 from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.cell_receptors import read_cell_receptors
 from tcellflow.io.tables.csv import write_csv_table
-from tcellflow.io.tables.parquet import check_is_file, open_table_writer, write_json, write_table
+from tcellflow.io.tables.documents import write_json
+from tcellflow.io.tables.parquet import open_table_writer, write_table
 from tcellflow.io.tables.receptor_vectors import open_receptor_vectors
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.contigs import as_texts

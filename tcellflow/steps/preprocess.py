@@ -23,7 +23,8 @@ from tcellflow.ingest.receptor_account import tally_receptors
 from tcellflow.io.h5ad.cells_reader import write_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.chain_table import build_chain_table
-from tcellflow.io.tables.parquet import write_json, write_table
+from tcellflow.io.tables.documents import write_json
+from tcellflow.io.tables.parquet import write_table
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.clonotypes import CloneLevel, assign_clones
 from tcellflow.receptors.contigs import REASON_MEANINGS

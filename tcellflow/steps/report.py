@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tcellflow.errors import OptionsError
 from tcellflow.io.outputs.staging import stage_outputs
-from tcellflow.io.tables.parquet import write_json
+from tcellflow.io.tables.documents import write_json
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import find_default_files, read_report_inputs
 from tcellflow.report.multiqc import make_section

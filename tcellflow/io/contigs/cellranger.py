@@ -15,7 +15,8 @@ import pandas as pd
 
 from tcellflow.errors import InputError
 from tcellflow.io.contigs.loci import standard_loci
-from tcellflow.io.files.text_tables import check_columns, open_text
+from tcellflow.io.files.text import open_text
+from tcellflow.io.files.text_tables import check_columns
 from tcellflow.io.files.text_values import MISSING, parse_booleans, parse_counts
 from tcellflow.receptors.contigs import MULTI_LOCUS, DropReason, RawChains, make_rows
 
@@ -144,7 +145,7 @@ def read_contig_json(path: Path) -> RawChains:
         If it is no such list, is cut off, or a contig lacks fields.
     """
     with open_text(path) as content:
-        handle = io.TextIOWrapper(content, encoding="utf-8-sig")
+        handle = io.TextIOWrapper(content, encoding="utf-8")
         try:
             records = [_flatten(contig, number, path) for number, contig in enumerate(_contigs(handle, path))]
         except UnicodeDecodeError as error:

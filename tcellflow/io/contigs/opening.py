@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from tcellflow.errors import InputError
 from tcellflow.io.contigs import airr, bd, cellranger, scirpy, screpertoire, tracer
-from tcellflow.io.files.hdf5 import describe_content, is_hdf5
-from tcellflow.io.files.text_tables import open_text, open_text_table, show_columns
-from tcellflow.io.tables.parquet import check_is_file
+from tcellflow.io.files.kinds import check_is_file, describe_content, is_hdf5, is_pickle, may_be_text
+from tcellflow.io.files.text import open_text
+from tcellflow.io.files.text_tables import open_text_table, show_columns
 from tcellflow.receptors.contigs import RawChains, drop_repeated
 from tcellflow.receptors.germline import check_species
 
@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 
     from tcellflow.io.files.text_tables import TextTable
 
-# protocol 2 and later start with byte 0x80; 0 and 1 with the opcodes of a global, list or dict
-_PICKLE_STARTS: Final = (
-    b"\x80\x02",
-    b"\x80\x03",
-    b"\x80\x04",
-    b"\x80\x05",
-    b"ccopy_reg",
-    b"(dp",
-    b"(lp",
-    b"(i",
-)
-_ENCODED_TEXT: Final = (b"\x1f\x8b", b"\xff\xfe", b"\xfe\xff")  # gzip, and UTF-16 in two byte orders
 _KNOWN: Final = (
     "10x contig tables and all_contig_annotations.json, AIRR tables, BD Rhapsody tables, TraCeR tables, "
     "scRepertoire metadata, and scirpy's .h5ad and .h5mu files"
@@ -106,14 +94,11 @@ def read_receptors(path: Path, *, species: str = "human") -> RawChains:
 
 
 def _refuse_binary(path: Path) -> None:
-    with path.open("rb") as handle:
-        start = handle.read(64)
-    if start.startswith(_PICKLE_STARTS) or path.suffix in {".pkl", ".pickle"}:
+    if is_pickle(path) or path.suffix in {".pkl", ".pickle"}:
         raise tracer.refuse_pickle(path)
-    content = describe_content(path)
-    if start and not start.startswith(_ENCODED_TEXT) and content != "a text file":
+    if not may_be_text(path):
         raise InputError(
-            f"the file is no table of text but {content or 'of an unknown binary format'}",
+            f"the file is no table of text but {describe_content(path) or 'of an unknown binary format'}",
             where=path,
             mend=f"save it as CSV or TSV; {_EXPORT}",
         )
@@ -121,7 +106,7 @@ def _refuse_binary(path: Path) -> None:
 
 def _is_json(path: Path) -> bool:
     with open_text(path) as text:
-        return text.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{"))
+        return text.peek(64).lstrip(b" \t\r\n").startswith((b"[", b"{"))
 
 
 def _read_table(path: Path) -> RawChains:

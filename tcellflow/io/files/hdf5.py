@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from tcellflow.errors import InputError
-from tcellflow.io.tables.parquet import check_is_file
+from tcellflow.io.files.kinds import check_is_file, describe_content, is_hdf5
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,62 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LOG = logging.getLogger(__name__)
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 # Chunks that straddle two blocks are decoded once if the cache holds a few of them.
 _CACHED_CHUNKS = 4
 _MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 1 << 20, 128 << 20
 _BUILT_IN_FILTERS: Final = range(1, 256)  # the HDF Group's own; from 256 on they are plugins
-_MAGICS: dict[bytes, str] = {
-    b"\x1f\x8b": "a gzip-compressed file",
-    b"PAR1": "a Parquet file",
-    b"PK\x03\x04": "a zip archive (xlsx, npz or zip)",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ": "an xz archive",
-    b"\x28\xb5\x2f\xfd": "a zstd archive",
-    b"RDX": "an R data file",
-    b"SQLite": "an SQLite database",
-}
-
-
-def describe_content(path: Path) -> str:
-    """Say what kind of file this is, judged by its first bytes.
-
-    Parameters
-    ----------
-    path
-        An existing file.
-
-    Returns
-    -------
-    str
-        "" for HDF5 or unknown binary content, else words such as "a Parquet file".
-    """
-    with path.open("rb") as handle:
-        start = handle.read(64)
-    if not start:
-        return "an empty file"
-    for magic, words in _MAGICS.items():
-        if start.startswith(magic):
-            return words
-    is_text = all(byte in b"\t\r\n" or 32 <= byte < 127 or byte >= 128 for byte in start)
-    return "a text file" if is_text and not start.startswith(_HDF5_MAGIC) else ""
-
-
-def is_hdf5(path: Path) -> bool:
-    """Tell whether a file carries the HDF5 signature, even if it is truncated.
-
-    Parameters
-    ----------
-    path
-        An existing file.
-
-    Returns
-    -------
-    bool
-        True for HDF5, with or without a user block.
-    """
-    with path.open("rb") as handle:
-        return handle.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC or bool(h5py.is_hdf5(path))
 
 
 @contextmanager

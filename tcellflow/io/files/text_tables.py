@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,18 +16,16 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from tcellflow.errors import InputError
-from tcellflow.io.files.compression import open_plain_or_gzip
+from tcellflow.io.files.kinds import check_is_file
+from tcellflow.io.files.text import open_text
 from tcellflow.io.files.text_values import MISSING
-from tcellflow.io.tables.parquet import check_is_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import pandas as pd
 
-
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = "\t,;|"
 _MAX_HEADER_BYTES = 4 << 20
 _SHOWN_COLUMNS = 20
@@ -185,11 +182,40 @@ def open_text_table(path: Path) -> TextTable:
     check_is_file(path)
     with open_text(path) as handle:
         header, first, n_lines = _find_header(handle, path)
-    delimiter = max(_DELIMITERS, key=header.count)
-    columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
-    if first and len(next(csv.reader([first], delimiter=delimiter))) == len(columns) + 1:
+    delimiter = find_delimiter(header, first) or _DELIMITERS[0]
+    columns = [name.strip() for name in split_fields(header, delimiter)]
+    if len(split_fields(first, delimiter)) == len(columns) + 1:
         columns.insert(0, "")  # R writes row names without a column name
     return TextTable(path, tuple(columns), delimiter, n_lines)
+
+
+def find_delimiter(header: str, first_row: str, *, among: str = _DELIMITERS) -> str | None:
+    """Find what separates the fields of a table.
+
+    Parameters
+    ----------
+    header, first_row
+        Its first two lines; the second may be empty.
+    among
+        Characters that may separate fields, the likeliest first.
+
+    Returns
+    -------
+    str or None
+        The most frequent of them in the header that gives both lines as many fields (names such as
+        "CD3, human" may hold others); without one, the most frequent. None where the header holds none.
+    """
+    present = sorted((sign for sign in among if sign in header), key=header.count, reverse=True)
+    for sign in present:
+        # R writes no name over the row names
+        if len(split_fields(first_row, sign)) - len(split_fields(header, sign)) in {0, 1}:
+            return sign
+    return next(iter(present), None)
+
+
+def split_fields(line: str, delimiter: str) -> list[str]:
+    """Split one line of a table into its fields, quotes taken off; an empty line has none."""
+    return next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
 
 
 def check_columns(table: TextTable, required: Sequence[str | tuple[str, ...]], *, layout: str) -> None:
@@ -248,7 +274,7 @@ def _find_header(handle: io.BufferedReader, path: Path) -> tuple[str, str, int]:
         if b"\0" in raw or n_bytes > _MAX_HEADER_BYTES:
             raise InputError("the file is not a text table", where=path, mend=_EXPORT)
         try:
-            text = raw.decode("utf-8-sig").strip("\r\n")
+            text = raw.decode().strip("\r\n")
         except UnicodeDecodeError as error:
             raise InputError("the file is not UTF-8 text", where=path, mend=_EXPORT) from error
         if not lines:
@@ -260,40 +286,6 @@ def _find_header(handle: io.BufferedReader, path: Path) -> tuple[str, str, int]:
             "the file holds no header line: it is empty", where=path, mend="copy or export it again"
         )
     return lines[0], lines[1] if len(lines) > 1 else "", n_lines
-
-
-@contextmanager
-def open_text(path: Path) -> Iterator[io.BufferedReader]:
-    """Open the decompressed bytes of a text file, as UTF-8.
-
-    Parameters
-    ----------
-    path
-        The file, plain or gzip.
-
-    Yields
-    ------
-    io.BufferedReader
-        Its content.
-
-    Raises
-    ------
-    InputError
-        If a gzip file is damaged, or a file named like one is none.
-    """
-    with open_plain_or_gzip(path) as content:
-        yield _as_utf8(content)
-
-
-def _as_utf8(handle: io.BufferedReader) -> io.BufferedReader:
-    start = handle.peek(1)
-    if start[:2] in _UTF16_MARKS:  # Excel's "Unicode text"
-        content = handle.read().decode("utf-16", errors="replace").encode()
-    elif b"\r" in start and b"\n" not in start:  # old Macintosh line ends
-        content = handle.read().replace(b"\r", b"\n")
-    else:
-        return handle
-    return io.BufferedReader(io.BytesIO(content))
 
 
 def _clean(values: pa.ChunkedArray) -> pa.ChunkedArray:

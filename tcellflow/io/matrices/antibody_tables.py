@@ -20,8 +20,9 @@ from scipy import sparse
 
 from tcellflow.cells.counts import are_counts
 from tcellflow.errors import InputError
-from tcellflow.io.files.compression import open_plain_or_gzip
-from tcellflow.io.tables.parquet import check_is_file
+from tcellflow.io.files.kinds import check_is_file, is_parquet
+from tcellflow.io.files.text import open_plain_or_gzip
+from tcellflow.io.files.text_tables import find_delimiter, split_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_PARQUET_MAGIC = b"PAR1"
-_DELIMITERS = ",\t;"
+_DELIMITERS = ",\t;"  # names of BD AbSeq hold bars
 # Ten bases are no word of an antibody's name, and every droplet barcode has at least ten.
 _BARCODE_CORE = re.compile(r"[ACGTN]{10,}")
 
@@ -77,9 +77,7 @@ def read_antibody_table(path: Path, barcodes: Sequence[str]) -> AntibodyCounts:
         entry is not a whole number of at least zero.
     """
     check_is_file(path)
-    with path.open("rb") as handle:
-        magic = handle.read(4)
-    table = _read_parquet(path) if magic == _PARQUET_MAGIC else _read_text(path)
+    table = _read_parquet(path) if is_parquet(path) else _read_text(path)
     if not _has_cells_in_rows(table, barcodes, path):
         table = table.T
     cell_ids = table.index.to_numpy(dtype=object)
@@ -123,14 +121,14 @@ def _read_text(path: Path) -> pd.DataFrame:
     header, _, rest = text.partition("\n")
     if not header.strip():
         raise InputError("the file is empty", where=path, mend="copy or export it again")
-    delimiter = _find_delimiter(header, rest.partition("\n")[0])
+    delimiter = find_delimiter(header, rest.partition("\n")[0], among=_DELIMITERS)
     if delimiter is None:
         raise InputError(
             f"the first line holds no comma, tab or semicolon: {header[:60]!r}",
             where=path,
             mend="give a table with a header line of names and one row per cell or antibody",
         )
-    _check_columns(_fields(header, delimiter), path)
+    _check_columns(split_fields(header, delimiter), path)
     try:
         # Names stay text: a pandas guess would turn barcodes such as 1E10 into numbers.
         table = pd.read_csv(
@@ -149,20 +147,6 @@ def _read_text(path: Path) -> pd.DataFrame:
         ) from error
     table.index = table.index.map(str)
     return table
-
-
-def _find_delimiter(header: str, first_row: str) -> str | None:
-    """Find what separates the fields; names such as "CD3, human" may hold other delimiters."""
-    present = sorted((d for d in _DELIMITERS if d in header), key=header.count, reverse=True)
-    for delimiter in present:
-        # R writes no name over the row names
-        if len(_fields(first_row, delimiter)) - len(_fields(header, delimiter)) in {0, 1}:
-            return delimiter
-    return next(iter(present), None)
-
-
-def _fields(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
 
 
 def _check_columns(names: list[str], path: Path) -> None:

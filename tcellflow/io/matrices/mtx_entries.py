@@ -6,8 +6,6 @@ is refused with its line number.
 
 from __future__ import annotations
 
-import zlib
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +14,6 @@ import pyarrow as pa
 from pyarrow import csv
 
 from tcellflow.errors import InputError
-from tcellflow.io.files.compression import GZIP_MAGIC, open_plain_or_gzip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_BOM: Final = b"\xef\xbb\xbf"
 _BANNER: Final = "%%MatrixMarket matrix coordinate"
 _CHUNK_BYTES: Final = 1 << 22
 _COLUMNS: Final = ("feature", "cell", "value")
@@ -71,83 +67,6 @@ class Entries:
     cells: NDArray[np.int32]
     counts: NDArray[Any]
     first_line: int
-
-
-@contextmanager
-def open_bytes(path: Path) -> Iterator[BufferedIOBase]:
-    """Open a plain or gzip file for reading bytes, behind a byte-order mark if there is one.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Yields
-    ------
-    file object
-        Decompressed bytes.
-
-    Raises
-    ------
-    InputError
-        If it is absent, a folder, named .gz without being gzip, or a damaged gzip file.
-    """
-    with open_plain_or_gzip(path) as handle:
-        if handle.peek(len(_BOM)).startswith(_BOM):
-            handle.read(len(_BOM))
-        yield handle
-
-
-def is_matrix_market(path: Path) -> bool:
-    """Tell whether a file, plain or gzip, begins like Matrix Market text.
-
-    Parameters
-    ----------
-    path
-        An existing file.
-
-    Returns
-    -------
-    bool
-        True if its first line carries the banner.
-    """
-    with path.open("rb") as raw:
-        start = raw.read(1 << 12)
-    if start.startswith(GZIP_MAGIC):
-        # The file may be cut or no gzip after all: only its beginning is asked for.
-        with suppress(zlib.error):
-            start = zlib.decompressobj(wbits=31).decompress(start, 64)
-    return start.removeprefix(_BOM).lower().startswith(b"%%matrixmarket")
-
-
-def read_lines(path: Path) -> list[str]:
-    """Read a small text file, plain or gzip, with any line ends.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    list of str
-        Lines without their ends; empty lines at the end are dropped.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read or is not UTF-8 text.
-    """
-    with open_bytes(path) as handle:
-        content = handle.read()
-    try:
-        lines = content.decode().split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError("the file is not UTF-8 text", where=path, mend="export it anew") from error
-    lines = [line.removesuffix("\r") for line in lines]
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return lines
 
 
 def read_header(handle: BufferedIOBase, path: Path) -> MtxHeader:

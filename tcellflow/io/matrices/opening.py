@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import h5py
 
 from tcellflow.errors import InputError
-from tcellflow.io.files.hdf5 import is_hdf5, open_hdf5
+from tcellflow.io.files.hdf5 import open_hdf5
+from tcellflow.io.files.kinds import check_is_file, is_hdf5, is_matrix_market
 from tcellflow.io.matrices.h5ad import is_anndata, is_mudata, open_anndata
-from tcellflow.io.matrices.mtx_entries import is_matrix_market
 from tcellflow.io.matrices.source import (
     ANTIBODY_CAPTURE,
     BLOCK_ROWS,
@@ -25,7 +25,6 @@ from tcellflow.io.matrices.source import (
 )
 from tcellflow.io.matrices.tenx_h5 import find_tenx_groups, open_tenx_h5
 from tcellflow.io.matrices.tenx_mtx import open_mtx
-from tcellflow.io.tables.parquet import check_is_file
 
 if TYPE_CHECKING:
     from pathlib import Path

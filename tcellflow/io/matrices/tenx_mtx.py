@@ -15,14 +15,8 @@ import numpy as np
 
 from tcellflow.errors import InputError
 from tcellflow.io.files.csr_blocks import MAX_BLOCK_VALUES, as_block, row_spans
-from tcellflow.io.matrices.mtx_entries import (
-    Entries,
-    MtxHeader,
-    open_bytes,
-    read_entries,
-    read_header,
-    read_lines,
-)
+from tcellflow.io.files.text import open_text, read_lines
+from tcellflow.io.matrices.mtx_entries import Entries, MtxHeader, read_entries, read_header
 from tcellflow.io.matrices.source import BLOCK_ROWS, GENE_EXPRESSION, FeatureTable, MatrixKind, check_barcodes
 
 if TYPE_CHECKING:
@@ -104,7 +98,7 @@ class MtxMatrix:
         InputError
             If an entry is no entry, or the order of the cells breaks late in the file.
         """
-        with open_bytes(self.matrix_path) as handle:
+        with open_text(self.matrix_path) as handle:
             header = read_header(handle, self.matrix_path)
             assembler = _Assembler(header, n_rows, self.matrix_path)
             for entries in read_entries(handle, header, self.matrix_path):
@@ -230,7 +224,7 @@ def open_mtx(path: Path) -> MtxMatrix:
     folder = matrix_path.parent
     barcode_path = _find_beside(folder, prefix, ("barcodes.tsv",))
     feature_path = _find_beside(folder, prefix, _FEATURE_NAMES)
-    with open_bytes(matrix_path) as handle:
+    with open_text(matrix_path) as handle:
         header = read_header(handle, matrix_path)
     barcodes = np.array([line.split("\t")[0].strip('"') for line in read_lines(barcode_path)], dtype=object)
     features = _read_features(feature_path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tcellflow.errors import InputError, OutputError
 from tcellflow.io.outputs.staging import stage_outputs
-from tcellflow.io.tables.parquet import read_json, write_json
+from tcellflow.io.tables.documents import read_json, write_json
 from tcellflow.provenance import digest_file
 from tcellflow.vocabulary import OutputName, output_name
 

@@ -1,4 +1,4 @@
-"""Tables and notes on disk: Parquet by contract, JSON with sorted keys.
+"""Tables by contract as Parquet: written whole or piece by piece, checked when read.
 
 Invariant: what is read or written fits its contract, and the same content gives the same bytes.
 """
@@ -6,7 +6,6 @@ Invariant: what is read or written fits its contract, and the same content gives
 from __future__ import annotations
 
 import json
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 
 from tcellflow.contracts.columns import Table, find_table_faults, raise_faults
 from tcellflow.errors import ContractError, InputError
-from tcellflow.vocabulary import UNS_KEY
+from tcellflow.io.files.kinds import check_is_file, is_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _CONTRACT_KEY = b"tcellflow.contract"
 _NOTE_KEY = b"tcellflow.note"
-_PARQUET_MAGIC = b"PAR1"
 
 
 class TableWriter:
@@ -217,13 +215,12 @@ def read_table_pieces(path: Path, contract: Table, n_rows: int) -> Iterator[pa.T
 def _open_parquet(path: Path, contract: Table) -> Iterator[tuple[pq.ParquetFile, int]]:
     """Open a table that carries a contract; gives the file and the contract's version."""
     check_is_file(path)
-    with path.open("rb") as handle:
-        if handle.read(4) != _PARQUET_MAGIC:
-            raise InputError(
-                "the file is not a Parquet file",
-                where=path,
-                mend=f"give the {contract.name} file that tcellflow wrote",
-            )
+    if not is_parquet(path):
+        raise InputError(
+            "the file is not a Parquet file",
+            where=path,
+            mend=f"give the {contract.name} file that tcellflow wrote",
+        )
     try:
         with pq.ParquetFile(path) as file:
             stamp = (file.schema_arrow.metadata or {}).get(_CONTRACT_KEY, b"").decode()
@@ -264,73 +261,3 @@ def read_table_note(path: Path) -> dict[str, JsonValue]:
     metadata = pq.read_schema(path).metadata or {}
     note: dict[str, JsonValue] = json.loads(metadata.get(_NOTE_KEY, b"{}"))
     return note
-
-
-def write_json(path: Path, content: Mapping[str, JsonValue], note: StepNote | None = None) -> None:
-    """Write JSON with sorted keys and a final newline.
-
-    Parameters
-    ----------
-    path
-        Staged path.
-    content
-        What to write; non-finite numbers are refused.
-    note
-        Provenance, added under the key ``tcellflow``.
-    """
-    whole = dict(content) if note is None else {**content, UNS_KEY: note.as_dict()}
-    path.write_text(
-        json.dumps(whole, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n",
-        encoding="utf-8",
-    )
-
-
-def read_json(path: Path) -> dict[str, JsonValue]:
-    """Read a JSON object.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    dict
-        Its content.
-
-    Raises
-    ------
-    InputError
-        If the file is absent, a folder, or not a JSON object.
-    """
-    check_is_file(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"the file is not JSON: {error}", where=path, mend="re-run the step that wrote it"
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError("the JSON is not an object", where=path, mend="re-run the step that wrote it")
-    return content
-
-
-def check_is_file(path: Path) -> None:
-    """Refuse a path that is no readable file.
-
-    Parameters
-    ----------
-    path
-        What the user named.
-
-    Raises
-    ------
-    InputError
-        If it is absent, a folder or unreadable.
-    """
-    if path.is_dir():
-        raise InputError("a folder stands where a file belongs", where=path, mend="name the file itself")
-    if not path.exists():
-        raise InputError("the file does not exist", where=path, mend="check the path")
-    if not os.access(path, os.R_OK):
-        raise InputError("the file cannot be read", where=path, mend="check its permissions")

@@ -16,7 +16,8 @@ from tcellflow.errors import BundleError
 from tcellflow.inference.receptors import batches, distinct_vectors
 from tcellflow.inference.receptors.network import NetworkEncoder
 from tcellflow.io.bundles.folders import read_bundle
-from tcellflow.io.tables.parquet import read_json, read_table, read_table_note
+from tcellflow.io.tables.documents import read_json
+from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.provenance import digest_file
 from tcellflow.receptors.encoding.keys import embedding_keys
 from tcellflow.receptors.encoding.sequences import ChainSequences

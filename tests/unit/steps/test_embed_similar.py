@@ -13,7 +13,8 @@ from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import OptionsError
 from tcellflow.inference.receptors import neighbours
 from tcellflow.inference.receptors.similar import DEFAULT_DISTANCES
-from tcellflow.io.tables.parquet import read_json, read_table, read_table_note
+from tcellflow.io.tables.documents import read_json
+from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.receptors.encoding.keys import embedding_key
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
 from tcellflow.vocabulary import ReceptorBackend

@@ -17,7 +17,8 @@ from tcellflow.inference.receptors.kmers import KmerEncoder
 from tcellflow.io.contigs import opening
 from tcellflow.io.h5ad.cells_reader import read_cells
 from tcellflow.io.tables.chain_table import build_chain_table
-from tcellflow.io.tables.parquet import read_json, read_table, read_table_note
+from tcellflow.io.tables.documents import read_json
+from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.encoding.keys import embedding_key, pair_key
 from tcellflow.receptors.encoding.sequences import ChainSequences

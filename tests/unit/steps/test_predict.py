@@ -20,7 +20,8 @@ from tcellflow.genes.panel import align_panel
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.io.bundles.folders import PACKAGED_FOLDER, read_bundle
 from tcellflow.io.h5ad.cells_reader import read_cells, write_cells
-from tcellflow.io.tables.parquet import read_json, read_table, read_table_note
+from tcellflow.io.tables.documents import read_json
+from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.predict import CallOptions, PredictOptions, predict
 from tcellflow.vocabulary import State

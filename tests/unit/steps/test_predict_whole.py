@@ -25,7 +25,8 @@ from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIO
 from tcellflow.contracts.tables import EMBEDDINGS
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.io.h5ad.cells_reader import read_cells
-from tcellflow.io.tables.parquet import read_json, read_table, read_table_note, write_table
+from tcellflow.io.tables.documents import read_json
+from tcellflow.io.tables.parquet import read_table, read_table_note, write_table
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.predict import CallOptions, PredictOptions, predict
 from tcellflow.vocabulary import State

@@ -10,7 +10,7 @@ import pytest
 
 from contig_files import write_table
 from tcellflow.errors import InputError
-from tcellflow.io.files.text_tables import check_columns, open_text_table
+from tcellflow.io.files.text_tables import check_columns, find_delimiter, open_text_table
 from tcellflow.io.files.text_values import MISSING, parse_booleans, parse_counts
 
 if TYPE_CHECKING:
@@ -213,3 +213,18 @@ def test_impossible_counts_are_refused(word: str) -> None:
     """Negative, infinite and verbal counts are errors with their row."""
     with pytest.raises(InputError, match=rf"column 'umis' holds '{word}' in row 1: not a count"):
         parse_counts(pd.Series([word], name="umis"), where="x")
+
+
+@pytest.mark.parametrize(
+    ("header", "first_row", "delimiter"),
+    [
+        ("cell,CD3;x;y", "c1,5", ","),  # names hold other signs
+        ("CD3\tCD4", "c1\t5\t6", "\t"),  # R names no column of row names
+        ("a,b,c", "1,2", ","),  # a row that is cut short
+        ("a;b", "", ";"),
+        ("a", "1", None),
+    ],
+)
+def test_the_delimiter_fits_header_and_first_row(header: str, first_row: str, delimiter: str | None) -> None:
+    """Of several signs in the header the one counts by which the first row has as many fields."""
+    assert find_delimiter(header, first_row) == delimiter

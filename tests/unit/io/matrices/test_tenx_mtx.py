@@ -1,6 +1,5 @@
 """Cell Ranger's mtx folders."""
 
-import gzip
 import logging
 
 import numpy as np
@@ -273,19 +272,6 @@ def test_repeated_barcodes_are_shown(tmp_path):
     error = refuse(folder)
     assert "A-1 (2 times)" in error.what
     assert error.where.endswith("barcodes.tsv")
-
-
-def test_banner_is_recognised_through_gzip(tmp_path):
-    """Matrix Market text is recognised by content, plain or gzip, cut or whole."""
-    path = tmp_path / "anything"
-    path.write_bytes(gzip.compress((BANNER + "\n" * 100).encode()))
-    assert mtx_entries.is_matrix_market(path)
-    path.write_bytes(gzip.compress(BANNER.encode())[:40])
-    assert mtx_entries.is_matrix_market(path)
-    path.write_bytes(b"\x1f\x8bnonsense")
-    assert not mtx_entries.is_matrix_market(path)
-    path.write_text("ATOM 1 2 3")
-    assert not mtx_entries.is_matrix_market(path)
 
 
 def test_values_are_int32(tmp_path, sample):

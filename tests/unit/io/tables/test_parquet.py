@@ -1,4 +1,4 @@
-"""Tables and notes: what is written is valid and byte-stable, what is read is checked."""
+"""Tables and their notes: what is written is valid and byte-stable, what is read is checked."""
 
 from __future__ import annotations
 
@@ -14,13 +14,10 @@ from tcellflow.contracts.predictions import CLONOTYPES
 from tcellflow.contracts.tables import EMBEDDINGS
 from tcellflow.errors import ContractError, InputError
 from tcellflow.io.tables.parquet import (
-    check_is_file,
     open_table_writer,
-    read_json,
     read_table,
     read_table_note,
     read_table_pieces,
-    write_json,
     write_table,
 )
 from tcellflow.provenance import StepNote
@@ -154,7 +151,7 @@ def test_damaged_and_foreign_files_are_input_errors(tmp_path):
 def test_missing_files_and_folders_are_input_errors(tmp_path):
     """A path that is absent or a folder is refused with its name."""
     with pytest.raises(InputError, match="does not exist"):
-        check_is_file(tmp_path / "absent")
+        read_table(tmp_path / "absent", EMBEDDINGS)
     with pytest.raises(InputError, match="a folder stands"):
         read_table(tmp_path, EMBEDDINGS)
 
@@ -163,27 +160,3 @@ def test_a_table_without_note_gives_an_empty_note(tmp_path):
     """A Parquet file of others has no provenance, which is no error."""
     pq.write_table(make_embeddings(1), tmp_path / "bare")
     assert read_table_note(tmp_path / "bare") == {}
-
-
-def test_json_is_sorted_and_comes_back(tmp_path):
-    """JSON is written with sorted keys and a final newline, letters beyond ASCII as they are."""
-    write_json(tmp_path / "j", {"b": 1, "a": "γδ"})
-    assert (tmp_path / "j").read_text(encoding="utf-8") == '{\n "a": "γδ",\n "b": 1\n}\n'
-    write_json(tmp_path / "noted", {"b": 1}, NOTE)
-    assert read_json(tmp_path / "noted") == {"b": 1, "tcellflow": NOTE.as_dict()}
-
-
-def test_json_refuses_numbers_that_json_does_not_know(tmp_path):
-    """NaN is refused: JSON readers stumble over it."""
-    with pytest.raises(ValueError, match="JSON"):
-        write_json(tmp_path / "j", {"a": float("nan")})
-
-
-@pytest.mark.parametrize(
-    ("content", "fault"), [(b"{", "not JSON"), (b"[1]", "not an object"), (b"\xff", "not JSON")]
-)
-def test_broken_json_is_an_input_error(tmp_path, content, fault):
-    """A file that is not a JSON object is refused with its fault."""
-    (tmp_path / "j").write_bytes(content)
-    with pytest.raises(InputError, match=fault):
-        read_json(tmp_path / "j")

@@ -1,0 +1,68 @@
+"""JSON documents with sorted keys: what a step or a run says of itself.
+
+Invariant: the same content gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tcellflow.errors import InputError
+from tcellflow.io.files.kinds import check_is_file
+from tcellflow.vocabulary import UNS_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tcellflow.provenance import JsonValue, StepNote
+
+
+def write_json(path: Path, content: Mapping[str, JsonValue], note: StepNote | None = None) -> None:
+    """Write JSON with sorted keys and a final newline.
+
+    Parameters
+    ----------
+    path
+        Staged path.
+    content
+        What to write; non-finite numbers are refused.
+    note
+        Provenance, added under the key ``tcellflow``.
+    """
+    whole = dict(content) if note is None else {**content, UNS_KEY: note.as_dict()}
+    path.write_text(
+        json.dumps(whole, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n",
+        encoding="utf-8",
+    )
+
+
+def read_json(path: Path) -> dict[str, JsonValue]:
+    """Read a JSON object.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    dict
+        Its content.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, a folder, or not a JSON object.
+    """
+    check_is_file(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"the file is not JSON: {error}", where=path, mend="re-run the step that wrote it"
+        ) from error
+    if not isinstance(content, dict):
+        raise InputError("the JSON is not an object", where=path, mend="re-run the step that wrote it")
+    return content
