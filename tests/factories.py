@@ -402,7 +402,7 @@ def make_cells_obs(sample: SyntheticSample, *, sample_id: str = "s1", donor: str
 
 def write_cells_file(path: Path, sample: SyntheticSample, obs: pd.DataFrame | None = None) -> Path:
     """Write a valid cells file of all cells of the sample, as preprocess would."""
-    from tcellflow.io.h5ad.cells_reader import write_cells  # noqa: PLC0415 (so that a broken writer fails its tests alone)
+    from tcellflow.io.h5ad.cells_writer import write_cells  # noqa: PLC0415 (so that a broken writer fails its tests alone)
     from tcellflow.provenance import StepNote  # noqa: PLC0415
 
     var = pd.DataFrame(

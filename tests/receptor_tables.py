@@ -13,7 +13,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from tcellflow.contracts.tables import CHAINS
-from tcellflow.io.h5ad.cells_reader import write_cells
+from tcellflow.io.h5ad.cells_writer import write_cells
 from tcellflow.io.tables.parquet import write_table
 from tcellflow.provenance import StepNote
 from tcellflow.receptors.clonotypes import assign_clones

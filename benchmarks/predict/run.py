@@ -21,7 +21,8 @@ from scipy import sparse
 
 from benchmarks.harness.machine import describe_machine, measure_limits
 from benchmarks.harness.processes import run_child
-from tcellflow.io.h5ad.cells_reader import read_cells, write_cells
+from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.h5ad.cells_writer import write_cells
 from tcellflow.provenance import StepNote
 from tcellflow.steps.preprocess import PreprocessOptions, preprocess
 

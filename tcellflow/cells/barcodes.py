@@ -6,6 +6,7 @@ Of all rules the one with the most shared cells counts; ties with different resu
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -284,3 +285,32 @@ def _judge(
     if found.overlap < DOUBTFUL_OVERLAP:
         return BarcodeMap(**{**vars(found), "warnings": (message,)})
     return found
+
+
+def check_barcodes(barcodes: npt.NDArray[np.object_], *, where: object) -> None:
+    """Refuse repeated or empty cell names.
+
+    Parameters
+    ----------
+    barcodes
+        Names of the cells.
+    where
+        File concerned.
+
+    Raises
+    ------
+    InputError
+        If a name occurs twice or is empty.
+    """
+    counts = Counter(barcodes.tolist())
+    if len(counts) != len(barcodes):
+        repeated = [name for name, count in counts.items() if count > 1]
+        shown = ", ".join(f"{name} ({counts[name]} times)" for name in repeated[:_N_EXAMPLES])
+        raise InputError(
+            f"{len(repeated)} cell barcodes occur more than once: {shown}",
+            where=where,
+            mend="give one sample per run, or make the barcodes of merged samples distinct (-1, -2, …)",
+        )
+    if "" in counts:
+        row = barcodes.tolist().index("")
+        raise InputError(f"the cell in row {row} has an empty name", where=where, mend="name every cell")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +16,6 @@ from scipy import sparse
 
 from tcellflow.errors import InputError
 from tcellflow.genes.reference import ENSEMBL_ID, GeneReference, is_clone_name, read_gene_reference
-from tcellflow.genes.report import N_EXAMPLES, GeneReport, NameTally, Outcome
 from tcellflow.genes.species import PREFIX_LETTERS, check_human, strip_genome_prefix
 
 if TYPE_CHECKING:
@@ -23,10 +23,104 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tcellflow.provenance import JsonValue
 
 _ENSEMBL_ID_LENGTH: Final = 15
+_N_EXAMPLES: Final = 20
 _MARKS: Final = frozenset("-.")
 _MISSING_NAMES: Final = frozenset({"", "nan", "NaN", "None", "<NA>"})
+
+
+class Outcome(StrEnum):
+    """What became of one gene name."""
+
+    KEPT = "kept"
+    RENAMED = "renamed"
+    BLOCKED = "target_present"
+    AMBIGUOUS = "ambiguous"
+    NO_SYMBOL = "no_symbol"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class NameTally:
+    """How many genes met one outcome, and a few of them.
+
+    Parameters
+    ----------
+    count
+        Number of genes.
+    examples
+        Up to 20 of them, in input order, such as ``MARCH1 -> MARCHF1``.
+    """
+
+    count: int
+    examples: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, JsonValue]:
+        """Give the tally as JSON-ready data.
+
+        Returns
+        -------
+        dict
+            Keys ``count`` and ``examples``.
+        """
+        return {"count": self.count, "examples": list(self.examples)}
+
+
+@dataclass(frozen=True)
+class GeneReport:
+    """What harmonising did to the genes of one matrix.
+
+    Parameters
+    ----------
+    n_input, n_output
+        Genes before and after summing.
+    n_prefixed
+        Names that lost a genome prefix such as ``GRCh38_``.
+    kept
+        Approved symbols, and ids that gave one.
+    renamed
+        Older names, aliases and mangled names with exactly one meaning.
+    target_present
+        Older names left alone because their symbol is a gene of this matrix already.
+    ambiguous
+        Older names with several meanings, left alone.
+    no_symbol
+        Genes that have no approved symbol and go by a clone or by their Ensembl id
+        (``AL627309.1``), left alone.
+    unknown
+        Other names the gene table does not know, left alone.
+    merged
+        Symbols whose several rows (different Ensembl ids) are summed.
+    """
+
+    n_input: int
+    n_output: int
+    n_prefixed: int
+    kept: NameTally
+    renamed: NameTally
+    target_present: NameTally
+    ambiguous: NameTally
+    no_symbol: NameTally
+    unknown: NameTally
+    merged: NameTally
+
+    def as_dict(self) -> dict[str, JsonValue]:
+        """Give the report as JSON-ready data.
+
+        Returns
+        -------
+        dict
+            Three counts, and one tally per outcome.
+        """
+        numbers: dict[str, JsonValue] = {
+            "n_input": self.n_input,
+            "n_output": self.n_output,
+            "n_prefixed": self.n_prefixed,
+        }
+        tallies = {name: getattr(self, name).as_dict() for name in (*Outcome, "merged")}
+        return {**numbers, **tallies}
 
 
 @dataclass(frozen=True)
@@ -211,7 +305,7 @@ def _check_distinct(names: list[str], ids: list[str], *, where: object) -> None:
         what = "gene names without Ensembl ids to tell them apart"
     if repeated:
         raise InputError(
-            f"{len(repeated)} {what} are repeated (e.g. {', '.join(repeated[:N_EXAMPLES])})",
+            f"{len(repeated)} {what} are repeated (e.g. {', '.join(repeated[:_N_EXAMPLES])})",
             where=where,
             mend="give each gene once, or with its own Ensembl id; a spreadsheet may have turned "
             "different names into one date (1-Mar)",
@@ -281,7 +375,7 @@ def _collect(draft: _Draft, n_prefixed: int) -> HarmonisedGenes:
 def _tally_merged(draft: _Draft, column_map: NDArray[np.int64]) -> NameTally:
     repeated = np.flatnonzero(np.bincount(column_map) > 1)
     examples = []
-    for column in repeated[:N_EXAMPLES]:
+    for column in repeated[:_N_EXAMPLES]:
         rows = np.flatnonzero(column_map == column)
         members = ", ".join(draft.ids[row] or draft.raw[row] for row in rows)
         examples.append(f"{draft.symbols[rows[0]]} ({members})")
@@ -293,6 +387,6 @@ def _tally_outcomes(draft: _Draft) -> dict[str, NameTally]:
     for row, outcome in enumerate(draft.outcomes):
         rows_of[outcome].append(row)
     return {
-        outcome.value: NameTally(len(rows), tuple(draft.describe(row) for row in rows[:N_EXAMPLES]))
+        outcome.value: NameTally(len(rows), tuple(draft.describe(row) for row in rows[:_N_EXAMPLES]))
         for outcome, rows in rows_of.items()
     }

@@ -7,7 +7,6 @@ grow with the counts; only a row of measurements per cell is kept.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -17,10 +16,9 @@ from scipy import sparse
 from tcellflow.cells.normalise import sum_rows
 from tcellflow.cells.quality import RemovalReason, check_cells_left
 from tcellflow.errors import OptionsError
-from tcellflow.ingest.library_sizes import LibrarySizes
-from tcellflow.ingest.protein_tables import ProteinFlow
+from tcellflow.ingest.protein_tables import ProteinTables
 from tcellflow.ingest.screening import Screen
-from tcellflow.ingest.values import ValueReader
+from tcellflow.ingest.values import LibrarySizes, ValueReader
 from tcellflow.receptors.clonotypes import assign_clones
 from tcellflow.receptors.pairing import summarise_cells
 from tcellflow.vocabulary import SELECTION_GENES
@@ -30,37 +28,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.cells.quality import QcThresholds
     from tcellflow.ingest.inputs import Expression, SampleInputs
-    from tcellflow.io.h5ad.cells_reader import CellsWriter
+    from tcellflow.ingest.screening import Screening
+    from tcellflow.io.h5ad.cells_writer import CellsWriter
     from tcellflow.provenance import JsonValue, StepNote
     from tcellflow.receptors.chains import ChosenChains
 
 logger = logging.getLogger(__name__)
 
 _LEAST_USUAL_SHARE: Final = 0.8  # a sample of called cells rarely loses more to quality control
-
-
-@dataclass(frozen=True)
-class Screening:
-    """What is asked of the cells.
-
-    Parameters
-    ----------
-    thresholds
-        Quality control.
-    t_cells_only
-        Whether cells that the gate does not call T cells go.
-    orphans
-        Clone of cells with a single chain.
-    library_size_column
-        obs column with each cell's true counts; None = the sum of its counts.
-    """
-
-    thresholds: QcThresholds
-    t_cells_only: bool = False
-    orphans: Literal["strict", "rescue"] = "strict"
-    library_size_column: str | None = None
 
 
 class CellFlow:
@@ -102,7 +78,7 @@ class CellFlow:
         self._obs: list[pd.DataFrame] = []
         self._proteins = None
         if inputs.proteins is not None:
-            self._proteins = ProteinFlow(inputs.proteins, self._expression)
+            self._proteins = ProteinTables(inputs.proteins, self._expression)
 
     @property
     def warnings(self) -> list[str]:

@@ -15,10 +15,11 @@ from scipy import sparse
 
 from tcellflow.errors import InputError
 from tcellflow.genes.symbols import harmonise_genes
-from tcellflow.ingest.cell_names import Matching, match_receptors
+from tcellflow.ingest.barcode_matching import Matching, match_receptors
 from tcellflow.ingest.proteins import open_proteins
-from tcellflow.io.contigs.opening import read_receptors
-from tcellflow.io.matrices.opening import open_matrix, split_features
+from tcellflow.io.contigs.reading import read_receptors
+from tcellflow.io.matrices.opening import open_matrix
+from tcellflow.io.matrices.source import split_features
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.contigs import join_raw_chains
 
@@ -29,10 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.genes.symbols import HarmonisedGenes
-    from tcellflow.ingest.cell_names import ReceptorMatch
+    from tcellflow.ingest.barcode_matching import ReceptorMatch
     from tcellflow.ingest.proteins import Proteins
-    from tcellflow.io.matrices.opening import MatrixSource
-    from tcellflow.io.matrices.source import FeatureSplit
+    from tcellflow.io.matrices.source import FeatureSplit, MatrixSource
     from tcellflow.receptors.chains import ChosenChains
     from tcellflow.receptors.contigs import RawChains
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SHOWN: Final = 5
 
 
-class ProteinFlow:
+class ProteinTables:
     """Collects the antibody counts of one sample.
 
     Parameters

@@ -15,8 +15,9 @@ from scipy import sparse
 from tcellflow.cells.counts import check_counts_block
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.io.files.kinds import check_is_file, is_hdf5, is_matrix_market
-from tcellflow.io.matrices.antibody_tables import AntibodyCounts, read_antibody_table
-from tcellflow.io.matrices.opening import open_matrix, split_features
+from tcellflow.io.matrices.antibody_tables import read_antibody_table
+from tcellflow.io.matrices.opening import open_matrix
+from tcellflow.io.matrices.source import AntibodyCounts, split_features
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.cells.barcodes import BarcodeMap
-    from tcellflow.ingest.cell_names import Matching
+    from tcellflow.ingest.barcode_matching import Matching
     from tcellflow.io.matrices.source import FeatureSplit, FeatureTable, MatrixSource
 
 # The largest panels have some 300 antibodies, the smallest transcriptomes some 5,000 genes.

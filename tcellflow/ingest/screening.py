@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,28 @@ if TYPE_CHECKING:
     from tcellflow.provenance import JsonValue
 
 _BINS: Final = 40
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What is asked of the cells.
+
+    Parameters
+    ----------
+    thresholds
+        Quality control.
+    t_cells_only
+        Whether cells that the gate does not call T cells go.
+    orphans
+        Clone of cells with a single chain.
+    library_size_column
+        obs column with each cell's true counts; None = the sum of its counts.
+    """
+
+    thresholds: QcThresholds
+    t_cells_only: bool = False
+    orphans: Literal["strict", "rescue"] = "strict"
+    library_size_column: str | None = None
 
 
 @dataclass(frozen=True)

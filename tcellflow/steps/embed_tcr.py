@@ -22,12 +22,13 @@ from tcellflow.inference.receptors.account import summarise_embedding
 from tcellflow.inference.receptors.distinct_vectors import PIECE_ROWS, embed_uniques
 from tcellflow.inference.receptors.encoder import check_loci, choose_encoder
 from tcellflow.inference.receptors.similar import choose_similarity, name_clusters, tabulate_neighbours
-from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
+from tcellflow.io.h5ad.cells_copy import write_cells_copy, write_obsm_vectors
+from tcellflow.io.h5ad.cells_reader import read_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.chains import read_chain_files
 from tcellflow.io.tables.documents import write_json
 from tcellflow.io.tables.parquet import open_table_writer, write_table
-from tcellflow.io.tables.vector_scratch import VectorScratch, write_obsm_vectors
+from tcellflow.io.tables.vector_scratch import VectorScratch
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.encoding.distinct import find_uniques
 from tcellflow.receptors.per_cell import describe_cells

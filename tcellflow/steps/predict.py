@@ -25,7 +25,8 @@ from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.inference.states.sample import CallOptions, call_sample
 from tcellflow.inference.states.sources import CellFacts
 from tcellflow.io.files.kinds import check_is_file
-from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
+from tcellflow.io.h5ad.cells_copy import write_cells_copy
+from tcellflow.io.h5ad.cells_reader import read_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.cell_receptors import read_cell_receptors
 from tcellflow.io.tables.csv import write_csv_table

@@ -16,13 +16,14 @@ import pandas as pd
 from tcellflow.cells.quality import choose_thresholds
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import OptionsError
-from tcellflow.ingest.cell_flow import CellFlow, Screening
-from tcellflow.ingest.cell_names import Matching
+from tcellflow.ingest.barcode_matching import Matching
+from tcellflow.ingest.cell_flow import CellFlow
 from tcellflow.ingest.inputs import open_sample
 from tcellflow.ingest.receptor_account import tally_receptors
-from tcellflow.io.h5ad.cells_reader import write_cells
+from tcellflow.ingest.screening import Screening
+from tcellflow.io.h5ad.cells_writer import write_cells
 from tcellflow.io.outputs.staging import stage_outputs
-from tcellflow.io.tables.chain_table import build_chain_table
+from tcellflow.io.tables.chains import build_chain_table
 from tcellflow.io.tables.documents import write_json
 from tcellflow.io.tables.parquet import write_table
 from tcellflow.provenance import StepNote, digest_file

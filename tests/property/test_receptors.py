@@ -15,8 +15,8 @@ from contig_files import GENES, as_10x, as_airr, encode, make_contig, make_conti
 from tcellflow.contracts.columns import find_table_faults
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.ingest.receptor_account import tally_receptors
-from tcellflow.io.contigs.opening import read_receptors
-from tcellflow.io.tables.chain_table import build_chain_table
+from tcellflow.io.contigs.reading import read_receptors
+from tcellflow.io.tables.chains import build_chain_table
 from tcellflow.receptors.chains import ChosenChains, choose_chains
 from tcellflow.receptors.clonotypes import assign_clones
 from tcellflow.receptors.contigs import RawChains, make_rows

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tcellflow.io.contigs.airr import NO_ANCHORS_WARNING
-from tcellflow.io.contigs.chain_columns import ChainSlot, read_slots
+from tcellflow.io.contigs.cell_tables import ChainSlot, read_slots
 from tcellflow.io.contigs.loci import standard_loci
 from tcellflow.io.files.text_tables import check_columns
 from tcellflow.io.files.text_values import find_denied, parse_booleans, parse_counts

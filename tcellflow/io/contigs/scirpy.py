@@ -16,7 +16,7 @@ import pandas as pd
 
 from tcellflow.errors import InputError
 from tcellflow.io.contigs.airr import collect_airr
-from tcellflow.io.contigs.chain_columns import ChainSlot, read_slots
+from tcellflow.io.contigs.cell_tables import ChainSlot, read_slots
 from tcellflow.io.contigs.screpertoire import collect_screpertoire, is_screpertoire_table
 from tcellflow.io.contigs.tracer import (
     PAIR_LAYOUT,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from tcellflow.errors import InputError
 from tcellflow.io.contigs.airr import collect_airr
-from tcellflow.io.contigs.tracer import CELL_COLUMNS, cell_names
+from tcellflow.io.contigs.cell_tables import CELL_COLUMNS, cell_names
 from tcellflow.io.files.text_tables import check_columns
 from tcellflow.io.files.text_values import MISSING
 

@@ -1,24 +1,19 @@
 """Receptors of full-length protocols: TraCeR tables, other per-cell alpha/beta tables, BraCeR.
 
-Invariant: pickles are never opened, for opening one can run any program; their tables are read
-instead.
+Invariant: genes and sequences are taken from the columns of their chain; a chain without any is no contig.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tcellflow.errors import InputError
 from tcellflow.io.contigs.airr import collect_airr
-from tcellflow.io.contigs.chain_columns import ChainSlot, read_slots
-from tcellflow.io.files.text_tables import check_columns, show_columns
+from tcellflow.io.contigs.cell_tables import CELL_COLUMNS, ChainSlot, cell_names, read_slots
+from tcellflow.io.files.text_tables import check_columns
 from tcellflow.receptors.translation import translate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
-
-    import pandas as pd
 
     from tcellflow.io.files.text_tables import TextTable
     from tcellflow.receptors.contigs import RawChains
@@ -26,7 +21,6 @@ if TYPE_CHECKING:
 TRACER_LAYOUT: Final = "TraCeR table"
 PAIR_LAYOUT: Final = "alpha/beta table"
 CHANGEO_LAYOUT: Final = "Change-O table (BraCeR)"
-CELL_COLUMNS: Final = ("cell_id", "barcode", "Barcode", "cell_name", "cell", "Cell", "index", "")
 _LOCI: Final = {"alpha": "TRA", "beta": "TRB", "gamma": "TRG", "delta": "TRD"}
 TRACER_SLOTS: Final = tuple(
     ChainSlot(
@@ -163,39 +157,6 @@ def _read_slot_table(table: TextTable, slots: Sequence[ChainSlot], layout: str) 
     )
 
 
-def cell_names(frame: pd.DataFrame, table: TextTable) -> pd.Series:
-    """Find the cell names of a per-cell table.
-
-    Parameters
-    ----------
-    frame
-        Its `CELL_COLUMNS`.
-    table
-        The table, for the error.
-
-    Returns
-    -------
-    pandas.Series
-        The first such column; gaps are filled from the next ones (R keeps names as row names).
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    found = [frame[name] for name in CELL_COLUMNS if name in frame]
-    if not found:
-        raise InputError(
-            f"no column names the cells; the file has {show_columns(table.columns)}",
-            where=table.path,
-            mend="add a column cell_id with the barcodes",
-        )
-    names = found[0]
-    for other in found[1:]:
-        names = names.where(names.notna(), other)
-    return names
-
-
 def read_changeo_table(table: TextTable) -> RawChains:
     """Read BraCeR's ``changeodb.tab`` or another Change-O table with cells.
 
@@ -221,24 +182,3 @@ def read_changeo_table(table: TextTable) -> RawChains:
     is_ig = letters.isin(list(_IG_LETTERS))
     frame["locus"] = letters.where(~is_ig, "IG" + letters.astype(str))
     return collect_airr(frame, layout=CHANGEO_LAYOUT, where=table.path)
-
-
-def refuse_pickle(path: Path) -> InputError:
-    """Explain why a pickle is not opened.
-
-    Parameters
-    ----------
-    path
-        The pickle, or a folder of pickles.
-
-    Returns
-    -------
-    InputError
-        To be raised.
-    """
-    return InputError(
-        "Python pickles are not opened: opening one can run any program on this computer",
-        where=path,
-        mend="export TraCeR's chains as a table (cell_id, cdr3_alpha, v_alpha, j_alpha, cdr3_beta, v_beta, "
-        "j_beta, productive_alpha, productive_beta) or as an AIRR table",
-    )

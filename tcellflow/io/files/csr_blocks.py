@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
+# 1,024 rows per block: larger blocks leave the processor's cache and cost time and memory.
+BLOCK_ROWS: Final = 1024
 # A million values per block: memory stays flat however many genes a cell has.
 MAX_BLOCK_VALUES: Final = 1 << 20
 

@@ -1,50 +1,35 @@
-"""The cells file (.h5ad): checked reading, and copies with further columns; writing is beside it.
+"""The cells file (.h5ad), opened and checked.
 
-Invariant: a file is checked against its contract before anything of it is used; matrices are
-streamed; a copy keeps whatever the file held beside the contract.
+Invariant: a file is checked against its contract before anything of it is used; matrices are streamed.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import h5py
-import numpy as np
-import pandas as pd
-
-from tcellflow.contracts.cells import ANNOTATED, CELLS, AnnDataContract, find_cells_faults
+from tcellflow.cells.barcodes import check_barcodes
+from tcellflow.contracts.cells import CELLS, AnnDataContract
 from tcellflow.contracts.columns import raise_faults
 from tcellflow.errors import ContractError
-from tcellflow.io.files.csr_blocks import read_row_blocks, read_row_starts
+from tcellflow.io.files.csr_blocks import BLOCK_ROWS, read_row_blocks, read_row_starts
 from tcellflow.io.files.hdf5 import open_hdf5
-from tcellflow.io.h5ad.cells_check import find_file_faults, list_places, read_stamp
-from tcellflow.io.h5ad.cells_writer import (
-    CellsWriter,
-    ObsmValue,
-    write_cells,
-    write_element,
-    write_notes,
-    write_obsm,
-)
+from tcellflow.io.h5ad.cells_check import find_file_faults, read_stamp
 from tcellflow.io.h5ad.elements import read_element, read_frame, read_index
-from tcellflow.io.h5ad.frames import as_storable
-from tcellflow.io.matrices.source import BLOCK_ROWS, check_barcodes
 from tcellflow.vocabulary import LAYER_COUNTS, UNS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
+    import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from tcellflow.provenance import JsonValue, StepNote
-
-__all__ = ["CellsFile", "CellsWriter", "read_cells", "write_cells", "write_cells_copy"]
+    from tcellflow.provenance import JsonValue
 
 _PLACES: Final = {"X": "X", LAYER_COUNTS: f"layers/{LAYER_COUNTS}"}
 
@@ -232,74 +217,3 @@ def read_cells(path: Path, contract: AnnDataContract = CELLS) -> CellsFile:
         )
     check_barcodes(opened.cell_ids, where=path)
     return opened
-
-
-def write_cells_copy(
-    source: CellsFile,
-    path: Path,
-    *,
-    obs: pd.DataFrame,
-    note: StepNote,
-    obsm: Mapping[str, ObsmValue] | None = None,
-    entries: Mapping[str, Any] | None = None,
-    without: Collection[str] = (),
-    contract: AnnDataContract = ANNOTATED,
-) -> None:
-    """Copy a cells file and add columns, tables and a note.
-
-    Parameters
-    ----------
-    source
-        The file to copy; it stays as it is.
-    path
-        Staged path of the copy.
-    obs
-        Columns to add or replace, indexed by the cells in the order of the file.
-    note
-        Provenance of the step that adds them.
-    obsm
-        Tables to add or replace; slashes in column names become hyphens.
-    entries
-        Further entries of ``uns/tcellflow``.
-    without
-        Columns of the source that the copy lacks.
-    contract
-        What the copy must hold.
-
-    Raises
-    ------
-    ContractError
-        If the copy lacks an entry of its contract.
-    InputError
-        If a column cannot be stored.
-    ValueError
-        If the rows of `obs` are not the cells of the file.
-    """
-    if not np.array_equal(obs.index.astype(str).to_numpy(dtype=object), source.cell_ids):
-        message = "obs must hold the cells of the file, in its order"
-        raise ValueError(message)
-    shutil.copyfile(source.path, path)
-    with h5py.File(path, "r+") as file:
-        _add_columns(file["obs"], as_storable(obs, where="obs"), without)
-        write_obsm(file, obsm or {}, pd.Index(source.cell_ids))
-        write_notes(file, note, contract, entries or {})
-        faults = find_cells_faults(contract.stamp, list_places(file), contract)
-        raise_faults(faults, stamp=contract.stamp, where=path.name.removesuffix(".part"))
-
-
-def _add_columns(group: h5py.Group, columns: pd.DataFrame, without: Collection[str]) -> None:
-    names = [str(name) for name in group.attrs["column-order"]]
-    for name in (name for name in names if name in without):
-        del group[name]
-    names = [name for name in names if name not in without]
-    for name in columns.columns:
-        write_element(
-            group, name, columns[name].array if _is_extension(columns[name]) else columns[name].to_numpy()
-        )
-    group.attrs["column-order"] = np.array(
-        [*names, *(name for name in columns.columns if name not in names)], dtype=h5py.string_dtype()
-    )
-
-
-def _is_extension(values: pd.Series[Any]) -> bool:
-    return pd.api.types.is_extension_array_dtype(values.dtype)

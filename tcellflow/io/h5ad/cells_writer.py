@@ -6,7 +6,6 @@ blocks and tables give the same bytes; a file that breaks its contract is never 
 
 from __future__ import annotations
 
-import warnings
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -19,6 +18,7 @@ from tcellflow.contracts.cells import CELLS, AnnDataContract, find_cells_faults
 from tcellflow.contracts.columns import raise_faults
 from tcellflow.errors import InputError
 from tcellflow.io.h5ad.cells_check import list_places
+from tcellflow.io.h5ad.elements import mark_encoding, write_element
 from tcellflow.io.h5ad.frames import as_storable
 from tcellflow.vocabulary import LAYER_COUNTS, UNS_KEY
 
@@ -254,38 +254,6 @@ def _append(dataset: h5py.Dataset, start: int, values: NDArray[Any]) -> None:
     if len(values):
         dataset.resize((start + len(values),))
         dataset[start:] = values
-
-
-def mark_encoding(group: h5py.Group, encoding: str) -> None:
-    """Write the attributes by which anndata recognises an element.
-
-    Parameters
-    ----------
-    group
-        The element.
-    encoding
-        ``dict`` or ``csr_matrix``.
-    """
-    group.attrs["encoding-type"] = encoding
-    group.attrs["encoding-version"] = "0.1.0"
-
-
-def write_element(group: h5py.Group, name: str, value: Any) -> None:
-    """Write one element the way anndata does, replacing what was there.
-
-    Parameters
-    ----------
-    group, name
-        Its place.
-    value
-        A data frame, array, mapping, string or number.
-    """
-    from anndata.io import write_elem  # noqa: PLC0415 (takes a second: only where a file is written)
-
-    with warnings.catch_warnings():
-        # anndata announces changes of other formats (zarr) for every file
-        warnings.simplefilter("ignore", FutureWarning)
-        write_elem(group, name, value)
 
 
 def write_obsm(file: h5py.File, tables: Mapping[str, ObsmValue], cells: pd.Index[Any]) -> None:

@@ -1,46 +1,22 @@
-"""Parts of an AnnData file other than the matrix: data frames, names and features.
+"""Elements of AnnData files as anndata reads and writes them: data frames, names, mappings.
 
-Invariant: anndata is imported only when a data frame is read, for it takes a second.
+Invariant: anndata is imported only where an element is read or written, for it takes a second.
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+import warnings
+from typing import TYPE_CHECKING, Any
 
 import h5py
-import numpy as np
 import pandas as pd
 
 from tcellflow.errors import InputError
 from tcellflow.io.files.hdf5 import open_dataset, read_strings
-from tcellflow.io.matrices.source import ANTIBODY_CAPTURE, GENE_EXPRESSION, FeatureTable
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
-
-_ENSEMBL: Final = re.compile(r"ENS[A-Z]{0,4}G\d{11}(\.\d+)?")
-_ID_COLUMNS: Final = ("gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "ensembl", "feature_id", "id")
-_NAME_COLUMNS: Final = (
-    "gene_symbols",
-    "gene_symbol",
-    "feature_name",
-    "gene_name",
-    "gene_names",
-    "symbol",
-    "name",
-)
-_TYPE_COLUMN: Final = "feature_types"  # "feature_type" of public atlases is the gene's biotype
-_SAMPLE: Final = 50
-# Words of other tools for the two types that tcellflow tells apart.
-_TYPE_WORDS: Final = {
-    "gene expression": GENE_EXPRESSION,
-    "gex": GENE_EXPRESSION,
-    "rna": GENE_EXPRESSION,
-    "antibody capture": ANTIBODY_CAPTURE,
-    "adt": ANTIBODY_CAPTURE,
-    "protein": ANTIBODY_CAPTURE,
-}
 
 
 def read_element(group: h5py.Group, name: str, *, where: object) -> Any:
@@ -131,59 +107,62 @@ def read_index(group: h5py.Group, *, where: object) -> NDArray[np.object_]:
         raise InputError(
             f"{group.name} has no row names", where=where, mend="open the file with anndata and save it again"
         )
-    return _read_names(group, name, where=where)
+    return read_names(group, name, where=where)
 
 
-def _read_names(group: h5py.Group, name: str, *, where: object) -> NDArray[np.object_]:
+def read_names(group: h5py.Group, name: str, *, where: object) -> NDArray[np.object_]:
+    """Read one column of names, stored as text or as categories.
+
+    Parameters
+    ----------
+    group, name
+        Its place; it must exist.
+    where
+        File concerned.
+
+    Returns
+    -------
+    numpy.ndarray
+        Object array of str; missing names are empty.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
     if isinstance(group[name], h5py.Dataset):
         return read_strings(open_dataset(group, name, where=where), where=where)
     values = pd.Series(read_element(group, name, where=where)).astype(object)
     return values.where(values.notna(), "").astype(str).to_numpy(dtype=object)
 
 
-def read_features(group: h5py.Group, *, where: object) -> FeatureTable:
-    """Read names, ids and types of the features from a var data frame.
+def mark_encoding(group: h5py.Group, encoding: str) -> None:
+    """Write the attributes by which anndata recognises an element.
 
     Parameters
     ----------
     group
-        The group of var or raw/var.
-    where
-        File concerned.
-
-    Returns
-    -------
-    FeatureTable
-        Where the row names are Ensembl ids, names come from the first column of symbols, if any.
-
-    Raises
-    ------
-    InputError
-        If there are no row names.
+        The element.
+    encoding
+        ``dict`` or ``csr_matrix``.
     """
-    index = read_index(group, where=where)
-    n_ids = sum(_ENSEMBL.fullmatch(name) is not None for name in index[:_SAMPLE])
-    if n_ids * 2 > min(len(index), _SAMPLE):
-        found = _first_column(group, _NAME_COLUMNS, len(index), where=where)
-        ids, names = index, index if found is None else np.where(found == "", index, found)
-    else:
-        found = _first_column(group, _ID_COLUMNS, len(index), where=where)
-        ids, names = np.full(len(index), "", dtype=object) if found is None else found, index
-    types = _first_column(group, (_TYPE_COLUMN,), len(index), where=where)
-    if types is None:
-        types = np.full(len(index), GENE_EXPRESSION, dtype=object)
-    else:
-        types = np.array([_TYPE_WORDS.get(word.lower(), word) for word in types], dtype=object)
-    return FeatureTable(ids, names, types)
+    group.attrs["encoding-type"] = encoding
+    group.attrs["encoding-version"] = "0.1.0"
 
 
-def _first_column(
-    group: h5py.Group, names: tuple[str, ...], length: int, *, where: object
-) -> NDArray[np.object_] | None:
-    by_name = {name.lower(): name for name in group}
-    for name in names:
-        if name in by_name:
-            values = _read_names(group, by_name[name], where=where)
-            if len(values) == length:
-                return values
-    return None
+def write_element(group: h5py.Group, name: str, value: Any) -> None:
+    """Write one element the way anndata does, replacing what was there.
+
+    Parameters
+    ----------
+    group, name
+        Its place.
+    value
+        A data frame, array, mapping, string or number.
+    """
+    from anndata.io import write_elem  # noqa: PLC0415 (takes a second: only where a file is written)
+
+    with warnings.catch_warnings():
+        # anndata announces changes of other formats (zarr) for every file
+        warnings.simplefilter("ignore", FutureWarning)
+        write_elem(group, name, value)

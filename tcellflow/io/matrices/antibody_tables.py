@@ -10,7 +10,6 @@ import csv
 import io
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,35 +22,16 @@ from tcellflow.errors import InputError
 from tcellflow.io.files.kinds import check_is_file, is_parquet
 from tcellflow.io.files.text import open_plain_or_gzip
 from tcellflow.io.files.text_tables import find_delimiter, split_fields
+from tcellflow.io.matrices.source import AntibodyCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
 
 _DELIMITERS = ",\t;"  # names of BD AbSeq hold bars
 # Ten bases are no word of an antibody's name, and every droplet barcode has at least ten.
 _BARCODE_CORE = re.compile(r"[ACGTN]{10,}")
-
-
-@dataclass(frozen=True)
-class AntibodyCounts:
-    """Antibody counts of some cells.
-
-    Parameters
-    ----------
-    names
-        Antibody names as the file spells them, length P.
-    cell_ids
-        Cell names as the file spells them, shape (cells,), distinct.
-    counts
-        int32 CSR, shape (cells, P).
-    """
-
-    names: tuple[str, ...]
-    cell_ids: NDArray[np.object_]
-    counts: sparse.csr_matrix
 
 
 def read_antibody_table(path: Path, barcodes: Sequence[str]) -> AntibodyCounts:

@@ -15,9 +15,11 @@ from scipy import sparse
 
 from tcellflow.cells.counts import are_counts
 from tcellflow.errors import InputError
-from tcellflow.io.h5ad.elements import read_element, read_features, read_index
-from tcellflow.io.matrices.antibody_tables import AntibodyCounts
-from tcellflow.io.matrices.h5ad_slots import choose_slot, read_slot_blocks
+from tcellflow.io.h5ad.elements import read_element, read_index
+from tcellflow.io.matrices.h5ad_blocks import read_slot_blocks
+from tcellflow.io.matrices.h5ad_features import read_features
+from tcellflow.io.matrices.h5ad_slots import choose_slot
+from tcellflow.io.matrices.source import AntibodyCounts
 from tcellflow.proteins.names import AntibodyKind, find_kind
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Where an AnnData file keeps its counts, and how they are read from there.
+"""Which of an AnnData file's matrices holds the counts: X, a layer or raw/X.
 
 Invariant: a slot is chosen by its name or by its values, never by the file's name; the choice
 depends only on the file.
@@ -15,15 +15,11 @@ import h5py
 import numpy as np
 
 from tcellflow.errors import InputError
-from tcellflow.io.files.csr_blocks import check_numeric, read_row_blocks, read_row_starts
+from tcellflow.io.files.csr_blocks import check_numeric, read_row_starts
 from tcellflow.io.files.hdf5 import open_dataset
-from tcellflow.io.matrices.other_layouts import read_column_blocks, read_dense_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
-    from scipy import sparse
 
 _LOG = logging.getLogger(__name__)
 Layout = Literal["csr", "csc", "dense"]
@@ -184,41 +180,3 @@ def _describe_slot(root: h5py.Group, name: str, *, n_cells: int, where: object) 
             f"{item.name} has {shape[0]:,} rows, but obs names {n_cells:,} cells", where=where, mend=_RE_SAVE
         )
     return MatrixSlot(root.name, name, layout, (shape[0], shape[1]))
-
-
-def read_slot_blocks(
-    file: h5py.File, slot: MatrixSlot, *, n_rows: int, where: object
-) -> Iterator[sparse.csr_matrix]:
-    """Stream a slot, whatever its layout.
-
-    Parameters
-    ----------
-    file
-        The open file.
-    slot
-        As `choose_slot` gave it.
-    n_rows
-        Most cells of a block.
-    where
-        File concerned.
-
-    Yields
-    ------
-    scipy.sparse.csr_matrix
-        (cells, features), values as stored.
-
-    Raises
-    ------
-    InputError
-        If the matrix is damaged.
-    """
-    item = file[slot.address]
-    if slot.layout == "dense":
-        name = slot.address.rpartition("/")[2]
-        yield from read_dense_blocks(item.parent, name, n_rows=n_rows, where=where)
-    elif slot.layout == "csr":
-        starts = read_row_starts(item, slot.shape[0], where=where)
-        yield from read_row_blocks(item, starts, slot.shape[1], n_rows=n_rows, where=where)
-    else:
-        starts = read_row_starts(item, slot.shape[1], where=where, rows="columns")
-        yield from read_column_blocks(item, starts, slot.shape, n_rows=n_rows, where=where)

@@ -13,33 +13,13 @@ from tcellflow.errors import InputError
 from tcellflow.io.files.hdf5 import open_hdf5
 from tcellflow.io.files.kinds import check_is_file, is_hdf5, is_matrix_market
 from tcellflow.io.matrices.h5ad import is_anndata, is_mudata, open_anndata
-from tcellflow.io.matrices.source import (
-    ANTIBODY_CAPTURE,
-    BLOCK_ROWS,
-    GENE_EXPRESSION,
-    FeatureSplit,
-    FeatureTable,
-    MatrixKind,
-    MatrixSource,
-    split_features,
-)
 from tcellflow.io.matrices.tenx_h5 import find_tenx_groups, open_tenx_h5
 from tcellflow.io.matrices.tenx_mtx import open_mtx
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = [
-    "ANTIBODY_CAPTURE",
-    "BLOCK_ROWS",
-    "GENE_EXPRESSION",
-    "FeatureSplit",
-    "FeatureTable",
-    "MatrixKind",
-    "MatrixSource",
-    "open_matrix",
-    "split_features",
-]
+    from tcellflow.io.matrices.source import MatrixSource
 
 # Signs of HDF5 files that are something else, and what they are.
 _OTHER_CONTENT: Final = {

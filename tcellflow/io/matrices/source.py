@@ -6,12 +6,13 @@ a source holds names only, and counts exist for one block of rows at a time.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from tcellflow.errors import InputError
+from tcellflow.io.files.csr_blocks import BLOCK_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from tcellflow.io.matrices.antibody_tables import AntibodyCounts
-
-# 1,024 rows per block: larger blocks leave the processor's cache and cost time and memory.
-BLOCK_ROWS: Final = 1024
 GENE_EXPRESSION: Final = "Gene Expression"
 ANTIBODY_CAPTURE: Final = "Antibody Capture"
-_SHOWN = 3
 
 
 class MatrixKind(StrEnum):
@@ -86,43 +82,71 @@ class FeatureSplit:
     other_types: dict[str, int]
 
 
-class MatrixSource(Protocol):
-    """One opened expression matrix; made by `tcellflow.io.matrices.opening.open_matrix`."""
+@dataclass(frozen=True)
+class AntibodyCounts:
+    """Antibody counts of some cells.
 
-    @property
-    def path(self) -> Path:
-        """The file or folder."""
+    Parameters
+    ----------
+    names
+        Antibody names as the file spells them, length P.
+    cell_ids
+        Cell names as the file spells them, shape (cells,), distinct.
+    counts
+        int32 CSR, shape (cells, P).
+    """
 
-    @property
-    def kind(self) -> MatrixKind:
-        """Its format."""
+    names: tuple[str, ...]
+    cell_ids: NDArray[np.object_]
+    counts: sparse.csr_matrix
 
-    @property
-    def slot(self) -> str:
-        """The place of the matrix inside the file, e.g. ``matrix`` or ``layers/counts``."""
 
-    @property
-    def barcodes(self) -> NDArray[np.object_]:
-        """Names of the cells (cells,), distinct, in file order."""
+@dataclass(frozen=True)
+class MatrixSource(ABC):
+    """One opened expression matrix; made by `tcellflow.io.matrices.opening.open_matrix`.
 
-    @property
-    def features(self) -> FeatureTable:
-        """The columns, in file order."""
+    Parameters
+    ----------
+    path
+        The file or folder.
+    kind
+        Its format.
+    slot
+        The place of the matrix inside the file, e.g. ``matrix`` or ``layers/counts``.
+    barcodes
+        Names of the cells, distinct, in file order, shape (cells,), object.
+    features
+        The columns, in file order.
+    """
+
+    path: Path
+    kind: MatrixKind
+    slot: str
+    barcodes: NDArray[np.object_]
+    features: FeatureTable
 
     @property
     def obs(self) -> pd.DataFrame | None:
-        """The user's own columns about the cells; None where the format has none."""
+        """The user's own columns about the cells, indexed by barcode; None where the format has none."""
+        return None
 
     def read_antibodies(self) -> AntibodyCounts | None:
         """Read antibody counts stored beside the matrix (obsm, or another modality); None without any.
 
         Antibodies among the features are not repeated here: see `split_features`.
         """
+        return None
 
+    @abstractmethod
     def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[sparse.csr_matrix]:
-        """Stream the matrix as CSR blocks (up to `n_rows`, features), values as stored.
+        """Stream the matrix as CSR blocks (up to `n_rows` cells, features), values as stored.
 
         Each call starts anew. Indices are int32, sorted and distinct within a row.
+
+        Raises
+        ------
+        InputError
+            If the matrix is damaged.
         """
 
 
@@ -144,32 +168,3 @@ def split_features(source: MatrixSource) -> FeatureSplit:
     antibodies = types == ANTIBODY_CAPTURE
     others = ~(genes | antibodies)
     return FeatureSplit(genes, antibodies, others, dict(sorted(Counter(types[others]).items())))
-
-
-def check_barcodes(barcodes: NDArray[np.object_], *, where: object) -> None:
-    """Refuse repeated or empty cell names.
-
-    Parameters
-    ----------
-    barcodes
-        Names of the cells.
-    where
-        File concerned.
-
-    Raises
-    ------
-    InputError
-        If a name occurs twice or is empty.
-    """
-    counts = Counter(barcodes.tolist())
-    if len(counts) != len(barcodes):
-        repeated = [name for name, count in counts.items() if count > 1]
-        shown = ", ".join(f"{name} ({counts[name]} times)" for name in repeated[:_SHOWN])
-        raise InputError(
-            f"{len(repeated)} cell barcodes occur more than once: {shown}",
-            where=where,
-            mend="give one sample per run, or make the barcodes of merged samples distinct (-1, -2, …)",
-        )
-    if "" in counts:
-        row = barcodes.tolist().index("")
-        raise InputError(f"the cell in row {row} has an empty name", where=where, mend="name every cell")

@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Final
 import h5py
 import numpy as np
 
+from tcellflow.cells.barcodes import check_barcodes
 from tcellflow.errors import InputError
-from tcellflow.io.files.csr_blocks import read_row_blocks, read_row_starts
+from tcellflow.io.files.csr_blocks import BLOCK_ROWS, read_row_blocks, read_row_starts
 from tcellflow.io.files.hdf5 import open_dataset, open_hdf5, read_strings
-from tcellflow.io.matrices.source import BLOCK_ROWS, GENE_EXPRESSION, FeatureTable, MatrixKind, check_barcodes
+from tcellflow.io.matrices.source import GENE_EXPRESSION, FeatureTable, MatrixKind, MatrixSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pandas as pd
     from numpy.typing import NDArray
     from scipy import sparse
-
-    from tcellflow.io.matrices.antibody_tables import AntibodyCounts
 
 _PARTS: Final = ("barcodes", "data", "indices", "indptr", "shape")
 _V2_PARTS: Final = ("genes", "gene_names")
@@ -33,35 +31,8 @@ _RE_EXPORT: Final = "the file is damaged; export it anew"
 
 
 @dataclass(frozen=True)
-class TenxH5Matrix:
-    """A Cell Ranger HDF5 matrix as `MatrixSource`; made by `open_tenx_h5`.
-
-    Parameters
-    ----------
-    path, kind, slot, barcodes, features
-        As in `tcellflow.io.matrices.source.MatrixSource`.
-    """
-
-    path: Path
-    kind: MatrixKind
-    slot: str
-    barcodes: NDArray[np.object_]
-    features: FeatureTable
-
-    @property
-    def obs(self) -> pd.DataFrame | None:
-        """None: the format has no columns about cells."""
-        return None
-
-    def read_antibodies(self) -> AntibodyCounts | None:
-        """Give None: the format keeps antibodies among the features.
-
-        Returns
-        -------
-        None
-            Always.
-        """
-        return None
+class TenxH5Matrix(MatrixSource):
+    """A Cell Ranger HDF5 matrix; made by `open_tenx_h5`."""
 
     def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[sparse.csr_matrix]:
         """Stream the matrix.

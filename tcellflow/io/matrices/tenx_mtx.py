@@ -13,21 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tcellflow.cells.barcodes import check_barcodes
 from tcellflow.errors import InputError
-from tcellflow.io.files.csr_blocks import MAX_BLOCK_VALUES, as_block, row_spans
+from tcellflow.io.files.csr_blocks import BLOCK_ROWS, MAX_BLOCK_VALUES, as_block, row_spans
 from tcellflow.io.files.text import open_text, read_lines
 from tcellflow.io.matrices.mtx_entries import Entries, MtxHeader, read_entries, read_header
-from tcellflow.io.matrices.source import BLOCK_ROWS, GENE_EXPRESSION, FeatureTable, MatrixKind, check_barcodes
+from tcellflow.io.matrices.source import GENE_EXPRESSION, FeatureTable, MatrixKind, MatrixSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pandas as pd
     from numpy.typing import NDArray
     from scipy import sparse
-
-    from tcellflow.io.matrices.antibody_tables import AntibodyCounts
 
 _LOG = logging.getLogger(__name__)
 _MATRIX_NAME: Final = re.compile(r"(?P<prefix>.*)matrix\.mtx(\.gz)?")
@@ -41,44 +39,18 @@ _INNER_NAMES: Final = (
 
 
 @dataclass(frozen=True)
-class MtxMatrix:
-    """A Cell Ranger mtx folder as `MatrixSource`; made by `open_mtx`.
+class MtxMatrix(MatrixSource):
+    """A Cell Ranger mtx folder; made by `open_mtx`.
 
     Parameters
     ----------
-    path, barcodes, features
-        As in `tcellflow.io.matrices.source.MatrixSource`.
-    slot
-        Name of the matrix file.
+    path, kind, slot, barcodes, features
+        As in `tcellflow.io.matrices.source.MatrixSource`; the slot is the name of the matrix file.
     matrix_path
         The matrix file.
     """
 
-    path: Path
-    slot: str
-    barcodes: NDArray[np.object_]
-    features: FeatureTable
     matrix_path: Path
-
-    @property
-    def kind(self) -> MatrixKind:
-        """Always `MatrixKind.TENX_MTX`."""
-        return MatrixKind.TENX_MTX
-
-    @property
-    def obs(self) -> pd.DataFrame | None:
-        """None: the format has no columns about cells."""
-        return None
-
-    def read_antibodies(self) -> AntibodyCounts | None:
-        """Give None: the format keeps antibodies among the features.
-
-        Returns
-        -------
-        None
-            Always.
-        """
-        return None
 
     def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[sparse.csr_matrix]:
         """Stream the matrix.
@@ -230,7 +202,7 @@ def open_mtx(path: Path) -> MtxMatrix:
     features = _read_features(feature_path)
     _check_sizes(header, features, barcodes, (matrix_path, feature_path, barcode_path))
     check_barcodes(barcodes, where=barcode_path)
-    return MtxMatrix(path, matrix_path.name, barcodes, features, matrix_path)
+    return MtxMatrix(path, MatrixKind.TENX_MTX, matrix_path.name, barcodes, features, matrix_path)
 
 
 def _find_matrix(folder: Path) -> Path:

@@ -1,7 +1,7 @@
-"""Chains tables of one or more samples, read as one.
+"""The chains table: laid out as its contract wants it, and those of several samples read as one.
 
-Invariant: no cell comes from two files, every key belongs to its sequence, and the order of files
-and rows is lost on purpose.
+Invariant: a table holds the contract's columns in its order, even without rows. Of several, no cell comes
+from two files, every key belongs to its sequence, and the order of files and rows is lost on purpose.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import InputError, OptionsError
@@ -34,6 +36,32 @@ _COLUMNS: Final = [
     "j_call",
     "emb_id",
 ]
+
+
+def build_chain_table(chains: pd.DataFrame, *, sample_id: str) -> pa.Table:
+    """Lay out chosen chains as the chains table.
+
+    Parameters
+    ----------
+    chains
+        ``ChosenChains.chains``: ranked chains with donor.
+    sample_id
+        Sample of all chains.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per chain, in the order given, by the contract ``chains/1``.
+    """
+    schema = CHAINS.schema()
+    columns = {
+        **{name: chains[name] for name in chains.columns},
+        "sample_id": np.full(len(chains), sample_id),
+    }
+    arrays = [
+        pa.array(np.asarray(columns[field.name]), type=field.type, from_pandas=True) for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 @dataclass(frozen=True)

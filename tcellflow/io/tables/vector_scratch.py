@@ -9,11 +9,9 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -98,32 +96,3 @@ class VectorScratch:
         if not n_rows:  # an empty file cannot be mapped
             return np.empty((0, self.dimension), np.float32)
         return np.memmap(self._file, np.float32, mode="r", shape=(n_rows, self.dimension))
-
-
-def write_obsm_vectors(
-    path: Path, vectors: Mapping[str, Iterable[Vectors]], *, n_cells: int, dimension: int
-) -> None:
-    """Add vector matrices to a cells file that is being written, block by block.
-
-    Parameters
-    ----------
-    path
-        Staged path of a finished AnnData file.
-    vectors
-        obsm key to blocks (N, `dimension`) that follow the file's cells; replaces what was there.
-    n_cells
-        Cells of the file.
-    dimension
-        Width of the vectors.
-    """
-    with h5py.File(path, "r+") as file:
-        for key, blocks in vectors.items():
-            if key in file["obsm"]:
-                del file["obsm"][key]
-            matrix = file["obsm"].create_dataset(key, (n_cells, dimension), np.float32)
-            matrix.attrs["encoding-type"] = "array"
-            matrix.attrs["encoding-version"] = "0.2.0"
-            first = 0
-            for block in blocks:
-                matrix[first : first + len(block)] = block
-                first += len(block)

@@ -16,7 +16,8 @@ from scipy import sparse
 from tcellflow.errors import InputError
 from tcellflow.genes.symbols import harmonise_genes
 from tcellflow.io.files.text_tables import open_text_table
-from tcellflow.io.matrices.opening import open_matrix, split_features
+from tcellflow.io.matrices.opening import open_matrix
+from tcellflow.io.matrices.source import split_features
 from tcellflow.training.cohorts.manifest import COLUMNS, CohortEntry
 from tcellflow.training.cohorts.truth import read_truth, take_truth
 

@@ -18,8 +18,8 @@ import pandas as pd
 from tcellflow.errors import InputError
 from tcellflow.inference.receptors.distinct_vectors import embed_uniques
 from tcellflow.inference.receptors.encoder import check_loci
-from tcellflow.ingest.cell_names import Matching, match_receptors
-from tcellflow.io.contigs.opening import read_receptors
+from tcellflow.ingest.barcode_matching import Matching, match_receptors
+from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.io.tables.vector_scratch import VectorScratch
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.encoding.distinct import find_uniques

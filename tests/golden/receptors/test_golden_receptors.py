@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tcellflow.ingest.receptor_account import tally_receptors
-from tcellflow.io.contigs.opening import read_receptors
-from tcellflow.io.tables.chain_table import build_chain_table
+from tcellflow.io.contigs.reading import read_receptors
+from tcellflow.io.tables.chains import build_chain_table
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.clonotypes import assign_clones
 from tcellflow.receptors.pairing import summarise_cells

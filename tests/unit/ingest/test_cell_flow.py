@@ -13,9 +13,11 @@ from contig_files import as_10x, make_sample_contigs, write_table
 from factories import ANTIBODIES, InBlocks, log_normalised, make_counts, write_10x_h5, write_h5ad
 from tcellflow.cells.quality import QcThresholds
 from tcellflow.errors import InputError, OptionsError
-from tcellflow.ingest.cell_flow import CellFlow, Screening
+from tcellflow.ingest.cell_flow import CellFlow
 from tcellflow.ingest.inputs import SampleInputs, open_sample
-from tcellflow.io.h5ad.cells_reader import read_cells, write_cells
+from tcellflow.ingest.screening import Screening
+from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.h5ad.cells_writer import write_cells
 from tcellflow.provenance import StepNote
 
 SAMPLE = make_counts(50, 120)

@@ -9,7 +9,7 @@ import pytest
 from contig_files import as_10x, as_airr, make_sample_contigs, write_table
 from factories import ANTIBODIES, make_counts, write_10x_h5, write_h5ad
 from tcellflow.errors import InputError, OptionsError
-from tcellflow.ingest.cell_names import Matching
+from tcellflow.ingest.barcode_matching import Matching
 from tcellflow.ingest.inputs import open_sample
 
 SAMPLE = make_counts(40, 120)

@@ -9,7 +9,7 @@ import pytest
 from factories import ANTIBODIES, make_counts, write_10x_h5
 from tcellflow.errors import InputError
 from tcellflow.ingest.inputs import open_sample
-from tcellflow.ingest.protein_tables import ProteinFlow
+from tcellflow.ingest.protein_tables import ProteinTables
 
 SAMPLE = make_counts(24, 80, antibodies=ANTIBODIES)
 BARE = make_counts(24, 80)
@@ -21,7 +21,7 @@ def open_inside(folder, antibodies=ANTIBODIES):
     """Give the flow of antibodies among the features, and their matrix."""
     sample = make_counts(24, 80, antibodies=antibodies)
     inputs = open_sample(write_10x_h5(folder / "a.h5", sample), [], None, sample_id="s")
-    return ProteinFlow(inputs.proteins, inputs.expression), inputs.expression.source, sample
+    return ProteinTables(inputs.proteins, inputs.expression), inputs.expression.source, sample
 
 
 def open_beside(folder, cells=24):
@@ -30,7 +30,7 @@ def open_beside(folder, cells=24):
     table.iloc[:cells].to_csv(folder / "adt.csv")
     gex = write_10x_h5(folder / "a.h5", BARE)
     inputs = open_sample(gex, [], folder / "adt.csv", sample_id="s")
-    return ProteinFlow(inputs.proteins, inputs.expression), inputs.expression.source
+    return ProteinTables(inputs.proteins, inputs.expression), inputs.expression.source
 
 
 def stream(flow, source, n_rows=5):

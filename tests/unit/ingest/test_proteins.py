@@ -19,9 +19,10 @@ from factories import (
     write_h5mu,
 )
 from tcellflow.errors import InputError, OptionsError
-from tcellflow.ingest.cell_names import Matching
+from tcellflow.ingest.barcode_matching import Matching
 from tcellflow.ingest.proteins import open_proteins
-from tcellflow.io.matrices.opening import open_matrix, split_features
+from tcellflow.io.matrices.opening import open_matrix
+from tcellflow.io.matrices.source import split_features
 
 SAMPLE = make_counts(30, 80, antibodies=ANTIBODIES)
 BARE = make_counts(30, 80)

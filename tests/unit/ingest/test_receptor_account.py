@@ -6,7 +6,7 @@ import json
 
 from contig_files import as_10x, make_contigs, write_table
 from tcellflow.ingest.receptor_account import tally_receptors
-from tcellflow.io.contigs.opening import read_receptors
+from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.contigs import DropReason
 from tcellflow.receptors.encoding.keys import NotEmbeddable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from tcellflow.io.contigs.opening import read_receptors
+from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.pairing import summarise_cells
 from tcellflow.vocabulary import ARM_OF_LOCUS, Locus

@@ -14,9 +14,9 @@ from tcellflow.errors import ContractError, InputError, OptionsError, OutputErro
 from tcellflow.inference.receptors import batches, distinct_vectors
 from tcellflow.inference.receptors.encoder import EncoderChoice
 from tcellflow.inference.receptors.kmers import KmerEncoder
-from tcellflow.io.contigs import opening
+from tcellflow.io.contigs import reading
 from tcellflow.io.h5ad.cells_reader import read_cells
-from tcellflow.io.tables.chain_table import build_chain_table
+from tcellflow.io.tables.chains import build_chain_table
 from tcellflow.io.tables.documents import read_json
 from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.receptors.chains import choose_chains
@@ -389,7 +389,7 @@ def test_real_contigs_give_the_known_numbers(tmp_path, shared_data):
     """On the 10x healthy donor 928 of 1,137 cells have a pair, as the data set's notes say."""
     contig_file = shared_data / "tenx_healthy_T_1k" / "filtered_contig_annotations.csv"
     chosen = choose_chains(
-        opening.read_receptors(contig_file),
+        reading.read_receptors(contig_file),
         donor="d",
     )
     rows = build_chain_table(chosen.chains, sample_id="s1").to_pandas()

@@ -19,7 +19,8 @@ from tcellflow.errors import BundleError, ContractError, InputError, OptionsErro
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.io.bundles.folders import PACKAGED_FOLDER, read_bundle
-from tcellflow.io.h5ad.cells_reader import read_cells, write_cells
+from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.h5ad.cells_writer import write_cells
 from tcellflow.io.tables.documents import read_json
 from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.provenance import StepNote, digest_file

@@ -11,7 +11,7 @@ import pytest
 
 from contig_files import as_10x, make_contig, make_contigs, write_json, write_table
 from tcellflow.errors import InputError
-from tcellflow.io.contigs.opening import read_receptors
+from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.contigs import DropReason, RawChains
 

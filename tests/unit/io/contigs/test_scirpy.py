@@ -14,7 +14,7 @@ import pytest
 
 from contig_files import make_contigs
 from tcellflow.errors import InputError
-from tcellflow.io.contigs.opening import read_receptors
+from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.contigs import DropReason
 

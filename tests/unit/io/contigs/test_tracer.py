@@ -10,7 +10,7 @@ import pytest
 
 from contig_files import write_table
 from tcellflow.errors import InputError
-from tcellflow.io.contigs.opening import read_receptors
+from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.receptors.chains import ChosenChains, choose_chains
 from tcellflow.receptors.contigs import DropReason
 

@@ -19,7 +19,9 @@ from factories import log_normalised, make_cells_obs, make_counts, write_cells_f
 from tcellflow.contracts.cells import CELLS
 from tcellflow.errors import ContractError, ExitCode, InputError
 from tcellflow.io.h5ad import cells_writer
-from tcellflow.io.h5ad.cells_reader import read_cells, write_cells, write_cells_copy
+from tcellflow.io.h5ad.cells_copy import write_cells_copy
+from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.h5ad.cells_writer import write_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.provenance import StepNote
 

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from factories import ANTIBODIES, log_normalised, make_anndata, make_counts, write_h5ad, write_h5mu
 from tcellflow.errors import ExitCode, InputError
 from tcellflow.io.files import csr_blocks
-from tcellflow.io.matrices import other_layouts
+from tcellflow.io.matrices import h5ad_blocks
 from tcellflow.io.matrices.h5ad import is_anndata, is_mudata, open_anndata
 from tcellflow.io.matrices.source import ANTIBODY_CAPTURE, GENE_EXPRESSION, split_features
 
@@ -63,9 +63,9 @@ def test_counts_are_found_in_any_slot_and_layout(tmp_path, sample, layout, count
 @pytest.mark.parametrize("layout", ["csr", "csc", "dense"])
 def test_small_limits_give_the_same_matrix(tmp_path, sample, layout, monkeypatch):
     """Slabs, strips and value limits far below the matrix's size change nothing."""
-    monkeypatch.setattr(other_layouts, "_DENSE_BYTES", 2000)
-    monkeypatch.setattr(other_layouts, "_GATHERED_COLUMNS", 7)
-    monkeypatch.setattr(other_layouts, "MAX_BLOCK_VALUES", 50)
+    monkeypatch.setattr(h5ad_blocks, "_DENSE_BYTES", 2000)
+    monkeypatch.setattr(h5ad_blocks, "_GATHERED_COLUMNS", 7)
+    monkeypatch.setattr(h5ad_blocks, "MAX_BLOCK_VALUES", 50)
     monkeypatch.setattr(csr_blocks, "MAX_BLOCK_VALUES", 50)
     source = open_anndata(write_h5ad(tmp_path / "a.h5ad", sample, layout=layout))
     blocks = list(source.blocks())

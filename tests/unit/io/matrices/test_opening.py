@@ -22,8 +22,9 @@ from factories import (
 )
 from tcellflow.errors import ExitCode, InputError
 from tcellflow.io.files import hdf5
-from tcellflow.io.h5ad.cells_reader import write_cells
-from tcellflow.io.matrices.opening import MatrixKind, open_matrix
+from tcellflow.io.h5ad.cells_writer import write_cells
+from tcellflow.io.matrices.opening import open_matrix
+from tcellflow.io.matrices.source import MatrixKind
 from tcellflow.provenance import StepNote
 
 

@@ -1,4 +1,4 @@
-"""Cell names of a sample's files, brought onto those of the expression matrix.
+"""Barcodes of a sample's files matched with those of its expression matrix.
 
 Invariant: every file is matched by itself, so that files which spell the same cells differently, or
 stem from different libraries of one matrix, all find their cells.

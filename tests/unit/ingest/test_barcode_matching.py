@@ -8,8 +8,8 @@ import pytest
 from contig_files import as_10x, make_sample_contigs, write_table
 from factories import make_barcodes
 from tcellflow.errors import InputError, OptionsError
-from tcellflow.ingest.cell_names import Matching, match_receptors
-from tcellflow.io.contigs.opening import read_receptors
+from tcellflow.ingest.barcode_matching import Matching, match_receptors
+from tcellflow.io.contigs.reading import read_receptors
 
 CELLS = make_barcodes(20)
 

@@ -1,4 +1,4 @@
-"""Tables with one row per cell, whose chains lie in fixed sets of columns ("slots").
+"""Tables with one row per cell: which column names the cell, and chains in fixed sets of columns (slots).
 
 Invariant: a slot becomes a contig row if any of its genes or sequences is filled; nothing is read
 into an empty slot.
@@ -7,13 +7,15 @@ into an empty slot.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 
+from tcellflow.errors import InputError
 from tcellflow.io.contigs.airr import NO_ANCHORS_WARNING, with_best_count
 from tcellflow.io.contigs.loci import standard_loci
+from tcellflow.io.files.text_tables import show_columns
 from tcellflow.io.files.text_values import parse_booleans, parse_counts
 from tcellflow.receptors.anchors import lacks_anchors
 from tcellflow.receptors.contigs import COUNT_COLUMNS, DropReason, RawChains, make_rows
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tcellflow.io.files.text_tables import TextTable
+
+# "" is the column of row names that R writes without a name
+CELL_COLUMNS: Final = ("cell_id", "barcode", "Barcode", "cell_name", "cell", "Cell", "index", "")
 _GENES = ("v_call", "d_call", "j_call", "c_call")
 Anchored = bool | Literal["by content"]
 
@@ -140,3 +146,36 @@ def _read_slot(
         columns["locus"] = standard_loci(frame[slot.locus][filled])
     rows = make_rows(columns, int(filled.sum()))
     return rows.assign(cell=np.flatnonzero(filled), slot=number)
+
+
+def cell_names(frame: pd.DataFrame, table: TextTable) -> pd.Series:
+    """Find the cell names of a per-cell table.
+
+    Parameters
+    ----------
+    frame
+        Its `CELL_COLUMNS`.
+    table
+        The table, for the error.
+
+    Returns
+    -------
+    pandas.Series
+        The first such column; gaps are filled from the next ones (R keeps names as row names).
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = [frame[name] for name in CELL_COLUMNS if name in frame]
+    if not found:
+        raise InputError(
+            f"no column names the cells; the file has {show_columns(table.columns)}",
+            where=table.path,
+            mend="add a column cell_id with the barcodes",
+        )
+    names = found[0]
+    for other in found[1:]:
+        names = names.where(names.notna(), other)
+    return names

@@ -1,4 +1,4 @@
-"""Dense and column-compressed matrices, turned into compressed row blocks.
+"""The matrices of AnnData files as compressed row blocks, whatever their layout: CSR, CSC or dense.
 
 Invariant: the blocks equal those of the same matrix stored row by row, in values, dtype and
 order; a column-compressed matrix is held in memory once, as rows, and a log line says so.
@@ -17,6 +17,7 @@ from tcellflow.io.files.csr_blocks import (
     as_block,
     check_columns,
     read_row_blocks,
+    read_row_starts,
     row_spans,
 )
 from tcellflow.io.files.hdf5 import open_dataset
@@ -27,14 +28,52 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
+    from tcellflow.io.matrices.h5ad_slots import MatrixSlot
+
 _LOG = logging.getLogger(__name__)
 _DENSE_BYTES: Final = 32 << 20
 _GATHERED_COLUMNS: Final = 1024
 
 
-def read_dense_blocks(
-    group: h5py.Group, name: str, *, n_rows: int, where: object
+def read_slot_blocks(
+    file: h5py.File, slot: MatrixSlot, *, n_rows: int, where: object
 ) -> Iterator[sparse.csr_matrix]:
+    """Stream a slot, whatever its layout.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    slot
+        As `choose_slot` gave it.
+    n_rows
+        Most cells of a block.
+    where
+        File concerned.
+
+    Yields
+    ------
+    scipy.sparse.csr_matrix
+        (cells, features), values as stored.
+
+    Raises
+    ------
+    InputError
+        If the matrix is damaged.
+    """
+    item = file[slot.address]
+    if slot.layout == "dense":
+        name = slot.address.rpartition("/")[2]
+        yield from _read_dense(item.parent, name, n_rows=n_rows, where=where)
+    elif slot.layout == "csr":
+        starts = read_row_starts(item, slot.shape[0], where=where)
+        yield from read_row_blocks(item, starts, slot.shape[1], n_rows=n_rows, where=where)
+    else:
+        starts = read_row_starts(item, slot.shape[1], where=where, rows="columns")
+        yield from _read_columns(item, starts, slot.shape, n_rows=n_rows, where=where)
+
+
+def _read_dense(group: h5py.Group, name: str, *, n_rows: int, where: object) -> Iterator[sparse.csr_matrix]:
     """Stream a dense matrix; zeros are dropped, NaN is kept.
 
     Parameters
@@ -62,7 +101,7 @@ def read_dense_blocks(
         yield as_block(slab[rows, columns], columns, starts, n_columns, first_row=start, where=where)
 
 
-def read_column_blocks(
+def _read_columns(
     group: h5py.Group,
     column_starts: NDArray[np.int64],
     shape: tuple[int, int],

@@ -1,7 +1,7 @@
-"""Any common receptor file in: recognised by its content, never by its name.
+"""Reading the contigs of any common receptor file, recognised by its content and never by its name.
 
 Invariant: a file is read by exactly one layout or refused with a sentence; every contig of it is
-either handed on or counted under a reason.
+either handed on or counted under a reason. Pickles are never opened, for opening one can run any program.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def read_receptors(path: Path, *, species: str = "human") -> RawChains:
 
 def _refuse_binary(path: Path) -> None:
     if is_pickle(path) or path.suffix in {".pkl", ".pickle"}:
-        raise tracer.refuse_pickle(path)
+        raise _refuse_pickle(path)
     if not may_be_text(path):
         raise InputError(
             f"the file is no table of text but {describe_content(path) or 'of an unknown binary format'}",
@@ -137,7 +137,16 @@ def _read_table(path: Path) -> RawChains:
 
 def _refuse_folder(path: Path) -> InputError:
     if next(path.rglob("filtered_TCR_seqs/*.pkl"), None) is not None:
-        return tracer.refuse_pickle(path)
+        return _refuse_pickle(path)
     found = sorted(p.relative_to(path) for name in _CONTIG_TABLES for p in path.rglob(name))
     mend = f"give the file itself: {', '.join(map(str, found[:3]))}" if found else _EXPORT
     return InputError("a folder stands where a receptor file belongs", where=path, mend=mend)
+
+
+def _refuse_pickle(path: Path) -> InputError:
+    return InputError(
+        "Python pickles are not opened: opening one can run any program on this computer",
+        where=path,
+        mend="export TraCeR's chains as a table (cell_id, cdr3_alpha, v_alpha, j_alpha, cdr3_beta, v_beta, "
+        "j_beta, productive_alpha, productive_beta) or as an AIRR table",
+    )

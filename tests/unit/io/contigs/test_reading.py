@@ -11,8 +11,8 @@ from contig_files import as_10x, as_airr, make_contigs, write_json, write_table
 from tcellflow.contracts.columns import find_table_faults
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import InputError, OptionsError
-from tcellflow.io.contigs.opening import read_receptors
-from tcellflow.io.tables.chain_table import build_chain_table
+from tcellflow.io.contigs.reading import read_receptors
+from tcellflow.io.tables.chains import build_chain_table
 from tcellflow.receptors.chains import choose_chains
 
 if TYPE_CHECKING:
