@@ -98,18 +98,7 @@ class RuleBook:
         self._results: list[tuple[pa.Array, RenamedSide]] = []
 
     def apply(self, rule: str) -> RenamedSide:
-        """Apply a rule.
-
-        Parameters
-        ----------
-        rule
-            Steps joined by ``+``, or ``identity``.
-
-        Returns
-        -------
-        RenamedSide
-            The new names; a result seen before keeps the name of its first rule.
-        """
+        """Apply a rule; a result seen before keeps the name of its first rule."""
         if rule not in self._sides:
             changed = _transform(rule, self._names)
             known = next((side for other, side in self._results if other.equals(changed)), None)
@@ -122,18 +111,7 @@ class RuleBook:
 
 
 def list_rules(left: pa.Array, right: pa.Array) -> Iterator[tuple[str, str]]:
-    """List the pairs of rules worth trying.
-
-    Parameters
-    ----------
-    left, right
-        Names of both sides.
-
-    Yields
-    ------
-    tuple of str
-        Rule of the left and of the right side; the first pair is identity on both.
-    """
+    """List the pairs of rules (left, right) worth trying, identity on both first."""
     numbers = (_numbers(left), _numbers(right))
     for stem_left in _stems(left):
         for stem_right in _stems(right):

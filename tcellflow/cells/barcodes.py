@@ -148,7 +148,7 @@ def reconcile_barcodes(
     allow_low_overlap
         Whether two libraries may share less than a tenth of their cells.
     where
-        Files concerned, for errors.
+        Named in errors as the place.
 
     Returns
     -------
@@ -289,13 +289,6 @@ def _judge(
 
 def check_barcodes(barcodes: npt.NDArray[np.object_], *, where: object) -> None:
     """Refuse repeated or empty cell names.
-
-    Parameters
-    ----------
-    barcodes
-        Names of the cells.
-    where
-        File concerned.
 
     Raises
     ------

@@ -54,7 +54,7 @@ def check_counts_block(
     feature_names
         Names of the columns (genes or antibodies).
     where
-        File and slot concerned.
+        Named in errors as the place.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def check_log_share(n_fitting: int, n_cells: int, *, where: object) -> None:
     n_cells
         Cells with values.
     where
-        File and slot concerned.
+        Named in errors as the place.
 
     Raises
     ------
@@ -158,18 +158,7 @@ def _tell_values(
 
 
 def are_counts(values: NDArray[np.number]) -> NDArray[np.bool_]:
-    """Tell which values are counts.
-
-    Parameters
-    ----------
-    values
-        Numbers of any kind and shape.
-
-    Returns
-    -------
-    numpy.ndarray
-        True where a value is a whole number from 0 to 2,147,483,647.
-    """
+    """Tell which values are whole numbers from 0 to 2,147,483,647."""
     is_whole = np.isfinite(values) & (values == np.floor(values))
     return np.asarray(is_whole & (values >= 0) & (values <= MAX_COUNT), dtype=np.bool_)
 
@@ -214,7 +203,7 @@ def detect_matrix_kind(block: CsrBlock, *, where: object, other_slots: Sequence[
     block
         Some rows of the matrix, shape (cells, genes); a thousand are plenty.
     where
-        File and slot concerned.
+        Named in errors as the place.
     other_slots
         Other matrices of the same file that may hold the counts, e.g. ``layers['counts']``.
 

@@ -131,17 +131,7 @@ class MarkerPanel:
     _alignment: PanelAlignment = field(repr=False)
 
     def gather(self, block: CsrBlock) -> MarkerCounts:
-        """Take the markers out of a block of cells.
-
-        Parameters
-        ----------
-        block
-            Counts, shape (cells, genes).
-
-        Returns
-        -------
-        MarkerCounts
-            One row per cell.
+        """Take the markers out of a block of counts (cells, genes).
 
         Raises
         ------
@@ -154,17 +144,7 @@ class MarkerPanel:
 
 
 def find_markers(symbols: Sequence[str] | NDArray[np.object_]) -> MarkerPanel:
-    """Find the markers and the mitochondrial genes of a matrix.
-
-    Parameters
-    ----------
-    symbols
-        Harmonised gene symbols, in column order.
-
-    Returns
-    -------
-    MarkerPanel
-        Ready to gather blocks.
+    """Find the markers and the mitochondrial genes among harmonised symbols in column order.
 
     Raises
     ------

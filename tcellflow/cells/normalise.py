@@ -54,18 +54,7 @@ def log_normalise(counts: sparse.csr_matrix, totals: NDArray[Any] | None = None)
 
 
 def sum_rows(counts: sparse.csr_matrix) -> NDArray[np.int64]:
-    """Sum the counts of each cell.
-
-    Parameters
-    ----------
-    counts
-        Integer CSR (cells, genes).
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (cells,).
-    """
+    """Sum the counts of each cell of an integer CSR matrix (cells, genes), as int64."""
     sums = np.zeros(counts.shape[0], dtype=np.int64)
     # reduceat gives an empty segment the value that follows it, so empty cells are left out
     is_filled = np.diff(counts.indptr) > 0

@@ -71,13 +71,7 @@ class QcThresholds:
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, JsonValue]:
-        """Give the thresholds as JSON-ready data.
-
-        Returns
-        -------
-        dict
-            Keys ``min_genes``, ``min_counts``, ``max_pct_mt`` and ``notes``.
-        """
+        """Give the thresholds as JSON-ready data, under their names."""
         return {
             "min_genes": self.min_genes,
             "min_counts": self.min_counts,
@@ -194,13 +188,6 @@ def measure_cells(block: sparse.csr_matrix, mt_counts: NDArray[np.floating] | No
 def find_removals(metrics: CellMetrics, thresholds: QcThresholds) -> NDArray[np.object_]:
     """Say which cells to remove.
 
-    Parameters
-    ----------
-    metrics
-        Measurements of some cells.
-    thresholds
-        What to ask of them.
-
     Returns
     -------
     ndarray
@@ -238,31 +225,14 @@ class QcTally:
         return self.n_input - sum(self.removed.values())
 
     def plus(self, reasons: NDArray[np.object_]) -> QcTally:
-        """Add a block of cells.
-
-        Parameters
-        ----------
-        reasons
-            Result of `find_removals`, shape (cells,).
-
-        Returns
-        -------
-        QcTally
-            The tally of both.
-        """
+        """Add a block of cells, judged by `find_removals`."""
         removed = {
             reason: count + int(np.count_nonzero(reasons == reason)) for reason, count in self.removed.items()
         }
         return QcTally(self.thresholds, self.n_input + reasons.size, removed)
 
     def as_dict(self) -> dict[str, JsonValue]:
-        """Give the tally as JSON-ready data.
-
-        Returns
-        -------
-        dict
-            Keys ``n_input``, ``n_kept``, ``removed`` and ``thresholds``.
-        """
+        """Give the tally as JSON-ready data, under its names."""
         return {
             "n_input": self.n_input,
             "n_kept": self.n_kept,
@@ -275,13 +245,6 @@ def check_cells_left(tally: QcTally, *, where: object) -> None:
     """Refuse a sample of which quality control leaves nothing.
 
     An empty sample is valid and stays empty.
-
-    Parameters
-    ----------
-    tally
-        Tally of all cells.
-    where
-        File concerned.
 
     Raises
     ------

@@ -41,18 +41,7 @@ _STEMS_OF_MONTH: Final = {
 
 
 def is_clone_name(name: str) -> bool:
-    """Say whether a name is that of a clone, as genes without a symbol have.
-
-    Parameters
-    ----------
-    name
-        Gene name.
-
-    Returns
-    -------
-    bool
-        True for names such as ``AL627309.1`` and ``RP11-206L10.2``.
-    """
+    """Say whether a name is that of a clone, as genes without a symbol have: ``RP11-206L10.2``."""
     return _CLONE_NAME.fullmatch(name) is not None
 
 
@@ -75,18 +64,7 @@ class GeneReference:
     symbols_of_alias: Mapping[str, str]
 
     def symbol_of(self, ensembl_id: str) -> str:
-        """Look up the symbol of an Ensembl id.
-
-        Parameters
-        ----------
-        ensembl_id
-            Id without version, with or without ``_PAR_Y``; may be empty.
-
-        Returns
-        -------
-        str
-            Approved symbol; empty if the id is unknown or unnamed.
-        """
+        """Look up the symbol of an Ensembl id without version; empty if it is unknown or unnamed."""
         return self.symbol_of_id.get(int(ensembl_id[4:15]), "") if ensembl_id else ""
 
     def candidates_of(self, name: str) -> tuple[str, ...]:
@@ -94,11 +72,6 @@ class GeneReference:
 
         Former symbols and aliases, names with dots for hyphens (as R writes column names:
         ``HLA.DRA``) and names that a spreadsheet turned into a date are understood.
-
-        Parameters
-        ----------
-        name
-            Name as written in a matrix.
 
         Returns
         -------

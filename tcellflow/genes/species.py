@@ -43,19 +43,9 @@ class _Signs:
 
 
 def strip_genome_prefix(name: str) -> str:
-    """Take a human genome prefix off a gene name or id.
+    """Take a human genome prefix off a gene name or id: ``GRCh38_CD3E``, ``HUMAN_CD3E``.
 
     No gene symbol starts like this, so a prefix is dropped wherever it stands.
-
-    Parameters
-    ----------
-    name
-        For example ``GRCh38_CD3E``, ``__hg19_ENSG00000198851`` or ``HUMAN_CD3E``.
-
-    Returns
-    -------
-    str
-        The name without the prefix.
     """
     return _HUMAN_PREFIX.sub("", name, count=1) if name[:1] in PREFIX_LETTERS else name
 
@@ -70,7 +60,7 @@ def check_human(ids: Sequence[str], names: Sequence[str], *, where: object) -> N
     names
         Names as the file gives them.
     where
-        File concerned.
+        Named in errors as the place.
 
     Raises
     ------

@@ -58,13 +58,7 @@ class NameTally:
     examples: tuple[str, ...]
 
     def as_dict(self) -> dict[str, JsonValue]:
-        """Give the tally as JSON-ready data.
-
-        Returns
-        -------
-        dict
-            Keys ``count`` and ``examples``.
-        """
+        """Give the tally as JSON-ready data, ``count`` and ``examples``."""
         return {"count": self.count, "examples": list(self.examples)}
 
 
@@ -107,13 +101,7 @@ class GeneReport:
     merged: NameTally
 
     def as_dict(self) -> dict[str, JsonValue]:
-        """Give the report as JSON-ready data.
-
-        Returns
-        -------
-        dict
-            Three counts, and one tally per outcome.
-        """
+        """Give the report as JSON-ready data: three counts, and one tally per outcome."""
         numbers: dict[str, JsonValue] = {
             "n_input": self.n_input,
             "n_output": self.n_output,
@@ -148,12 +136,7 @@ class HarmonisedGenes:
     report: GeneReport
 
     def merge_columns(self, block: sparse.csr_matrix) -> sparse.csr_matrix:
-        """Sum the columns of a block of rows that belong to one gene.
-
-        Parameters
-        ----------
-        block
-            Rows of the matrix, shape (cells, input genes).
+        """Sum the columns of a block (cells, input genes) that belong to one gene.
 
         Returns
         -------
@@ -210,7 +193,7 @@ def harmonise_genes(
     names
         Gene names; may be empty or repeat the id.
     where
-        File concerned, for errors.
+        Named in errors as the place.
 
     Returns
     -------

@@ -117,15 +117,6 @@ def match_receptors(
 ) -> tuple[RawChains, ReceptorMatch]:
     """Bring the contigs of all receptor files onto the cells of the matrix.
 
-    Parameters
-    ----------
-    parts
-        Contigs of each file, at least one.
-    barcodes
-        Cells of the expression matrix.
-    matching
-        How names are matched.
-
     Returns
     -------
     raw : RawChains

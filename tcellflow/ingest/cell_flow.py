@@ -162,13 +162,7 @@ class CellFlow:
             )
 
     def kept_cells(self) -> NDArray[np.object_]:
-        """Give the names of the cells that stayed.
-
-        Returns
-        -------
-        numpy.ndarray
-            Object array of str, in file order.
-        """
+        """Give the names of the cells that stayed, in file order."""
         return self._source.barcodes[self._mask()]
 
     def _mask(self) -> NDArray[np.bool_]:
@@ -233,13 +227,7 @@ class CellFlow:
         return pd.concat([ours, rest.set_axis(ours.index)], axis=1)
 
     def account(self) -> dict[str, JsonValue]:
-        """Give the account of cells, genes, gate and proteins.
-
-        Returns
-        -------
-        dict
-            The part of qc.json that speaks of expression and proteins.
-        """
+        """Give the part of qc.json on cells, genes, gate and proteins."""
         tally = self._screen.tally.as_dict()
         cells: dict[str, JsonValue] = {
             "input": tally["n_input"],

@@ -58,12 +58,7 @@ class Expression:
     genes: HarmonisedGenes
 
     def take_genes(self, block: sparse.csr_matrix) -> sparse.csr_matrix:
-        """Take the gene columns of a block, those of one gene summed.
-
-        Parameters
-        ----------
-        block
-            Rows of the matrix, shape (cells, features).
+        """Take the gene columns of a block (cells, features), those of one gene summed.
 
         Returns
         -------

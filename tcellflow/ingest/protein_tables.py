@@ -89,27 +89,11 @@ class ProteinTables:
         self._blocks.append(sparse.csr_matrix(part[np.flatnonzero(is_kept)].astype(np.int32)))
 
     def has_adt(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Say which of the cells that stay have an antibody library.
-
-        Parameters
-        ----------
-        mask
-            Which cells of the matrix stay, shape (cells,).
-
-        Returns
-        -------
-        ndarray
-            Shape (cells that stay,).
-        """
+        """Say which of the cells that stay (in `mask`) have an antibody library."""
         return self._proteins.has_adt[mask]
 
     def tables(self, mask: NDArray[np.bool_]) -> dict[str, pd.DataFrame]:
-        """Lay out the counts of the cells that stay.
-
-        Parameters
-        ----------
-        mask
-            Which cells of the matrix stay, shape (cells,).
+        """Lay out the counts of the cells that stay (in `mask`).
 
         Returns
         -------
@@ -134,18 +118,7 @@ class ProteinTables:
         return tables if own.all() else {**tables, OBSM_HTO_COUNTS: counts.loc[:, ~own]}
 
     def account(self, mask: NDArray[np.bool_]) -> dict[str, JsonValue]:
-        """Count the antibodies and the cells without them.
-
-        Parameters
-        ----------
-        mask
-            Which cells of the matrix stay, shape (cells,).
-
-        Returns
-        -------
-        dict
-            The ``proteins`` part of qc.json.
-        """
+        """Count the antibodies and the cells without them: the ``proteins`` part of qc.json."""
         found: dict[str, JsonValue] = {
             **self._panel.as_dict(),
             "place": self._proteins.place,

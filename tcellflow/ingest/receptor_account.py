@@ -44,13 +44,7 @@ class GeneTally:
     not_functional: int
 
     def as_dict(self) -> dict[str, JsonValue]:
-        """Give the counts as JSON-ready data.
-
-        Returns
-        -------
-        dict
-            One key per level, ``renamed`` and ``not_functional``.
-        """
+        """Give the counts as JSON-ready data, one key per level, ``renamed`` and ``not_functional``."""
         counts: dict[str, JsonValue] = {str(level): self.levels.get(level, 0) for level in CallLevel}
         return {**counts, "renamed": self.renamed, "not_functional": self.not_functional}
 
@@ -120,20 +114,7 @@ class ReceptorTally:
 
 
 def tally_receptors(chosen: ChosenChains, cells: pd.DataFrame) -> ReceptorTally:
-    """Count what became of every contig and cell.
-
-    Parameters
-    ----------
-    chosen
-        Usable chains.
-    cells
-        Classes of the cells, from `summarise_cells`.
-
-    Returns
-    -------
-    ReceptorTally
-        Its parts add up.
-    """
+    """Count what became of every usable or dropped contig and every cell (of `summarise_cells`)."""
     chains = chosen.chains
     reasons = (why_not_embeddable(*pair) for pair in zip(chains["locus"], chains["junction_aa"], strict=True))
     return ReceptorTally(

@@ -66,13 +66,7 @@ class Distribution:
     counts: NDArray[np.int64]
 
     def as_dict(self) -> dict[str, JsonValue]:
-        """Give the histogram as JSON-ready data.
-
-        Returns
-        -------
-        dict
-            Keys ``edges`` and ``counts``.
-        """
+        """Give the histogram as JSON-ready data, ``edges`` and ``counts``."""
         return {"edges": [round(float(x), 4) for x in self.edges], "counts": self.counts.tolist()}
 
 
@@ -211,13 +205,7 @@ class Screen:
         }
 
     def distributions(self) -> dict[str, JsonValue]:
-        """Describe the measurements of all cells of the input.
-
-        Returns
-        -------
-        dict
-            Measurement to histogram; those without values are left out.
-        """
+        """Describe the measurements of all cells of the input, of those that have values."""
         found: dict[str, JsonValue] = {}
         for name in ("total_counts", "n_genes_by_counts", "pct_counts_mt"):
             parts = [getattr(metrics, name) for metrics in self._metrics]

@@ -63,19 +63,7 @@ class ValueReader:
         self.kind: MatrixContent = "counts"
 
     def read(self, block: sparse.csr_matrix, first: int) -> Values:
-        """Read the values of a block.
-
-        Parameters
-        ----------
-        block
-            Rows of the matrix, shape (cells, features).
-        first
-            Row that the block begins with.
-
-        Returns
-        -------
-        Values
-            Its genes.
+        """Read the gene values of a block (cells, features) that begins with row `first`.
 
         Raises
         ------

@@ -72,18 +72,7 @@ _MIN_NAME: Final = 3
 
 
 def find_kind(name: str) -> AntibodyKind:
-    """Tell proteins, isotype controls and sample hashtags apart by name.
-
-    Parameters
-    ----------
-    name
-        Name as the panel spells it.
-
-    Returns
-    -------
-    AntibodyKind
-        PROTEIN unless the name says otherwise.
-    """
+    """Tell proteins, isotype controls and sample hashtags apart by name; it is a protein otherwise."""
     if _HASHTAG.search(name):
         return AntibodyKind.HASHTAG
     plain = clean_name(name).translate(_GREEK)
@@ -120,11 +109,6 @@ def clean_name(name: str) -> str:
 def name_key(name: str) -> str:
     """Give the spelling under which an antibody name is looked up.
 
-    Parameters
-    ----------
-    name
-        Cleaned name.
-
     Returns
     -------
     str
@@ -137,11 +121,6 @@ def name_key(name: str) -> str:
 
 def name_variants(name: str) -> Iterator[str]:
     """Give the names an antibody may be known by, the most telling first.
-
-    Parameters
-    ----------
-    name
-        Name as the panel spells it.
 
     Yields
     ------

@@ -100,7 +100,7 @@ def name_antibodies(
     names
         Antibody names as the file spells them.
     where
-        File concerned, for errors.
+        Named in errors as the place.
 
     Returns
     -------

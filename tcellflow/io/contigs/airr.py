@@ -57,34 +57,13 @@ NO_ANCHORS_WARNING: Final = (
 
 
 def is_airr_table(columns: frozenset[str]) -> bool:
-    """Recognise a table in AIRR words.
-
-    Parameters
-    ----------
-    columns
-        Column names.
-
-    Returns
-    -------
-    bool
-        True even if required columns are missing, so that the error can name them.
-    """
+    """Recognise a table in AIRR words, even if columns are missing, so that the error can name them."""
     signs = {"cell_id", "sequence_id", "v_call", "j_call", "junction", "junction_aa", "productive", "locus"}
     return len(signs & columns) >= 3
 
 
 def read_airr_table(table: TextTable) -> RawChains:
-    """Read an AIRR rearrangement table, or a plain table in AIRR words.
-
-    Parameters
-    ----------
-    table
-        One row per contig.
-
-    Returns
-    -------
-    RawChains
-        Contigs of cells.
+    """Read the contigs of cells from an AIRR rearrangement table, or a plain table in AIRR words.
 
     Raises
     ------
@@ -106,7 +85,7 @@ def collect_airr(frame: pd.DataFrame, *, layout: str, where: Path) -> RawChains:
     layout
         What the file was recognised as.
     where
-        File concerned.
+        Named in errors as the place.
 
     Returns
     -------
@@ -137,11 +116,6 @@ def collect_airr(frame: pd.DataFrame, *, layout: str, where: Path) -> RawChains:
 
 def with_best_count(rows: pd.DataFrame) -> pd.DataFrame:
     """Fill ``umi_count`` from the best count the file has.
-
-    Parameters
-    ----------
-    rows
-        Contig rows.
 
     Returns
     -------

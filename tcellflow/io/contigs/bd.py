@@ -82,45 +82,18 @@ _PRODUCTIVITY: Final = {"productive": "True", "Non-functional": "False"}
 
 
 def is_bd_contig_table(columns: frozenset[str]) -> bool:
-    """Recognise a BD Rhapsody contig table.
-
-    Parameters
-    ----------
-    columns
-        Column names.
-
-    Returns
-    -------
-    bool
-        True even if some of its columns are missing.
-    """
+    """Recognise a BD Rhapsody contig table, even if some of its columns are missing."""
     return {"Cell_Index", "Chain_Type"} <= columns
 
 
 def is_bd_cell_table(columns: frozenset[str]) -> bool:
-    """Recognise a table with one row per cell and chains in AG and BD columns.
-
-    Parameters
-    ----------
-    columns
-        Column names.
-
-    Returns
-    -------
-    bool
-        True for the pipeline's own columns and for their short forms.
-    """
+    """Recognise one row per cell with chains in AG and BD columns, by their full or short names."""
     slots = (*_PIPELINE_SLOTS[:2], *_SHORT_SLOTS[:2])
     return "Cell_Index" in columns and any({slot.v_call, slot.residues} <= columns for slot in slots)
 
 
 def read_bd_contig_table(table: TextTable) -> RawChains:
     """Read a per-cell-chain, dominant or unfiltered contig table.
-
-    Parameters
-    ----------
-    table
-        One row per contig.
 
     Returns
     -------

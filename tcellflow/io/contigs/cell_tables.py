@@ -94,7 +94,7 @@ def read_slots(
     layout
         What the file was recognised as.
     where
-        File concerned.
+        Named in errors as the place.
     anchored
         Whether the CDR3 columns hold the anchors.
 
@@ -149,14 +149,7 @@ def _read_slot(
 
 
 def cell_names(frame: pd.DataFrame, table: TextTable) -> pd.Series:
-    """Find the cell names of a per-cell table.
-
-    Parameters
-    ----------
-    frame
-        Its `CELL_COLUMNS`.
-    table
-        The table, for the error.
+    """Find the cell names of a per-cell table among its `CELL_COLUMNS`.
 
     Returns
     -------

@@ -69,18 +69,7 @@ _BLOCK_CHARACTERS = 1 << 20
 
 
 def is_contig_table(columns: frozenset[str]) -> bool:
-    """Recognise a 10x contig table.
-
-    Parameters
-    ----------
-    columns
-        Column names.
-
-    Returns
-    -------
-    bool
-        True even if some of its columns are missing, so that the error can name them.
-    """
+    """Recognise a 10x contig table, even if columns are missing, so that the error can name them."""
     signs = {"barcode", "contig_id", "chain", "v_gene", "j_gene", "cdr3", "high_confidence", "is_cell"}
     return len(signs & columns) >= 4 and "cell_id" not in columns
 
@@ -127,12 +116,7 @@ def _collect(frame: pd.DataFrame, *, layout: str, where: Path) -> RawChains:
 
 
 def read_contig_json(path: Path) -> RawChains:
-    """Read ``all_contig_annotations.json``.
-
-    Parameters
-    ----------
-    path
-        UTF-8 JSON, a list of contigs; it is read contig by contig, so size does not matter.
+    """Read ``all_contig_annotations.json`` contig by contig, so that its size does not matter.
 
     Returns
     -------

@@ -58,13 +58,6 @@ _LAYOUTS: Final = (
 def read_receptors(path: Path, *, species: str = "human") -> RawChains:
     """Read the contigs of a receptor file.
 
-    Parameters
-    ----------
-    path
-        Any of the known layouts, plain or gzip.
-    species
-        Species of the sample.
-
     Returns
     -------
     RawChains

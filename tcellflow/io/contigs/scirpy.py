@@ -96,18 +96,7 @@ _FIELDS: Final = (
 
 
 def is_scirpy_table(columns: frozenset[str]) -> bool:
-    """Recognise scirpy's cell annotation, e.g. ``adata.obs`` saved as CSV.
-
-    Parameters
-    ----------
-    columns
-        Column names.
-
-    Returns
-    -------
-    bool
-        True for any generation.
-    """
+    """Recognise scirpy's cell annotation of any generation, e.g. ``adata.obs`` saved as CSV."""
     return bool({slot.residues for slots in _GENERATIONS for slot in slots} & columns)
 
 
@@ -134,17 +123,7 @@ def read_scirpy_table(table: TextTable) -> RawChains:
 
 
 def read_scirpy_file(path: Path) -> RawChains:
-    """Read receptors from an AnnData (.h5ad) or MuData (.h5mu) file.
-
-    Parameters
-    ----------
-    path
-        HDF5 file; in MuData every modality is looked at.
-
-    Returns
-    -------
-    RawChains
-        Its contigs.
+    """Read receptors from an AnnData (.h5ad) file, or from any modality of a MuData (.h5mu) file.
 
     Raises
     ------

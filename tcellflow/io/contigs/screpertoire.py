@@ -30,18 +30,7 @@ _ARMS: Final = 2
 
 
 def is_screpertoire_table(columns: frozenset[str]) -> bool:
-    """Recognise scRepertoire metadata.
-
-    Parameters
-    ----------
-    columns
-        Column names.
-
-    Returns
-    -------
-    bool
-        True with ``CTgene`` or ``CTaa``.
-    """
+    """Recognise scRepertoire metadata by ``CTgene`` or ``CTaa``."""
     return bool({"CTgene", "CTaa"} & columns)
 
 
@@ -78,7 +67,7 @@ def collect_screpertoire(frame: pd.DataFrame, cell_ids: pd.Series, *, where: Pat
     cell_ids
         (cells,) names.
     where
-        File concerned.
+        Named in errors as the place.
 
     Returns
     -------

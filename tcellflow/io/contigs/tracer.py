@@ -56,50 +56,17 @@ _IG_LETTERS: Final = "HKL"
 
 
 def is_tracer_table(columns: frozenset[str]) -> bool:
-    """Recognise TraCeR's chains in columns.
-
-    Parameters
-    ----------
-    columns
-        Column names.
-
-    Returns
-    -------
-    bool
-        True with ``cdr3_alpha`` or ``cdr3_beta``.
-    """
+    """Recognise TraCeR's chains in columns by ``cdr3_alpha`` or ``cdr3_beta``."""
     return bool({slot.residues for slot in TRACER_SLOTS} & columns)
 
 
 def is_pair_table(columns: frozenset[str]) -> bool:
-    """Recognise one alpha and one beta chain per cell.
-
-    Parameters
-    ----------
-    columns
-        Column names.
-
-    Returns
-    -------
-    bool
-        True with ``cdr3a`` or ``cdr3b``.
-    """
+    """Recognise one alpha and one beta chain per cell by ``cdr3a`` or ``cdr3b``."""
     return bool({slot.residues for slot in PAIR_SLOTS} & columns)
 
 
 def is_changeo_table(columns: frozenset[str]) -> bool:
-    """Recognise a Change-O table with cells, as BraCeR writes it.
-
-    Parameters
-    ----------
-    columns
-        Column names.
-
-    Returns
-    -------
-    bool
-        True even if some of its columns are missing.
-    """
+    """Recognise a Change-O table with cells, as BraCeR writes it, even if some columns are missing."""
     return {"CELL", "V_CALL"} <= columns
 
 

@@ -64,7 +64,7 @@ def read_row_starts(
     n_rows
         Rows (columns for CSC) the matrix must have.
     where
-        File concerned.
+        Named in errors as the place.
     rows
         What the compressed axis stands for, for messages.
 
@@ -107,16 +107,7 @@ def read_row_starts(
 
 
 def check_numeric(dataset: h5py.Dataset, kinds: str, *, where: object) -> None:
-    """Refuse a dataset that does not hold numbers.
-
-    Parameters
-    ----------
-    dataset
-        Any dataset.
-    kinds
-        Allowed kinds of numpy types: "i" and "u" for whole numbers, "f" for fractions.
-    where
-        File concerned.
+    """Refuse a dataset whose kind of type ("i", "u": whole numbers; "f": fractions) is not among `kinds`.
 
     Raises
     ------
@@ -147,7 +138,7 @@ def read_row_blocks(
     n_rows
         Most rows of a block.
     where
-        File concerned.
+        Named in errors as the place.
 
     Yields
     ------
@@ -190,7 +181,7 @@ def check_columns(
     first_row
         Row number of the block's first row.
     where
-        File concerned.
+        Named in errors as the place.
 
     Raises
     ------
@@ -229,7 +220,7 @@ def as_block(
     first_row
         Row number of the block's first row.
     where
-        File concerned.
+        Named in errors as the place.
 
     Returns
     -------

@@ -32,16 +32,6 @@ _BUILT_IN_FILTERS: Final = range(1, 256)  # the HDF Group's own; from 256 on the
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading; whatever the library cannot read becomes an input error.
 
-    Parameters
-    ----------
-    path
-        The file.
-
-    Yields
-    ------
-    h5py.File
-        Closed on leaving.
-
     Raises
     ------
     InputError
@@ -84,14 +74,7 @@ def _damage(error: Exception, path: Path) -> InputError:
 
 
 def open_dataset(group: h5py.Group, name: str, *, where: object) -> h5py.Dataset:
-    """Open a dataset for reading from front to back.
-
-    Parameters
-    ----------
-    group, name
-        Its place; the dataset must exist.
-    where
-        File concerned.
+    """Open a dataset, which must exist, for reading from front to back.
 
     Returns
     -------
@@ -139,19 +122,7 @@ def _load_filter(code: int, label: str, *, where: object) -> None:
 
 
 def read_strings(dataset: h5py.Dataset, *, where: object) -> NDArray[np.object_]:
-    """Read a one-dimensional dataset of names.
-
-    Parameters
-    ----------
-    dataset
-        Fixed-length or variable-length strings; numbers are spelt out.
-    where
-        File concerned.
-
-    Returns
-    -------
-    numpy.ndarray
-        Object array of str.
+    """Read a one-dimensional dataset of names as objects of str; numbers are spelt out.
 
     Raises
     ------

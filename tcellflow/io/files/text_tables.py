@@ -162,17 +162,7 @@ class TextTable:
 
 
 def open_text_table(path: Path) -> TextTable:
-    """Read the header of a delimited text file, plain or gzip.
-
-    Parameters
-    ----------
-    path
-        The file; lines that start with ``#`` in front of the header are skipped.
-
-    Returns
-    -------
-    TextTable
-        Its dialect and column names.
+    """Read the header of a delimited text file, plain or gzip; lines with ``#`` before it are skipped.
 
     Raises
     ------
@@ -247,18 +237,7 @@ def check_columns(table: TextTable, required: Sequence[str | tuple[str, ...]], *
 
 
 def show_columns(columns: Sequence[str]) -> str:
-    """List column names for an error message.
-
-    Parameters
-    ----------
-    columns
-        The names.
-
-    Returns
-    -------
-    str
-        The first 20, separated by commas.
-    """
+    """List the first 20 column names, separated by commas, for an error message."""
     shown = ", ".join(repr(name) if not name else name[:40] for name in columns[:_SHOWN_COLUMNS])
     return shown + (f" and {len(columns) - _SHOWN_COLUMNS} more" if len(columns) > _SHOWN_COLUMNS else "")
 

@@ -45,7 +45,7 @@ def parse_booleans(
     values
         Texts or booleans, None = missing; its name is used in the error.
     where
-        File concerned.
+        Named in errors as the place.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def parse_counts(values: pd.Series, *, where: object) -> npt.NDArray[np.float64]
     values
         Texts or numbers, None = missing; its name is used in the error.
     where
-        File concerned.
+        Named in errors as the place.
 
     Returns
     -------

@@ -31,18 +31,7 @@ _INDEX: Final = "_index"
 
 
 def list_places(file: h5py.File) -> set[str]:
-    """List the addresses that a contract may name.
-
-    Parameters
-    ----------
-    file
-        An open h5ad file.
-
-    Returns
-    -------
-    set of str
-        E.g. ``X``, ``layers/counts``, ``obs/sample_id``.
-    """
+    """List the addresses that a contract may name, e.g. ``X``, ``layers/counts``, ``obs/sample_id``."""
     places = {"X"} if "X" in file else set()
     for slot in (*_FRAMES, *_MAPPINGS):
         if isinstance(file.get(slot), h5py.Group):
@@ -54,18 +43,7 @@ def list_places(file: h5py.File) -> set[str]:
 
 
 def read_stamp(file: h5py.File) -> str:
-    """Read the contract's stamp.
-
-    Parameters
-    ----------
-    file
-        An open h5ad file.
-
-    Returns
-    -------
-    str
-        ``name/version``; empty without one.
-    """
+    """Read the contract's stamp, ``name/version``; empty without one."""
     item = file.get(f"uns/{UNS_KEY}/contract")
     if not isinstance(item, h5py.Dataset) or item.shape != ():
         return ""
@@ -74,20 +52,7 @@ def read_stamp(file: h5py.File) -> str:
 
 
 def find_file_faults(file: h5py.File, contract: AnnDataContract) -> list[Fault]:
-    """Compare an open cells file with its contract.
-
-    Parameters
-    ----------
-    file
-        The file.
-    contract
-        What it should hold.
-
-    Returns
-    -------
-    list of Fault
-        Everything wrong; empty when the file is valid.
-    """
+    """Compare an open cells file with its contract; no faults when it is valid."""
     stamp = read_stamp(file)
     faults = find_cells_faults(stamp, list_places(file), contract)
     if faults:

@@ -99,17 +99,7 @@ class CellsFile:
         return {key: json.loads(value) for key, value in notes.items()}
 
     def read_entry(self, name: str) -> Any:
-        """Read one entry of ``uns/tcellflow``.
-
-        Parameters
-        ----------
-        name
-            Its key.
-
-        Returns
-        -------
-        object
-            As anndata reads it.
+        """Read one entry of ``uns/tcellflow`` the way anndata does.
 
         Raises
         ------
@@ -119,17 +109,7 @@ class CellsFile:
         return self._read_item(f"uns/{UNS_KEY}", name)
 
     def read_obsm(self, key: str) -> Any:
-        """Read one table about the cells.
-
-        Parameters
-        ----------
-        key
-            Its name.
-
-        Returns
-        -------
-        pandas.DataFrame or numpy.ndarray
-            Rows in the order of `cell_ids`.
+        """Read one table about the cells, rows in the order of `cell_ids`.
 
         Raises
         ------
@@ -184,19 +164,7 @@ class CellsFile:
 
 
 def read_cells(path: Path, contract: AnnDataContract = CELLS) -> CellsFile:
-    """Open a cells file and check it against its contract.
-
-    Parameters
-    ----------
-    path
-        An .h5ad that tcellflow wrote.
-    contract
-        What it must hold.
-
-    Returns
-    -------
-    CellsFile
-        Tables and matrices are read when asked for.
+    """Open a cells file and check it against its contract; tables and matrices are read when asked for.
 
     Raises
     ------

@@ -20,19 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_element(group: h5py.Group, name: str, *, where: object) -> Any:
-    """Read one element the way anndata does.
-
-    Parameters
-    ----------
-    group, name
-        Its place; it must exist.
-    where
-        File concerned.
-
-    Returns
-    -------
-    object
-        A data frame, array, sparse matrix, mapping or scalar.
+    """Read one existing element the way anndata does.
 
     Raises
     ------
@@ -53,19 +41,7 @@ def read_element(group: h5py.Group, name: str, *, where: object) -> Any:
 
 
 def read_frame(group: h5py.Group, name: str, *, where: object) -> pd.DataFrame:
-    """Read a data frame.
-
-    Parameters
-    ----------
-    group, name
-        Its place; it must exist.
-    where
-        File concerned.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As anndata gives it.
+    """Read an existing data frame.
 
     Raises
     ------
@@ -83,19 +59,7 @@ def read_frame(group: h5py.Group, name: str, *, where: object) -> pd.DataFrame:
 
 
 def read_index(group: h5py.Group, *, where: object) -> NDArray[np.object_]:
-    """Read the row names of a data frame without the rest of it.
-
-    Parameters
-    ----------
-    group
-        The data frame's group.
-    where
-        File concerned.
-
-    Returns
-    -------
-    numpy.ndarray
-        Object array of str.
+    """Read the row names of a data frame without the rest of it, as objects of str.
 
     Raises
     ------
@@ -111,19 +75,7 @@ def read_index(group: h5py.Group, *, where: object) -> NDArray[np.object_]:
 
 
 def read_names(group: h5py.Group, name: str, *, where: object) -> NDArray[np.object_]:
-    """Read one column of names, stored as text or as categories.
-
-    Parameters
-    ----------
-    group, name
-        Its place; it must exist.
-    where
-        File concerned.
-
-    Returns
-    -------
-    numpy.ndarray
-        Object array of str; missing names are empty.
+    """Read one existing column of names as objects of str; missing ones are empty.
 
     Raises
     ------
@@ -137,29 +89,13 @@ def read_names(group: h5py.Group, name: str, *, where: object) -> NDArray[np.obj
 
 
 def mark_encoding(group: h5py.Group, encoding: str) -> None:
-    """Write the attributes by which anndata recognises an element.
-
-    Parameters
-    ----------
-    group
-        The element.
-    encoding
-        ``dict`` or ``csr_matrix``.
-    """
+    """Write the attributes by which anndata recognises a mapping or sparse matrix."""
     group.attrs["encoding-type"] = encoding
     group.attrs["encoding-version"] = "0.1.0"
 
 
 def write_element(group: h5py.Group, name: str, value: Any) -> None:
-    """Write one element the way anndata does, replacing what was there.
-
-    Parameters
-    ----------
-    group, name
-        Its place.
-    value
-        A data frame, array, mapping, string or number.
-    """
+    """Write one element the way anndata does, replacing what was there."""
     from anndata.io import write_elem  # noqa: PLC0415 (takes a second: only where a file is written)
 
     with warnings.catch_warnings():

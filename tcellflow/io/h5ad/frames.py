@@ -30,7 +30,7 @@ def as_storable(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
     frame
         Any data frame with distinct text column names.
     where
-        File or table concerned.
+        Named in errors as the place.
 
     Returns
     -------

@@ -74,17 +74,7 @@ class AnnDataMatrix(MatrixSource):
             return read_obsm_antibodies(file[self.matrix.root], self.barcodes, where=self.path)
 
     def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[sparse.csr_matrix]:
-        """Stream the matrix.
-
-        Parameters
-        ----------
-        n_rows
-            Most cells of a block.
-
-        Yields
-        ------
-        scipy.sparse.csr_matrix
-            (cells, features), values as stored.
+        """Stream the slot as CSR blocks, as `MatrixSource.blocks`.
 
         Raises
         ------
@@ -96,34 +86,12 @@ class AnnDataMatrix(MatrixSource):
 
 
 def is_anndata(file: h5py.File) -> bool:
-    """Tell whether an HDF5 file is laid out as AnnData.
-
-    Parameters
-    ----------
-    file
-        An open file.
-
-    Returns
-    -------
-    bool
-        True if it has obs, var and a place for matrices.
-    """
+    """Tell whether an HDF5 file is laid out as AnnData: obs, var and a place for matrices."""
     return "obs" in file and "var" in file and any(name in file for name in ("X", "layers", "raw"))
 
 
 def is_mudata(file: h5py.File) -> bool:
-    """Tell whether an HDF5 file is laid out as MuData.
-
-    Parameters
-    ----------
-    file
-        An open file.
-
-    Returns
-    -------
-    bool
-        True if it has a group of modalities.
-    """
+    """Tell whether an HDF5 file is laid out as MuData, with a group of modalities."""
     return isinstance(file.get("mod"), h5py.Group)
 
 

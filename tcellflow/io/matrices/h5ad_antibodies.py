@@ -47,15 +47,6 @@ def read_obsm_antibodies(
 ) -> AntibodyCounts | None:
     """Read the counts of antibodies and sample hashtags from obsm.
 
-    Parameters
-    ----------
-    root
-        The AnnData's group.
-    cell_ids
-        Names of its cells.
-    where
-        File concerned.
-
     Returns
     -------
     AntibodyCounts or None
@@ -125,13 +116,6 @@ def _as_counts(table: Any) -> sparse.csr_matrix | None:
 
 def read_modality_antibodies(root: h5py.Group, *, where: object) -> AntibodyCounts | None:
     """Read the antibody modality of a MuData file.
-
-    Parameters
-    ----------
-    root
-        The modality's group.
-    where
-        File concerned.
 
     Returns
     -------

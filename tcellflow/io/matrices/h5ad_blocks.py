@@ -38,23 +38,7 @@ _GATHERED_COLUMNS: Final = 1024
 def read_slot_blocks(
     file: h5py.File, slot: MatrixSlot, *, n_rows: int, where: object
 ) -> Iterator[sparse.csr_matrix]:
-    """Stream a slot, whatever its layout.
-
-    Parameters
-    ----------
-    file
-        The open file.
-    slot
-        As `choose_slot` gave it.
-    n_rows
-        Most cells of a block.
-    where
-        File concerned.
-
-    Yields
-    ------
-    scipy.sparse.csr_matrix
-        (cells, features), values as stored.
+    """Stream a slot as CSR blocks (up to `n_rows` cells, features), whatever its layout, values as stored.
 
     Raises
     ------
@@ -74,22 +58,7 @@ def read_slot_blocks(
 
 
 def _read_dense(group: h5py.Group, name: str, *, n_rows: int, where: object) -> Iterator[sparse.csr_matrix]:
-    """Stream a dense matrix; zeros are dropped, NaN is kept.
-
-    Parameters
-    ----------
-    group, name
-        Place of the dataset (cells, features).
-    n_rows
-        Most rows of a block; fewer where they would hold more than 32 MiB.
-    where
-        File concerned.
-
-    Yields
-    ------
-    scipy.sparse.csr_matrix
-        Values in the dtype of the file; int32 indices, sorted and distinct within each row.
-    """
+    """Stream a dense matrix; zeros are dropped, NaN is kept, and no block holds more than 32 MiB."""
     dataset = open_dataset(group, name, where=where)
     total, n_columns = dataset.shape
     row_bytes = max(n_columns * dataset.dtype.itemsize, 1)
@@ -109,26 +78,7 @@ def _read_columns(
     n_rows: int,
     where: object,
 ) -> Iterator[sparse.csr_matrix]:
-    """Stream a column-compressed (CSC) matrix row by row, gathering it in memory first.
-
-    Parameters
-    ----------
-    group
-        Holds ``data`` and ``indices``.
-    column_starts
-        As `tcellflow.io.files.csr_blocks.read_row_starts` gives them for the columns.
-    shape
-        (cells, features).
-    n_rows
-        Most rows of a block.
-    where
-        File concerned.
-
-    Yields
-    ------
-    scipy.sparse.csr_matrix
-        Values in the dtype of the file; int32 indices, sorted and distinct within each row.
-    """
+    """Stream a column-compressed (CSC) matrix row by row, gathering it in memory first."""
     _LOG.info(
         "%s: %s is stored by gene (CSC), so all %s values are gathered in memory; CSR would stream",
         where,

@@ -42,14 +42,7 @@ _TYPE_WORDS: Final = {
 
 
 def read_features(group: h5py.Group, *, where: object) -> FeatureTable:
-    """Read names, ids and types of the features from a var data frame.
-
-    Parameters
-    ----------
-    group
-        The group of var or raw/var.
-    where
-        File concerned.
+    """Read names, ids and types of the features from the data frame var or raw/var.
 
     Returns
     -------

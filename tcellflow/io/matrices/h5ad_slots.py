@@ -81,7 +81,7 @@ def choose_slot(root: h5py.Group, wanted: str | None, *, n_cells: int, where: ob
     n_cells
         Cells the matrix must have.
     where
-        File concerned.
+        Named in errors as the place.
 
     Returns
     -------

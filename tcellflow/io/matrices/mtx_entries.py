@@ -70,19 +70,7 @@ class Entries:
 
 
 def read_header(handle: BufferedIOBase, path: Path) -> MtxHeader:
-    """Read the lines in front of the entries.
-
-    Parameters
-    ----------
-    handle
-        At the beginning; left behind the line with the sizes.
-    path
-        File concerned.
-
-    Returns
-    -------
-    MtxHeader
-        The declared sizes.
+    """Read the lines in front of the entries; the handle is left behind the line with the sizes.
 
     Raises
     ------
@@ -125,21 +113,7 @@ def _next_line(handle: BufferedIOBase) -> str:
 
 
 def read_entries(handle: BufferedIOBase, header: MtxHeader, path: Path) -> Iterator[Entries]:
-    """Stream the entries behind the header.
-
-    Parameters
-    ----------
-    handle
-        As `read_header` left it.
-    header
-        What it gave.
-    path
-        File concerned.
-
-    Yields
-    ------
-    Entries
-        About 4 MiB of text each.
+    """Stream the entries behind the header, from about 4 MiB of text at a time.
 
     Raises
     ------

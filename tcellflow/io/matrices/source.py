@@ -151,18 +151,7 @@ class MatrixSource(ABC):
 
 
 def split_features(source: MatrixSource) -> FeatureSplit:
-    """Tell genes, antibodies and other features apart by their library type.
-
-    Parameters
-    ----------
-    source
-        An opened matrix.
-
-    Returns
-    -------
-    FeatureSplit
-        Three masks that together cover every feature once.
-    """
+    """Tell genes, antibodies and other features apart by library type: three masks cover each once."""
     types = source.features.types
     genes = types == GENE_EXPRESSION
     antibodies = types == ANTIBODY_CAPTURE

@@ -35,17 +35,7 @@ class TenxH5Matrix(MatrixSource):
     """A Cell Ranger HDF5 matrix; made by `open_tenx_h5`."""
 
     def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[sparse.csr_matrix]:
-        """Stream the matrix.
-
-        Parameters
-        ----------
-        n_rows
-            Most cells of a block.
-
-        Yields
-        ------
-        scipy.sparse.csr_matrix
-            (cells, features), counts as stored.
+        """Stream the matrix as CSR blocks, as `MatrixSource.blocks`.
 
         Raises
         ------
@@ -59,18 +49,7 @@ class TenxH5Matrix(MatrixSource):
 
 
 def find_tenx_groups(file: h5py.File) -> list[str]:
-    """List the groups that hold a Cell Ranger matrix.
-
-    Parameters
-    ----------
-    file
-        An open HDF5 file.
-
-    Returns
-    -------
-    list of str
-        ``["matrix"]`` for version 3, the genomes' names for version 2, else empty.
-    """
+    """List the groups that hold a Cell Ranger matrix: ``matrix`` (version 3) or the genomes' names (2)."""
     found = []
     for name in file:
         item = file.get(name)  # None where a link leads nowhere
@@ -80,17 +59,7 @@ def find_tenx_groups(file: h5py.File) -> list[str]:
 
 
 def open_tenx_h5(path: Path) -> TenxH5Matrix:
-    """Open a Cell Ranger HDF5 matrix.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    TenxH5Matrix
-        Names are read and checked; counts are not read yet.
+    """Open a Cell Ranger HDF5 matrix: names are read and checked, counts are not read yet.
 
     Raises
     ------

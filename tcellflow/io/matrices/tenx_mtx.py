@@ -53,17 +53,7 @@ class MtxMatrix(MatrixSource):
     matrix_path: Path
 
     def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[sparse.csr_matrix]:
-        """Stream the matrix.
-
-        Parameters
-        ----------
-        n_rows
-            Most cells of a block.
-
-        Yields
-        ------
-        scipy.sparse.csr_matrix
-            (cells, features), int32, or float64 where the header declares real numbers.
+        """Stream the matrix as CSR blocks, int32, or float64 where the header declares real numbers.
 
         Raises
         ------

@@ -31,18 +31,7 @@ class DigestCache:
         self._known: dict[tuple[Path, int, int, int], str] = {}
 
     def digest(self, path: Path) -> str:
-        """Give the sha256 of a file or folder.
-
-        Parameters
-        ----------
-        path
-            What to digest; it must exist.
-
-        Returns
-        -------
-        str
-            64 hexadecimal characters.
-        """
+        """Give the sha256 of an existing file or folder in hexadecimal."""
         if path.is_dir():
             return digest_file(path)
         status = path.stat()
@@ -100,20 +89,7 @@ class RunRecord:
         self._steps = _read_steps(self._path) if self._path.exists() else {}
 
     def is_current(self, step: str, fingerprint: Mapping[str, JsonValue]) -> bool:
-        """Tell whether a step's outputs are there, whole and unchanged, from the same inputs.
-
-        Parameters
-        ----------
-        step
-            Name of the step.
-        fingerprint
-            What it would run with now.
-
-        Returns
-        -------
-        bool
-            True if running it again would change nothing.
-        """
+        """Tell whether a step's outputs are there, whole and unchanged, from the same inputs."""
         known = self._steps.get(step)
         return (
             known is not None
@@ -123,30 +99,12 @@ class RunRecord:
         )
 
     def list_outputs(self, step: str) -> list[Path]:
-        """List the files that a step is known to have written.
-
-        Parameters
-        ----------
-        step
-            Name of the step.
-
-        Returns
-        -------
-        list of pathlib.Path
-            In the order of names; empty for an unknown step.
-        """
+        """List the files that a step is known to have written, by name; none for an unknown step."""
         known = self._steps.get(step)
         return [] if known is None else [self._folder / name for name in sorted(known.outputs)]
 
     def check_replaceable(self, step: str, names: Iterable[str]) -> None:
-        """Refuse to replace files that this record does not know.
-
-        Parameters
-        ----------
-        step
-            Name of the step.
-        names
-            Files it will write.
+        """Refuse to let a step replace files that this record does not know.
 
         Raises
         ------
@@ -163,17 +121,7 @@ class RunRecord:
                 )
 
     def begin(self, step: str, fingerprint: Mapping[str, JsonValue], names: Iterable[str]) -> None:
-        """Record that a step is about to write files.
-
-        Parameters
-        ----------
-        step
-            Name of the step.
-        fingerprint
-            What it runs with.
-        names
-            Files it will write.
-        """
+        """Record that a step, run with this fingerprint, is about to write files of these names."""
         known = self._steps[step].outputs if step in self._steps else {}
         unfinished = StepRecord(fingerprint, {**known, **dict.fromkeys(names)})
         self._write({**self._steps, step: unfinished})
@@ -188,35 +136,14 @@ class RunRecord:
             self._folder.rmdir()
 
     def finish(self, step: str, fingerprint: Mapping[str, JsonValue], outputs: Iterable[Path]) -> None:
-        """Record what a step has written, and remove its older files that it no longer writes.
-
-        Parameters
-        ----------
-        step
-            Name of the step.
-        fingerprint
-            What it ran with.
-        outputs
-            The finished files.
-        """
+        """Record what a step has written, and remove its older files that it no longer writes."""
         written: dict[str, str | None] = {path.name: self._digests.digest(path) for path in outputs}
         self._remove(step, keep=written)
         self._steps = {**self._steps, step: StepRecord(fingerprint, written)}
         self._write(self._steps)
 
     def forget(self, step: str) -> list[str]:
-        """Remove the outputs of a step that this run leaves out for want of input.
-
-        Parameters
-        ----------
-        step
-            Name of the step.
-
-        Returns
-        -------
-        list of str
-            Names of the files removed.
-        """
+        """Remove the outputs of a step that this run leaves out for want of input, and give their names."""
         if step not in self._steps:
             return []
         removed = self._remove(step, keep={})

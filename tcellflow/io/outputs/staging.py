@@ -56,17 +56,7 @@ class OutputSet:
         self._unheard = _UnheardErrors()
 
     def path(self, suffix: str) -> Path:
-        """Stage one output and give the path to write to.
-
-        Parameters
-        ----------
-        suffix
-            One of `OutputName`.
-
-        Returns
-        -------
-        pathlib.Path
-            The ``.part`` path; it takes its final name when the step ends.
+        """Stage one output (of `OutputName`) and give the ``.part`` path to write to until the step ends.
 
         Raises
         ------
@@ -120,13 +110,7 @@ class OutputSet:
         return finished
 
     def watch(self) -> AbstractContextManager[object]:
-        """Watch for errors that Python can only print, which `commit` then raises.
-
-        Returns
-        -------
-        contextlib.AbstractContextManager
-            Active while the step writes.
-        """
+        """Watch, while the step writes, for errors that Python can only print; `commit` then raises them."""
         return self._unheard
 
     def discard(self) -> None:

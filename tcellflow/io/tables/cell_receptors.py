@@ -51,19 +51,7 @@ class CellReceptors:
 
 
 def read_cell_receptors(path: Path, cells: CellsFile) -> CellReceptors:
-    """Read the receptors of a sample's cells.
-
-    Parameters
-    ----------
-    path
-        Receptors table.
-    cells
-        The cells file of the same sample.
-
-    Returns
-    -------
-    CellReceptors
-        Rows in the order of the cells.
+    """Read the receptors of a sample's cells from its receptors table, in the order of the cells.
 
     Raises
     ------

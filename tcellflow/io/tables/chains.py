@@ -39,20 +39,7 @@ _COLUMNS: Final = [
 
 
 def build_chain_table(chains: pd.DataFrame, *, sample_id: str) -> pa.Table:
-    """Lay out chosen chains as the chains table.
-
-    Parameters
-    ----------
-    chains
-        ``ChosenChains.chains``: ranked chains with donor.
-    sample_id
-        Sample of all chains.
-
-    Returns
-    -------
-    pyarrow.Table
-        One row per chain, in the order given, by the contract ``chains/1``.
-    """
+    """Lay out ranked chains with their donor as the chains table, one row each, in the order given."""
     schema = CHAINS.schema()
     columns = {
         **{name: chains[name] for name in chains.columns},
@@ -81,17 +68,7 @@ class ChainFiles:
 
 
 def read_chain_files(paths: tuple[Path, ...]) -> ChainFiles:
-    """Read and check chains files.
-
-    Parameters
-    ----------
-    paths
-        One or more chains.parquet.
-
-    Returns
-    -------
-    ChainFiles
-        Their rows.
+    """Read and check one or more chains files.
 
     Raises
     ------

@@ -47,13 +47,7 @@ class TableWriter:
         self._where = where
 
     def write(self, piece: pa.Table) -> None:
-        """Check and append rows.
-
-        Parameters
-        ----------
-        piece
-            Rows to append; columns are put into the contract's order. Keys are checked within the
-            piece alone.
+        """Check rows and append them in the contract's column order; keys are checked within the piece alone.
 
         Raises
         ------
@@ -246,18 +240,7 @@ def _find_version(stamp: str, contract: Table, path: Path) -> int:
 
 
 def read_table_note(path: Path) -> dict[str, JsonValue]:
-    """Read the provenance note of a Parquet table.
-
-    Parameters
-    ----------
-    path
-        A file written by `write_table`.
-
-    Returns
-    -------
-    dict
-        The note, empty if there is none.
-    """
+    """Read the provenance note of a Parquet table; empty if there is none."""
     metadata = pq.read_schema(path).metadata or {}
     note: dict[str, JsonValue] = json.loads(metadata.get(_NOTE_KEY, b"{}"))
     return note

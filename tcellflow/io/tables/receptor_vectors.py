@@ -54,11 +54,6 @@ class ReceptorVectors:
     def take(self, first: int, n_cells: int) -> tuple[Vectors, Vectors]:
         """Read the vectors of consecutive cells.
 
-        Parameters
-        ----------
-        first, n_cells
-            Which.
-
         Returns
         -------
         tuple of ndarray

@@ -45,24 +45,13 @@ class VectorScratch:
         self._file.close()
 
     def append(self, vectors: Vectors) -> None:
-        """Add rows at the end.
-
-        Parameters
-        ----------
-        vectors
-            (N, D) float32.
-        """
+        """Add rows (N, D) at the end."""
         rest = np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1).view(np.uint8).data
         while len(rest):  # a single write takes at most 2 GiB
             rest = rest[self._file.write(rest) :]
 
     def gather(self, rows: npt.NDArray[np.intp]) -> Vectors:
-        """Read rows.
-
-        Parameters
-        ----------
-        rows
-            (N,) row numbers; negative = missing.
+        """Read rows by their numbers (N,), in any order; negative = missing.
 
         Returns
         -------
