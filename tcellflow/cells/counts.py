@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MatrixContent = Literal["counts", "log1p_cp10k"]
 MAX_COUNT: Final = 2**31 - 1  # counts are stored as int32
+_MEND: Final = "give raw counts, e.g. as X or layers['counts'] of the h5ad file, or the 10x matrix itself"
 # log1p(10,000) = 9.2104: all counts of a cell in one gene
 _MAX_LOG1P_CP10K: Final = 9.22
 _SUM_TOLERANCE: Final = 0.02  # a few genes filtered after normalisation
@@ -105,7 +106,7 @@ def check_log_block(
         raise InputError(
             _tell_values(block, is_bad, "no log1p(counts per 10,000)", first_row, barcodes, feature_names),
             where=where,
-            mend=_mend(()),
+            mend=_MEND,
         )
     return _is_near(_sum_rows(block, np.expm1(values.astype(np.float64))))
 
@@ -132,7 +133,7 @@ def check_log_share(n_fitting: int, n_cells: int, *, where: object) -> None:
             f"the first cells hold log1p(counts per {COUNTS_PER_CELL:,}), but {n_cells - n_fitting:,} of "
             f"{n_cells:,} cells hold something else: their exp(x)-1 does not sum to {COUNTS_PER_CELL:,}",
             where=where,
-            mend=_mend(()),
+            mend=_MEND,
         )
 
 
@@ -195,7 +196,7 @@ class _Seen:
         return text
 
 
-def detect_matrix_kind(block: CsrBlock, *, where: object, other_slots: Sequence[str] = ()) -> MatrixContent:
+def detect_content(block: CsrBlock, *, where: object) -> MatrixContent:
     """Decide from a block of rows what a matrix holds.
 
     Parameters
@@ -204,8 +205,6 @@ def detect_matrix_kind(block: CsrBlock, *, where: object, other_slots: Sequence[
         Some rows of the matrix, shape (cells, genes); a thousand are plenty.
     where
         Named in errors as the place.
-    other_slots
-        Other matrices of the same file that may hold the counts, e.g. ``layers['counts']``.
 
     Returns
     -------
@@ -227,9 +226,8 @@ def detect_matrix_kind(block: CsrBlock, *, where: object, other_slots: Sequence[
     values = np.asarray(block.data)
     if values.size == 0:
         return "counts"
-    mend = _mend(other_slots)
     if not np.isfinite(values).all():
-        raise InputError("the matrix holds NaN or infinite values", where=where, mend=mend)
+        raise InputError("the matrix holds NaN or infinite values", where=where, mend=_MEND)
     if values.min() >= 0 and (values == np.trunc(values)).all():
         return "counts"
     seen = _look_at(block)
@@ -237,13 +235,13 @@ def detect_matrix_kind(block: CsrBlock, *, where: object, other_slots: Sequence[
         raise InputError(
             f"the matrix holds negative values and is no count matrix; it looks scaled (z-scored): {seen}",
             where=where,
-            mend=mend,
+            mend=_MEND,
         )
     is_near = _is_near(seen.logged_sums)
     if seen.high <= _MAX_LOG1P_CP10K and is_near.size and is_near.mean() >= _MIN_SHARE_OF_ROWS:
         return "log1p_cp10k"
     raise InputError(
-        f"the matrix holds no counts; it looks like {_guess(seen, block)}: {seen}", where=where, mend=mend
+        f"the matrix holds no counts; it looks like {_guess(seen, block)}: {seen}", where=where, mend=_MEND
     )
 
 
@@ -288,9 +286,3 @@ def _sum_powers_of_two(block: CsrBlock) -> NDArray[np.float64]:
 
 def _are_same(sums: NDArray[np.float64]) -> bool:
     return sums.size > 1 and float(np.std(sums)) < _SAME_SUMS * float(np.mean(sums))
-
-
-def _mend(other_slots: Sequence[str]) -> str:
-    if other_slots:
-        return f"give raw counts; they may be in {' or '.join(other_slots)} of this file: copy them into X"
-    return "give raw counts, e.g. as X or layers['counts'] of the h5ad file, or the 10x matrix itself"

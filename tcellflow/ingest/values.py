@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from tcellflow.cells.counts import check_counts_block, check_log_block, check_log_share, detect_matrix_kind
+from tcellflow.cells.counts import check_counts_block, check_log_block, check_log_share, detect_content
 from tcellflow.cells.normalise import recover_counts
 from tcellflow.errors import InputError
 
@@ -72,7 +72,9 @@ class ValueReader:
         """
         values = self._expression.take_genes(block)
         if first == 0:
-            self.kind = "counts" if _are_meant_as_counts(values) else self._detect(values)
+            self.kind = (
+                "counts" if _are_meant_as_counts(values) else detect_content(values, where=self._place)
+            )
         if self.kind == "counts":
             source, symbols = self._expression.source, self._expression.genes.symbols
             check_counts_block(values, first, source.barcodes, symbols, where=self._place)
@@ -92,9 +94,6 @@ class ValueReader:
         """
         if self.kind != "counts":
             check_log_share(self._n_log_rows, self._n_filled_rows, where=self._place)
-
-    def _detect(self, values: sparse.csr_matrix) -> MatrixContent:
-        return detect_matrix_kind(values, where=self._place)
 
     def _check_logs(self, values: sparse.csr_matrix, first: int) -> None:
         if _are_meant_as_counts(values) and values.data.any():

@@ -18,7 +18,7 @@ from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import CHAINS, EMBEDDINGS, RECEPTORS
 from tcellflow.errors import InputError
-from tcellflow.io.files.kinds import check_is_file
+from tcellflow.io.files.kinds import check_is_file, is_parquet
 from tcellflow.io.tables.documents import read_json
 from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.provenance import digest_file
@@ -68,7 +68,6 @@ _DEFAULT_NAMES: Final = (
 _ACCEPTED: Final = (
     "give qc.json, chains, receptors, embed.json, predictions, clonotypes or metrics.json files"
 )
-_PARQUET_MAGIC: Final = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -214,14 +213,14 @@ def recognise_file(path: Path) -> Role:
         If it cannot be read or is neither.
     """
     check_is_file(path)
-    with path.open("rb") as handle:
-        head = handle.read(4)
-    if head == _PARQUET_MAGIC:
+    if is_parquet(path):
         name = _read_contract_name(path)
         if name in _TABLES:
             return _TABLES[name][0]
         raise InputError("the table was not written by tcellflow", where=path, mend=_ACCEPTED)
-    if head.lstrip()[:1] != b"{":
+    with path.open("rb") as handle:
+        is_object = handle.read(4).lstrip().startswith(b"{")
+    if not is_object:
         raise InputError("the file is neither Parquet nor JSON", where=path, mend=_ACCEPTED)
     step = read_text(look_up(read_json(path), UNS_KEY), "step")
     if step in _NOTES:

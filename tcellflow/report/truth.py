@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from tcellflow.errors import InputError
 from tcellflow.io.files.kinds import check_is_file
+from tcellflow.io.files.text_tables import find_delimiter
 from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, State
 
 if TYPE_CHECKING:
@@ -107,8 +108,9 @@ def read_true_labels(path: Path) -> dict[str, str]:
         raise InputError(
             "the labels are not UTF-8 text", where=path, mend="save the table as CSV or TSV in UTF-8"
         ) from error
-    header = text.partition("\n")[0]
-    rows = csv.DictReader(io.StringIO(text), delimiter="\t" if "\t" in header else ",")
+    header, _, rest = text.partition("\n")
+    delimiter = find_delimiter(header, rest.partition("\n")[0], among="\t,") or ","
+    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     names = {(name or "").strip().lower(): name for name in rows.fieldnames or []}
     barcode = next((names[n] for n in _BARCODE_NAMES if n in names), None)
     label = next((names[n] for n in _LABEL_NAMES if n in names), None)

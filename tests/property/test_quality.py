@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from tcellflow.cells.counts import check_counts_block, detect_matrix_kind
+from tcellflow.cells.counts import check_counts_block, detect_content
 from tcellflow.cells.gate import gate_cells
 from tcellflow.cells.markers import GATE_GENES
 from tcellflow.cells.quality import QcTally, QcThresholds, find_removals, measure_cells
@@ -69,7 +69,7 @@ def test_scaled_counts_are_never_taken_for_counts(
     block.data *= factor
     is_whole = (block.data == np.trunc(block.data)).all()
     try:
-        kind = detect_matrix_kind(block, where="x")
+        kind = detect_content(block, where="x")
     except InputError:
         kind = "refused"
     assert (kind == "counts") == is_whole

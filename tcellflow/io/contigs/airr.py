@@ -1,7 +1,7 @@
 """AIRR rearrangement tables: tab-separated as the standard wants, or any CSV in its words.
 
-Invariant: ``junction_aa`` is taken with its anchors; a whole file without them is recognised, said
-so, and handed on as such. ``cdr3``, ``cdr3_aa`` and clone columns are never read.
+Invariant: ``junction_aa`` is taken with its anchors; a whole file without them is recognised, warned of and
+handed on as such. ``cdr3``, ``cdr3_aa`` and clone columns are never read.
 """
 
 from __future__ import annotations

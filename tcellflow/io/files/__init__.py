@@ -1,1 +1,1 @@
-"""Files of any content: kinds, compression, text and HDF5, and counts in blocks of cells."""
+"""Files of any content: what they are, text and HDF5, and counts in blocks of cells."""

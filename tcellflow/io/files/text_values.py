@@ -62,9 +62,9 @@ def parse_booleans(
     known = values.notna().to_numpy()
     words = values.astype(str).str.lower()
     true = words.isin(_TRUE).to_numpy() & known
-    strange = known & ~true & ~words.isin(_FALSE).to_numpy()
-    if strange.any():
-        row = int(np.argmax(strange))
+    unclear = known & ~true & ~words.isin(_FALSE).to_numpy()
+    if unclear.any():
+        row = int(np.argmax(unclear))
         raise InputError(
             f"column '{values.name}' holds {values.iloc[row]!r} in row {row + 1}: neither yes nor no",
             where=where,

@@ -1,1 +1,1 @@
-"""The cells file (.h5ad): reading, writing and checking what steps exchange."""
+"""The cells file (.h5ad) that steps exchange: writing, copying, reading and checking it."""
