@@ -142,7 +142,7 @@ def open_sample(
         return SampleInputs(None, None, alone, warnings=warnings)
     chains: ChosenChains | None = None
     match: ReceptorMatch | None = None
-    expression = _open_expression(gex)
+    expression = name_genes(open_matrix(gex))
     proteins = open_proteins(expression.source, expression.features, adt, matching)
     donors, notes = (None, ()) if donor is not None else _read_donors(expression.source, sample_id)
     if tcr:
@@ -159,9 +159,15 @@ def open_sample(
     return SampleInputs(expression, proteins, chains, donors, match, notes)
 
 
-def _open_expression(path: Path) -> Expression:
-    source = open_matrix(path)
-    features = split_features(source)
+def name_genes(source: MatrixSource) -> Expression:
+    """Bring the genes of an opened matrix under approved symbols.
+
+    Raises
+    ------
+    InputError
+        If it has cells but no genes, or its genes cannot be told apart.
+    """
+    path, features = source.path, split_features(source)
     names, ids = source.features.names[features.genes], source.features.ids[features.genes]
     if len(source.features) == 0 and len(source.barcodes):
         raise InputError(

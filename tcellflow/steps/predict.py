@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 
 from tcellflow.contracts.cells import CELLS
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
@@ -20,7 +19,12 @@ from tcellflow.errors import OptionsError
 from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import list_clusters, tabulate_clonotypes
 from tcellflow.inference.states.evidence_table import count_genes, list_frequent_genes, tabulate_gene_evidence
-from tcellflow.inference.states.prediction_table import tabulate_predictions
+from tcellflow.inference.states.prediction_table import (
+    OBS_COLUMNS,
+    OPTIONAL_OBS_COLUMNS,
+    name_obs_columns,
+    tabulate_predictions,
+)
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.inference.states.sample import CallOptions, call_sample
 from tcellflow.inference.states.sources import CellFacts
@@ -60,29 +64,6 @@ __all__ = ["CallOptions", "PredictOptions", "name_outputs", "predict"]
 _LOG = logging.getLogger(__name__)
 
 DEFAULT_BUNDLE: Final = "states"
-# Columns of obs in the annotated file, and where they come from; those without any value stay out.
-_OBS_COLUMNS: Final = {
-    "state": "state",
-    "predicted_state": "predicted_state",
-    "state_probability": "state_probability",
-    "state_entropy": "entropy",
-    "state_abstained": "abstained",
-    "state_abstain_reason": "abstain_reason",
-    "state_evidence": "state_evidence",
-    "state_lineage": "lineage",
-    "state_function": "function",
-    "state_cycle": "cycle",
-}
-_OPTIONAL_OBS_COLUMNS: Final = {
-    "state_model_agreement": "model_agreement",
-    "state_epistemic": "epistemic",
-    "state_ood_score": "ood_score",
-    "state_lineage_pooled": "lineage_pooled",
-    "state_cluster": "cluster",
-    "state_voted": "state_voted",
-    "state_vote_share": "vote_share",
-    "state_prediction_set": "prediction_set",
-}
 
 
 @dataclass(frozen=True)
@@ -316,16 +297,8 @@ def _write_annotated(
     path: Path, cells: CellsFile, predictions: pa.Table, latent: NDArray[np.float32], note: StepNote
 ) -> None:
     column = {name: predictions.column(name) for name in predictions.column_names}
-    filled = {
-        name: source
-        for name, source in _OPTIONAL_OBS_COLUMNS.items()
-        if source in column and column[source].null_count < len(column[source])
-    }
-    obs = pd.DataFrame(
-        {name: column[source].to_numpy() for name, source in {**_OBS_COLUMNS, **filled}.items()},
-        index=pd.Index(cells.cell_ids, dtype=object),
-    )
-    ours = {*_OBS_COLUMNS, *_OPTIONAL_OBS_COLUMNS}
+    obs = name_obs_columns(predictions)
+    ours = {*OBS_COLUMNS, *OPTIONAL_OBS_COLUMNS}
     if cells.stamp == CELLS.stamp:  # in an annotated file these columns are of an earlier predict
         for name in (name for name in obs.columns if name in cells.obs):
             _LOG.warning("the sample's own column '%s' is kept as '%s_input'", name, name)

@@ -34,3 +34,15 @@ def test_examples_run_as_printed(name, tmp_path):
 def test_pages_with_examples_have_some(name):
     """The pages whose examples are run do hold examples."""
     assert sum(block.language in {"bash", "python"} for block in blocks_of(ROOT / name)) >= 3
+
+
+@pytest.mark.slow
+def test_the_python_page_runs_as_one_notebook(tmp_path):
+    """The blocks of the page on Python run one after the other in one session, as in a notebook."""
+    text = "\n".join(b.text for b in blocks_of(ROOT / "docs" / "python.md") if b.language == "python")
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "Naive" in done.stdout
+    assert (tmp_path / "results" / "donor1.report.html").exists()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from tcellflow.contracts.predictions import PREDICTIONS
@@ -23,6 +24,30 @@ if TYPE_CHECKING:
     from tcellflow.inference.states.sample import SampleCalls
 
 DECIMALS: Final = 6  # beyond float32's own precision for probabilities; keeps tables equal across machines
+
+# Columns of obs in the annotated file, and where they come from; those without any value stay out.
+OBS_COLUMNS: Final = {
+    "state": "state",
+    "predicted_state": "predicted_state",
+    "state_probability": "state_probability",
+    "state_entropy": "entropy",
+    "state_abstained": "abstained",
+    "state_abstain_reason": "abstain_reason",
+    "state_evidence": "state_evidence",
+    "state_lineage": "lineage",
+    "state_function": "function",
+    "state_cycle": "cycle",
+}
+OPTIONAL_OBS_COLUMNS: Final = {
+    "state_model_agreement": "model_agreement",
+    "state_epistemic": "epistemic",
+    "state_ood_score": "ood_score",
+    "state_lineage_pooled": "lineage_pooled",
+    "state_cluster": "cluster",
+    "state_voted": "state_voted",
+    "state_vote_share": "vote_share",
+    "state_prediction_set": "prediction_set",
+}
 
 
 def tabulate_predictions(sample: SampleCalls) -> pa.Table:
@@ -81,6 +106,20 @@ def _list_optional(sample: SampleCalls) -> dict[str, Any]:
     if sample.prediction_sets is not None:
         columns["prediction_set"] = sample.prediction_sets
     return columns
+
+
+def name_obs_columns(predictions: pa.Table) -> pd.DataFrame:
+    """Name the predictions as obs does, indexed by cell; columns without any value stay out."""
+    column = {name: predictions.column(name) for name in predictions.column_names}
+    filled = {
+        name: source
+        for name, source in OPTIONAL_OBS_COLUMNS.items()
+        if source in column and column[source].null_count < len(column[source])
+    }
+    return pd.DataFrame(
+        {name: column[source].to_numpy() for name, source in {**OBS_COLUMNS, **filled}.items()},
+        index=pd.Index(column["barcode"].to_numpy(), dtype=object),
+    )
 
 
 def _name_columns(

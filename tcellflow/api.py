@@ -1,0 +1,213 @@
+"""The functions people import in a notebook; importing this module loads nothing heavy.
+
+Invariant: each name does what a command does, by the same code, and answers with the field's own objects.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import anndata as ad
+    import pandas as pd
+
+    from tcellflow.inference.session import Device
+    from tcellflow.inference.states import StatePredictor
+    from tcellflow.pipeline.in_memory import EmbeddedReceptors
+
+__all__ = ["StatePredictor", "embed_receptors", "predict_states", "run"]
+
+
+def __getattr__(name: str) -> object:
+    """Import `StatePredictor` where it is asked for: it brings ONNX Runtime."""
+    if name == "StatePredictor":
+        from tcellflow.inference.states import StatePredictor
+
+        return StatePredictor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def predict_states(
+    adata: ad.AnnData,
+    *,
+    bundle: str | Path = "states",
+    layer: str | None = None,
+    target_risk: float | None = None,
+    library_size_column: str | None = None,
+    ensemble: bool = False,
+    threads: int | None = None,
+    device: Device = "auto",
+) -> pd.DataFrame:
+    """Call the T-cell state of every cell, with the T-cell gate and abstention.
+
+    Parameters
+    ----------
+    adata
+        N cells with counts or log1p(counts per 10,000). Cells that tcellflow wrote keep their verdicts
+        ``is_t_cell`` and ``doublet_suspect``; others are judged by their genes, and by scirpy's
+        ``obs["chain_pairing"]`` where it is there.
+    bundle
+        Name or folder of a states bundle.
+    layer
+        Which matrix is read: a layer, ``"X"`` or ``"raw"``; by default the layer ``counts``, else X.
+    target_risk
+        Accepted share of wrong calls, 0-1; the bundle's default if not given.
+    library_size_column
+        Column of obs with each cell's molecules over all genes, where the object holds a selection of them.
+    ensemble
+        Whether the bundle's ensemble runs instead of the single model distilled from it.
+    threads, device
+        As in `StatePredictor`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per cell, indexed by ``obs_names``: the columns that ``annotated.h5ad`` has in obs (``state``,
+        ``state_probability``, ``state_abstain_reason`` …), ``is_t_cell`` and ``doublet_suspect``.
+
+    Raises
+    ------
+    InputError
+        If the matrix holds neither counts nor log1p(counts per 10,000), measures less than 25 % of the
+        bundle's panel, or cells or genes cannot be told apart.
+    BundleError
+        If the bundle is missing, damaged or of another task.
+    OptionsError
+        If the bundle cannot do what is asked, or the device is not there.
+    """
+    from tcellflow.pipeline.in_memory import call_states
+
+    return call_states(
+        adata,
+        bundle=bundle,
+        layer=layer,
+        target_risk=target_risk,
+        library_size_column=library_size_column,
+        ensemble=ensemble,
+        threads=threads,
+        device=device,
+    )
+
+
+def embed_receptors(
+    receptors: pd.DataFrame | ad.AnnData,
+    *,
+    backend: str = "native",
+    bundle: str | None = None,
+    force_tra: bool = False,
+    threads: int | None = None,
+    device: Device = "auto",
+) -> EmbeddedReceptors:
+    """Turn the receptor chains of cells into vectors.
+
+    Parameters
+    ----------
+    receptors
+        A table that tcellflow would read as a file, e.g. AIRR rearrangements or 10x contigs, one row per
+        chain; without a column that names the cells each row counts as a cell of its own. Or an AnnData
+        object with receptors as scirpy keeps them.
+    backend, bundle, force_tra
+        Which encoder, as ``tcellflow embed-tcr`` takes them.
+    threads, device
+        As in `StatePredictor`.
+
+    Returns
+    -------
+    EmbeddedReceptors
+        Cells in the order of ``obs_names``, or of their first row in the table.
+
+    Raises
+    ------
+    InputError
+        If the receptors cannot be read, or there are none.
+    BundleError
+        If the bundle is missing, damaged, of another task or backend, or knows beta chains alone.
+    OptionsError
+        If there is no such backend or device.
+    """
+    from tcellflow.pipeline.in_memory import embed_cells
+
+    return embed_cells(
+        receptors, backend=backend, bundle=bundle, force_tra=force_tra, threads=threads, device=device
+    )
+
+
+def run(  # noqa: PLR0913 (the options of the command)
+    output: str | Path,
+    *,
+    gex: str | Path | None = None,
+    tcr: str | Path | Sequence[str | Path] = (),
+    adt: str | Path | None = None,
+    prefix: str = "sample",
+    donor: str | None = None,
+    bundle: str = "states",
+    target_risk: float | None = None,
+    steps: Sequence[str] | None = None,
+    threads: int | None = None,
+    force: bool = False,
+) -> list[Path]:
+    """Run all steps for one sample, from its files to the report, as ``tcellflow run`` does.
+
+    Steps whose inputs, options and outputs are unchanged since an earlier run are kept.
+
+    Parameters
+    ----------
+    output
+        Output folder.
+    gex, tcr, adt
+        Expression, receptor files (one or several) and antibody counts; any may be missing.
+    prefix
+        Sample name: every file name starts with it.
+    donor
+        Donor of all cells; as the files say if not given, else the sample.
+    bundle
+        Name or folder of a states bundle.
+    target_risk
+        Accepted share of wrong calls, 0-1; the bundle's default if not given.
+    steps
+        Steps to run, in any order; all that there is input for if not given.
+    threads
+        CPU threads; those this process may use if not given.
+    force
+        Whether every step runs again, and files of other runs may be replaced.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The outputs of all steps, those kept included.
+
+    Raises
+    ------
+    TcellflowError
+        As the command: `InputError`, `ContractError`, `BundleError`, `OptionsError` or `OutputError`.
+    """
+    from tcellflow.pipeline import RunOptions, run_sample
+    from tcellflow.steps.predict import CallOptions, PredictOptions
+    from tcellflow.steps.preprocess import PreprocessOptions
+
+    files = (tcr,) if isinstance(tcr, str | Path) else tcr
+    place = Path(output)
+    options = RunOptions(
+        preprocess=PreprocessOptions(
+            output=place,
+            prefix=prefix,
+            gex=None if gex is None else Path(gex),
+            tcr=tuple(map(Path, files)),
+            adt=None if adt is None else Path(adt),
+            donor=donor,
+        ),
+        predict=PredictOptions(
+            cells=place,
+            output=place,
+            prefix=prefix,
+            bundle=bundle,
+            calls=CallOptions(target_risk=target_risk),
+        ),
+        steps=None if steps is None else tuple(steps),
+        threads=threads,
+        force=force,
+    )
+    return run_sample(options)

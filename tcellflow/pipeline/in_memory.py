@@ -1,0 +1,193 @@
+"""Cells and receptors in memory: the calls that the steps make of files, for a notebook.
+
+Invariant: a cell gets the call that `tcellflow run` gives it for a file with the same content, quality
+control apart, which is left to whoever holds the object; the object given is not changed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from tcellflow.cells.gate import gate_cells
+from tcellflow.cells.markers import find_markers
+from tcellflow.cells.normalise import log_normalise, sum_rows
+from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
+from tcellflow.inference.states.prediction_table import name_obs_columns, tabulate_predictions
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.inference.states.sample import CallOptions, call_sample
+from tcellflow.inference.states.sources import CellFacts
+from tcellflow.ingest.inputs import name_genes
+from tcellflow.ingest.values import LibrarySizes, ValueReader
+from tcellflow.io.matrices.in_memory import open_in_memory
+from tcellflow.io.tables.parquet import read_table
+from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
+from tcellflow.steps.preprocess import PreprocessOptions, preprocess
+from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, UNS_KEY, ChainPairing, OutputName, output_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import anndata as ad
+    from numpy.typing import NDArray
+
+    from tcellflow.inference.session import Device
+    from tcellflow.ingest.inputs import Expression
+
+_CELL_COLUMNS: Final = ("cell_id", "barcode")
+_VECTOR_KEYS: Final = {OBSM_TRA: "emb_tra", OBSM_TRB: "emb_trb", OBSM_PAIR: "emb_pair"}
+
+
+@dataclass(frozen=True)
+class EmbeddedReceptors:
+    """The receptors of N cells as vectors.
+
+    Parameters
+    ----------
+    cells
+        Pairing, clone and clone size, indexed by cell: the columns of ``receptors.parquet``.
+    obsm
+        ``X_tra``, ``X_trb`` and ``X_tcr`` (pairs), each (N, D) float32 in the order of `cells`; NaN where a
+        cell has no such chain. Ready for ``adata.obsm.update``.
+    """
+
+    cells: pd.DataFrame
+    obsm: dict[str, NDArray[np.float32]]
+
+
+def call_states(
+    adata: ad.AnnData,
+    *,
+    bundle: str | Path,
+    layer: str | None,
+    target_risk: float | None,
+    library_size_column: str | None,
+    ensemble: bool,
+    threads: int | None,
+    device: Device,
+) -> pd.DataFrame:
+    """Call the T-cell state of every cell: `tcellflow.api.predict_states`."""
+    predictor = StatePredictor(bundle, threads=threads, device=device, ensemble=ensemble)
+    cells = _Cells(name_genes(open_in_memory(adata, layer)), library_size_column)
+    is_t_cell, is_doublet = _judge_cells(adata, cells)
+    nothing = np.full(cells.n_obs, None, dtype=object)
+    facts = CellFacts(adata.obs_names.to_numpy(dtype=object), nothing, nothing, is_t_cell, is_doublet)
+    sample = call_sample(predictor, cells, facts, CallOptions(target_risk=target_risk))
+    found = name_obs_columns(tabulate_predictions(sample))
+    return found.assign(is_t_cell=is_t_cell, doublet_suspect=is_doublet)
+
+
+class _Cells:
+    """The cells of an expression as `CellSource`; the gate looks at their counts."""
+
+    where: Final = "AnnData"
+
+    def __init__(self, expression: Expression, library_size_column: str | None) -> None:
+        self._expression = expression
+        source = expression.source
+        self._sizes = None if library_size_column is None else LibrarySizes(source, library_size_column)
+        self.n_obs = len(source.barcodes)
+        self.gene_names = expression.genes.symbols
+
+    def blocks(self) -> Iterator[sparse.csr_matrix]:
+        """Stream log1p(counts per 10,000)."""
+        for _, _, logs in self.read():
+            yield logs
+
+    def read(self) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float64], sparse.csr_matrix]]:
+        """Stream counts, library sizes and log1p(counts per 10,000) of the same cells."""
+        reader, first = ValueReader(self._expression), 0
+        for block in self._expression.source.blocks():
+            values = reader.read(block, first)
+            sums = sum_rows(values.counts)
+            totals = sums.astype(np.float64) if self._sizes is None else self._sizes.of_rows(first, sums)
+            logs = values.logs
+            if logs is None:
+                parts = (log_normalise(values.counts, totals), values.counts.indices, values.counts.indptr)
+                logs = sparse.csr_matrix(parts, shape=values.counts.shape)
+            yield values.counts, np.nan_to_num(totals), logs
+            first += block.shape[0]
+        reader.check_end()
+
+
+def _judge_cells(adata: ad.AnnData, cells: _Cells) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell T cells and suspected doublets, unless tcellflow wrote it into the object before."""
+    if UNS_KEY in adata.uns and {"is_t_cell", "doublet_suspect"} <= set(adata.obs):
+        known = adata.obs[["is_t_cell", "doublet_suspect"]].to_numpy(dtype=bool)
+        return known[:, 0], known[:, 1]
+    pairing = None
+    if "chain_pairing" in adata.obs:
+        pairing = adata.obs["chain_pairing"].astype(object).fillna(ChainPairing.NO_IR).to_numpy(dtype=object)
+    markers, first = find_markers(cells.gene_names), 0
+    is_t_cell, is_doublet = np.zeros(cells.n_obs, dtype=bool), np.zeros(cells.n_obs, dtype=bool)
+    for counts, totals, _ in cells.read():
+        rows = slice(first, first + counts.shape[0])
+        of_rows = None if pairing is None else pairing[rows]
+        has_receptor = np.zeros(len(totals), dtype=bool) if of_rows is None else of_rows != ChainPairing.NO_IR
+        verdict = gate_cells(markers.gather(counts).gate, markers.present, totals, has_receptor, of_rows)
+        is_t_cell[rows], is_doublet[rows] = verdict.is_t_cell, verdict.doublet_suspect
+        first = rows.stop
+    return is_t_cell, is_doublet
+
+
+def embed_cells(
+    receptors: pd.DataFrame | ad.AnnData,
+    *,
+    backend: str,
+    bundle: str | None,
+    force_tra: bool,
+    threads: int | None,
+    device: Device,
+) -> EmbeddedReceptors:
+    """Turn the receptor chains of cells into vectors: `tcellflow.api.embed_receptors`."""
+    with tempfile.TemporaryDirectory(prefix="tcellflow-") as name:
+        folder = Path(name)
+        path, cell_ids = _write_receptors(receptors, folder)
+        preprocess(PreprocessOptions(output=folder, prefix="cells", tcr=(path,)))
+        asked = EmbedTcrOptions(
+            chains=(folder / output_name("cells", OutputName.CHAINS),),
+            output=folder,
+            prefix="cells",
+            backend=backend,
+            bundle=bundle,
+            force_tra=force_tra,
+            threads=threads,
+            device=device,
+        )
+        embed_tcr(asked)
+        embeddings = read_table(folder / output_name("cells", OutputName.EMBEDDINGS), EMBEDDINGS)
+        table = read_table(folder / output_name("cells", OutputName.RECEPTORS), RECEPTORS).to_pandas()
+    cells = table.set_index("cell_id").reindex(pd.Index(cell_ids, name="cell_id"))
+    rows_of = pd.Index(embeddings["emb_id"].to_numpy(), dtype=object)
+    vectors = np.array(embeddings["vector"].to_pylist(), np.float32).reshape(len(rows_of), -1)
+    missing = np.full((1, vectors.shape[1]), np.nan, np.float32)
+    vectors = np.concatenate([vectors, missing])  # where get_indexer gives -1
+    obsm = {key: vectors[rows_of.get_indexer(cells[column])] for key, column in _VECTOR_KEYS.items()}
+    return EmbeddedReceptors(cells.drop(columns=[*_VECTOR_KEYS.values(), "sample_id"]), obsm)
+
+
+def _write_receptors(receptors: pd.DataFrame | ad.AnnData, folder: Path) -> tuple[Path, NDArray[np.object_]]:
+    """Write receptors as the file that the readers know, and give the names of its cells."""
+    if not isinstance(receptors, pd.DataFrame):
+        import anndata as ad  # noqa: PLC0415 (takes a second)
+
+        path = folder / "receptors.h5ad"
+        obsm = {"airr": receptors.obsm["airr"]} if "airr" in receptors.obsm else None
+        ad.AnnData(obs=receptors.obs, obsm=obsm).write_h5ad(path)
+        return path, receptors.obs_names.to_numpy(dtype=object)
+    table = receptors
+    name = next((name for name in _CELL_COLUMNS if name in table), None)
+    if name is None:
+        table = table.assign(cell_id=np.arange(len(table)).astype(str))
+        name = "cell_id"
+        if "productive" not in table:
+            table = table.assign(productive="T")
+    path = folder / "receptors.tsv"
+    table.to_csv(path, sep="\t", index=False)
+    return path, table[name].astype(str).drop_duplicates().to_numpy(dtype=object)
