@@ -27,10 +27,11 @@ nextflow: .nxf/.ready  ## get the Nextflow that the pipeline is tested with (nee
 lint-nextflow: .venv-nf-core/.ready  ## nf-core's rules for modules, without the network
 	.venv/bin/python nextflow/lint_modules.py .venv-nf-core/bin/nf-core
 
-check: .venv/.ready  ## style, types, layers and docs
+check: .venv/.ready  ## style, types, layers, size of files and folders, and docs
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -m pytest -q tests/architecture
 	.venv/bin/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'tcellflow/*.py')
 	.venv/bin/python docs/make_reference.py --check
 
