@@ -86,7 +86,7 @@ def main() -> None:
         "| cells | macro-F1 | accuracy | macro-F1, corrected | accuracy, corrected |\n|---|---|---|---|---|"
     )
     for name, p, truth in samples:
-        correction = estimate_correction(p.astype(np.float32), reliability, threshold=threshold, n_strange=0)
+        correction = estimate_correction(p.astype(np.float32), reliability, threshold=threshold, n_ood=0)
         after = f"refused: {correction.refusal} | "
         if correction.weights is not None:
             weighed = p * correction.weights

@@ -31,7 +31,7 @@ from tcellflow.evaluation.classification import as_interval, draw_weights, weigh
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.receptors.encoder import find_encoder
 from tcellflow.inference.states.predictor import StatePredictor
-from tcellflow.inference.states.receptor_block import ReceptorBlock
+from tcellflow.inference.states.sources import ReceptorBlock
 from tcellflow.io.bundles.description import ENSEMBLE_FILE
 from tcellflow.training.cohorts.receptors import ReceptorFile, embed_files
 

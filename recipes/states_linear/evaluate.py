@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,23 +20,23 @@ from recipes.datasets.labels import CALIBRATION_SET, SETS
 from tcellflow.evaluation.classification import Calls, macro_f1, measure
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.states.abstention import choose_threshold
-from tcellflow.inference.states.predictor import StateCalls, StatePredictor, join_calls
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.inference.states.sources import MatrixCells
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.vocabulary import Lineage, State
 
+if TYPE_CHECKING:
+    from tcellflow.inference.states.calls import StateCalls
+
 SEED = 20250101
 LEAST_COVERAGE = 0.25  # what `tcellflow predict` refuses
-BLOCK = 1024
 
 
 def predict_set(predictor: StatePredictor, cells: LabelledSet) -> tuple[StateCalls, float]:
     """Predict a labelled set; gives the calls and the panel coverage."""
     panel = align_panel(cells.symbols, predictor.genes, predictor.bundle.panel.weights)
-    n = cells.expression.shape[0]
-    blocks = [cells.expression[start : start + BLOCK] for start in range(0, n, BLOCK)]
-    return join_calls(
-        [predictor.predict(panel.gather(block), panel.present) for block in blocks]
-    ), panel.coverage
+    source = MatrixCells(cells.expression, np.array(cells.symbols, dtype=object))
+    return predictor.call_cells(source, panel).calls, panel.coverage
 
 
 def evaluate_set(predictor: StatePredictor, cells: LabelledSet, threshold: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import ContractError
 from tcellflow.inference.receptors.account import summarise_embedding
-from tcellflow.inference.receptors.distinct_vectors import PIECE_ROWS, embed_uniques
+from tcellflow.inference.receptors.distinct_vectors import PIECE_ROWS, embed_distinct
 from tcellflow.inference.receptors.encoder import check_loci, choose_encoder
 from tcellflow.inference.receptors.similar import choose_similarity, name_clusters, tabulate_neighbours
 from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
@@ -28,7 +28,7 @@ from tcellflow.io.tables.chains import read_chain_files
 from tcellflow.io.tables.parquet import open_table_writer, write_json, write_table
 from tcellflow.io.tables.vector_scratch import VectorScratch, write_obsm_vectors
 from tcellflow.provenance import StepNote, digest_file
-from tcellflow.receptors.encoding.distinct import find_uniques
+from tcellflow.receptors.encoding.distinct import find_distinct
 from tcellflow.receptors.per_cell import describe_cells
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, OutputName
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tcellflow.inference.receptors.distinct_vectors import UniqueVectors
-    from tcellflow.inference.receptors.encoder import EncoderChoice, ReceptorEncoder
+    from tcellflow.inference.receptors.distinct_vectors import DistinctVectors
+    from tcellflow.inference.receptors.encoder import ChainEncoder, EncoderChoice
     from tcellflow.inference.receptors.similar import Similarity
     from tcellflow.inference.session import Device
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.io.tables.chains import ChainFiles
     from tcellflow.provenance import JsonValue
-    from tcellflow.receptors.encoding.distinct import UniqueReceptors, Which
+    from tcellflow.receptors.encoding.distinct import DistinctReceptors, Which
     from tcellflow.steps.progress import Progress
 
 DEFAULT_BACKEND: Final = "native"
@@ -168,16 +168,16 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
         encoder = choice.open(threads=options.threads, device=options.device)
         files = read_chain_files(options.chains)
         cells = None if options.gex is None else read_cells(options.gex)
-        uniques = find_uniques(files.chains, encoder.loci, which=options.which)
+        distinct = find_distinct(files.chains, encoder.loci, which=options.which)
         check_loci(
             encoder,
             files.chains,
             mend="name a bundle that learnt both with --bundle, or add --force-tra to embed them anyway",
         )
-        receptors = _describe_cells(files, cells, uniques)
+        receptors = _describe_cells(files, cells, distinct)
         note = _make_note(options, choice, similarity)
         with VectorScratch(outputs.folder, encoder.dimension) as scratch:
-            vectors = embed_uniques(encoder, uniques, scratch, progress=progress)
+            vectors = embed_distinct(encoder, distinct, scratch, progress=progress)
             if similarity is not None:
                 clusters = name_clusters(
                     receptors, vectors, similarity.cluster_distances, folder=outputs.folder
@@ -189,12 +189,12 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
         schema = RECEPTORS.schema(optional=receptors.columns)
         table = pa.Table.from_pandas(receptors, schema, preserve_index=False)
         write_table(paths[OutputName.RECEPTORS], table, RECEPTORS, note)
-        account = summarise_embedding(encoder, len(files.chains), receptors, uniques)
+        account = summarise_embedding(encoder, len(files.chains), receptors, distinct)
         write_json(paths[OutputName.EMBED_QC], account, note)
         return outputs.commit()
 
 
-def _describe_cells(files: ChainFiles, cells: CellsFile | None, uniques: UniqueReceptors) -> pd.DataFrame:
+def _describe_cells(files: ChainFiles, cells: CellsFile | None, distinct: DistinctReceptors) -> pd.DataFrame:
     names = [*_CELL, "donor"]
     if cells is None:
         rows = files.chains[names].drop_duplicates(_CELL)
@@ -211,9 +211,9 @@ def _describe_cells(files: ChainFiles, cells: CellsFile | None, uniques: UniqueR
         clones[pd.isna(clones)] = None
         receptors["clone_id"] = clones
         receptors["clone_size"] = pd.arrays.IntegerArray(sizes.astype(np.int32), sizes == 0)
-    places = uniques.cells.index.get_indexer(pd.MultiIndex.from_frame(receptors[_CELL]))
-    for name in uniques.cells.columns:
-        keys = np.array([*uniques.cells[name], None], dtype=object)
+    places = distinct.cells.index.get_indexer(pd.MultiIndex.from_frame(receptors[_CELL]))
+    for name in distinct.cells.columns:
+        keys = np.array([*distinct.cells[name], None], dtype=object)
         receptors[name] = keys[places]  # -1 takes the None at the end
     return receptors
 
@@ -254,8 +254,8 @@ def _make_note(options: EmbedTcrOptions, choice: EncoderChoice, similarity: Simi
 
 def _write_vectors(
     paths: dict[str, Path],
-    encoder: ReceptorEncoder,
-    vectors: UniqueVectors,
+    encoder: ChainEncoder,
+    vectors: DistinctVectors,
     similarity: Similarity | None,
     note: StepNote,
 ) -> None:
@@ -276,7 +276,7 @@ def _write_vectors(
                 writer.write(table)
 
 
-def _describe_encoder(encoder: ReceptorEncoder) -> dict[str, str]:
+def _describe_encoder(encoder: ChainEncoder) -> dict[str, str]:
     return {
         "backend": encoder.name,
         "bundle_name": encoder.bundle.description.name if encoder.bundle else "null",
@@ -287,7 +287,7 @@ def _describe_encoder(encoder: ReceptorEncoder) -> dict[str, str]:
 
 
 def _write_embedded(
-    path: Path, cells: CellsFile, receptors: pd.DataFrame, vectors: UniqueVectors, note: StepNote
+    path: Path, cells: CellsFile, receptors: pd.DataFrame, vectors: DistinctVectors, note: StepNote
 ) -> None:
     names = [*_OBS_COLUMNS, *(name for name in _CLUSTER_COLUMNS if name in receptors)]
     obs = receptors[names].set_axis(pd.Index(cells.cell_ids))

@@ -20,9 +20,10 @@ from tcellflow.errors import OptionsError
 from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import list_clusters, tabulate_clonotypes
 from tcellflow.inference.states.evidence_table import count_genes, list_frequent_genes, tabulate_gene_evidence
+from tcellflow.inference.states.options import CallOptions
 from tcellflow.inference.states.prediction_table import tabulate_predictions
 from tcellflow.inference.states.predictor import StatePredictor
-from tcellflow.inference.states.sample import CallOptions, call_sample
+from tcellflow.inference.states.sample import call_sample
 from tcellflow.inference.states.sources import CellFacts
 from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
 from tcellflow.io.outputs.staging import stage_outputs

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from tcellflow.contracts.layout import lay_out
 from tcellflow.contracts.predictions import CLONOTYPES
 from tcellflow.inference.states.calls import entropy_of
-from tcellflow.inference.states.prediction_table import lay_out
 from tcellflow.vocabulary import Function, Lineage, State
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tcellflow.inference.states.abstention import Verdicts
     from tcellflow.inference.states.calls import StateCalls
-    from tcellflow.inference.states.verdicts import Verdicts
     from tcellflow.io.tables.cell_receptors import CellReceptors
 
 # Weight of the sample's mean in a clone's mean, in cells: a clone of two leans half on the sample.

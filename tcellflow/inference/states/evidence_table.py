@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from tcellflow.contracts.layout import lay_out
 from tcellflow.contracts.predictions import GENE_EVIDENCE
 from tcellflow.inference.states.gene_evidence import EXAMPLES, find_gene_effects, learn_responses
-from tcellflow.inference.states.prediction_table import lay_out
-from tcellflow.inference.states.receptor_block import ReceptorBlock
-from tcellflow.inference.states.sources import gather_blocks
+from tcellflow.inference.states.sources import ReceptorBlock, gather_blocks
 from tcellflow.vocabulary import GeneSide, State
 
 if TYPE_CHECKING:

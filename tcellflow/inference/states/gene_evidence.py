@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.inference.states.predictor import StatePredictor
-    from tcellflow.inference.states.receptor_block import ReceptorBlock
+    from tcellflow.inference.states.sources import ReceptorBlock
 
 SHORTLIST: Final = 127  # genes asked of each cell: with the cell itself half a batch
 EXAMPLES: Final = 4  # cells per state of which every gene is asked, to choose those lists

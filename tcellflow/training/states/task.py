@@ -14,8 +14,7 @@ import torch
 from torch.nn import functional
 
 from tcellflow.models.axes import AxesConfig, AxesNetwork
-from tcellflow.states.axes import STATES
-from tcellflow.states.labels import possible_joint, resting_states
+from tcellflow.states.axes import STATES, possible_joint, resting_states
 from tcellflow.training.states.batches import BatchOptions, StateBatches
 from tcellflow.training.states.cells import measure_scales
 from tcellflow.training.states.losses import (

@@ -22,8 +22,7 @@ from tcellflow.inference.receptors.encoder import choose_encoder, find_encoder
 from tcellflow.models.exported_states import Calibration
 from tcellflow.models.seed import SeedEnsemble
 from tcellflow.receptors.encoding.sequences import ChainSequences
-from tcellflow.states.axes import STATES
-from tcellflow.states.labels import possible_joint
+from tcellflow.states.axes import STATES, possible_joint
 from tcellflow.training.cohorts.cells import read_cohort, read_receptor_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
 from tcellflow.training.cohorts.receptors import embed_cohorts
