@@ -7,7 +7,6 @@ change no byte; a missing chain is null (NaN in the h5ad), never a constant vect
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -30,6 +29,7 @@ from tcellflow.io.tables.vector_scratch import VectorScratch, write_obsm_vectors
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.encoding.distinct import find_distinct
 from tcellflow.receptors.per_cell import describe_cells
+from tcellflow.steps.options import EmbedTcrOptions
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, OutputName
 
@@ -42,94 +42,20 @@ if TYPE_CHECKING:
     from tcellflow.inference.receptors.distinct_vectors import DistinctVectors
     from tcellflow.inference.receptors.encoder import ChainEncoder, EncoderChoice
     from tcellflow.inference.receptors.similar import Similarity
-    from tcellflow.inference.session import Device
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.io.tables.chains import ChainFiles
     from tcellflow.provenance import JsonValue
-    from tcellflow.receptors.encoding.distinct import DistinctReceptors, Which
+    from tcellflow.receptors.encoding.distinct import DistinctReceptors
     from tcellflow.steps.progress import Progress
 
-DEFAULT_BACKEND: Final = "native"
+__all__ = ["EmbedTcrOptions", "embed_tcr"]
+
 _CELL: Final = ["sample_id", "cell_id"]
 _OBSM_KEYS: Final = {OBSM_TRA: "emb_tra", OBSM_TRB: "emb_trb", OBSM_PAIR: "emb_pair"}
 _OBS_COLUMNS: Final = (
     "has_tra", "has_trb", "chain_pairing", "receptor_type", "receptor_subtype", "clone_id", "clone_size",
 )  # fmt: skip
 _CLUSTER_COLUMNS: Final = ("receptor_cluster", "receptor_cluster_size")
-
-
-@dataclass(frozen=True)
-class EmbedTcrOptions:
-    """Options of embed-tcr.
-
-    Parameters
-    ----------
-    chains
-        One or more chains tables; distinct chains of all are computed once.
-    output
-        Output folder.
-    prefix
-        Sample name in front of the file names.
-    gex
-        Cells file; then every cell of it has a row, and a copy with vectors is written.
-    backend
-        Encoder, see `tcellflow.inference.receptors.encoder.BACKENDS`.
-    bundle
-        Name or folder of a receptors bundle; the backend's own if not given.
-    force_tra
-        Whether alpha chains are embedded by weights that know beta chains alone (tcr-bert).
-    which
-        "first": the first-ranked chain of each arm. "all": second and further chains too.
-    neighbours
-        Nearest receptors listed for each distinct one; 0 = no list and no clusters.
-    cluster_distance
-        Greatest cosine distance of a step within a cluster; measured ones of the backend if not given.
-    h5ad
-        Whether the copy of the cells file is written.
-    device
-        ``cpu``, ``cuda`` or ``auto``.
-    threads
-        CPU threads, which change no result; None = those this process may use.
-    force
-        Whether finished outputs may be replaced.
-    """
-
-    chains: tuple[Path, ...]
-    output: Path
-    prefix: str
-    gex: Path | None = None
-    backend: str = DEFAULT_BACKEND
-    bundle: str | None = None
-    force_tra: bool = False
-    which: Which = "first"
-    neighbours: int = 0
-    cluster_distance: float | None = None
-    h5ad: bool = True
-    device: Device = "auto"
-    threads: int | None = None
-    force: bool = False
-
-
-def name_outputs(options: EmbedTcrOptions) -> tuple[str, ...]:
-    """Name the files that embed-tcr writes.
-
-    Parameters
-    ----------
-    options
-        What to embed, and how.
-
-    Returns
-    -------
-    tuple of str
-        Some of `OutputName`.
-    """
-    return (
-        OutputName.EMBEDDINGS,
-        OutputName.RECEPTORS,
-        OutputName.EMBED_QC,
-        *((OutputName.NEIGHBOURS,) if options.neighbours else ()),
-        *((OutputName.EMBEDDED,) if options.gex is not None and options.h5ad else ()),
-    )
 
 
 def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[Path]:
@@ -145,7 +71,7 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
     Returns
     -------
     list of pathlib.Path
-        ``<prefix>.`` and the names that `name_outputs` gives.
+        ``<prefix>.`` and `EmbedTcrOptions.output_names`.
 
     Raises
     ------
@@ -164,7 +90,7 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
     choice = choose_encoder(options.backend, options.bundle, force_tra=options.force_tra)
     similarity = choose_similarity(options.neighbours, options.cluster_distance, choice.backend)
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
-        paths = {name: outputs.path(name) for name in name_outputs(options)}
+        paths = {name: outputs.path(name) for name in options.output_names}
         encoder = choice.open(threads=options.threads, device=options.device)
         files = read_chain_files(options.chains)
         cells = None if options.gex is None else read_cells(options.gex)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -29,10 +29,12 @@ from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.cell_receptors import read_cell_receptors
 from tcellflow.io.tables.csv import write_csv_table
-from tcellflow.io.tables.parquet import check_is_file, open_table_writer, write_json, write_table
+from tcellflow.io.tables.parquet import open_table_writer, write_json, write_table
 from tcellflow.io.tables.receptor_vectors import open_receptor_vectors
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.contigs import as_texts
+from tcellflow.steps.inputs import check_is_file
+from tcellflow.steps.options import PredictOptions
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OBSM_STATE, OBSM_STATE_PROBABILITIES, OutputName, State
 
@@ -44,20 +46,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tcellflow.inference.session import Device
     from tcellflow.inference.states.sample import SampleCalls
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.io.tables.cell_receptors import CellReceptors
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
     from tcellflow.provenance import JsonValue
-    from tcellflow.states.axes import EffectorMemoryAs
     from tcellflow.steps.progress import Progress
 
-__all__ = ["CallOptions", "PredictOptions", "name_outputs", "predict"]
+__all__ = ["CallOptions", "PredictOptions", "predict"]
 
 _LOG = logging.getLogger(__name__)
 
-DEFAULT_BUNDLE: Final = "states"
 # Columns of obs in the annotated file, and where they come from; those without any value stay out.
 _OBS_COLUMNS: Final = {
     "state": "state",
@@ -83,81 +82,6 @@ _OPTIONAL_OBS_COLUMNS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class PredictOptions:
-    """Options of predict.
-
-    Parameters
-    ----------
-    cells
-        Cells file of preprocess.
-    output
-        Output folder.
-    prefix
-        Sample name in front of the file names.
-    receptors
-        Receptors table of embed-tcr, for the clones; else those of the cells file.
-    embeddings
-        Embeddings table of embed-tcr, for bundles that take receptors; needs `receptors`.
-    bundle
-        Name or folder of a states bundle.
-    ensemble
-        Whether the bundle's ensemble runs instead of the single model distilled from it.
-    device
-        ``cpu``, ``cuda`` or ``auto``.
-    threads
-        Threads; those this process may use if not given.
-    effector_memory_as
-        Whether effector memory counts as Memory or as Effector.
-    calls
-        What is asked of the calls.
-    evidence_genes
-        Most genes listed for and against each call; 0 = no list.
-    h5ad
-        Whether the annotated copy of the cells file is written.
-    force
-        Whether finished outputs may be replaced.
-    """
-
-    cells: Path
-    output: Path
-    prefix: str
-    receptors: Path | None = None
-    embeddings: Path | None = None
-    bundle: str = DEFAULT_BUNDLE
-    ensemble: bool = False
-    device: Device = "auto"
-    threads: int | None = None
-    effector_memory_as: EffectorMemoryAs = "memory"
-    calls: CallOptions = field(default_factory=CallOptions)
-    evidence_genes: int = 0
-    h5ad: bool = True
-    force: bool = False
-
-
-def name_outputs(options: PredictOptions) -> tuple[str, ...]:
-    """Name the files that predict writes.
-
-    Parameters
-    ----------
-    options
-        What to predict, and how.
-
-    Returns
-    -------
-    tuple of str
-        Some of `OutputName`.
-    """
-    return (
-        OutputName.PREDICTIONS,
-        OutputName.PREDICTIONS_CSV,
-        OutputName.CLONOTYPES,
-        OutputName.METRICS,
-        *((OutputName.GENE_EVIDENCE,) if options.evidence_genes else ()),
-        *((OutputName.ANNOTATED,) if options.h5ad else ()),
-    )
-
-
 def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path]:
     """Predict the states of a sample's cells.
 
@@ -171,7 +95,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
     Returns
     -------
     list of pathlib.Path
-        ``<prefix>.`` and the names that `name_outputs` gives.
+        ``<prefix>.`` and `PredictOptions.output_names`.
 
     Raises
     ------
@@ -189,7 +113,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
         If an output cannot be written, or exists without `force`.
     """
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
-        paths = {name: outputs.path(name) for name in name_outputs(options)}
+        paths = {name: outputs.path(name) for name in options.output_names}
         predictor = StatePredictor(
             options.bundle,
             threads=options.threads,
