@@ -24,7 +24,8 @@ from benchmarks.states.held_out import SEED
 from recipes.datasets.cells import read_set
 from recipes.datasets.features import choose_panel
 from recipes.datasets.labels import find_set
-from tcellflow.evaluation.classification import as_interval, draw_weights, weighted_macro_f1
+from tcellflow.evaluation.classification import weighted_macro_f1
+from tcellflow.evaluation.intervals import as_interval, draw_weights
 from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.receptors.encoding.sequences import ChainSequences
 
