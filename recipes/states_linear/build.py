@@ -281,9 +281,8 @@ def fit_curve(calls: Any, cells: LabelledSet) -> list[dict[str, float]]:
     known = np.array([state is not None for state in cells.state])
     truth = np.array([str(state) for state in cells.state[known]], dtype=object)
     is_right = np.asarray(truth == calls.predicted_state[known], dtype=bool)
-    return coverage_risk_curve(
-        calls.confidence[known].astype(np.float64), is_right, least_cells=LEAST_CALLED_CELLS
-    )
+    confidence = calls.confidence[known].astype(np.float64)
+    return coverage_risk_curve(confidence, is_right, least_cells=LEAST_CALLED_CELLS)
 
 
 def measure_reference(calls: Any) -> dict[str, Any]:

@@ -70,16 +70,5 @@ class RunOptions:
         self.preprocess.check_inputs()
 
     def path(self, suffix: str) -> Path:
-        """Give the path of an output.
-
-        Parameters
-        ----------
-        suffix
-            One of `OutputName`.
-
-        Returns
-        -------
-        pathlib.Path
-            Its place in the output folder.
-        """
+        """Give the path of an output."""
         return self.output / output_name(self.prefix, suffix)

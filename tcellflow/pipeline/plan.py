@@ -71,16 +71,6 @@ class PlannedStep:
 def plan_steps(options: RunOptions) -> list[PlannedStep]:
     """Plan a run.
 
-    Parameters
-    ----------
-    options
-        What to run, and how.
-
-    Returns
-    -------
-    list of PlannedStep
-        In the order they run.
-
     Raises
     ------
     OptionsError

@@ -57,13 +57,6 @@ def check_is_file(path: Path) -> None:
 def find_default_files(folder: Path, prefix: str) -> tuple[Path, ...]:
     """Find a sample's files under the names the steps gave them.
 
-    Parameters
-    ----------
-    folder
-        Output folder of the steps.
-    prefix
-        Sample name in front of the file names.
-
     Returns
     -------
     tuple of pathlib.Path

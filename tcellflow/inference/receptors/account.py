@@ -25,17 +25,6 @@ def summarise_embedding(
 ) -> dict[str, JsonValue]:
     """Count what was embedded, and what was not and why.
 
-    Parameters
-    ----------
-    encoder
-        What embedded them.
-    n_chains
-        Chains given.
-    receptors
-        Rows of the receptors table.
-    distinct
-        Distinct chains and pairs.
-
     Returns
     -------
     dict

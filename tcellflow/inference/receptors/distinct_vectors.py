@@ -1,6 +1,6 @@
 """Vectors of distinct chains and pairs, in the order of the embeddings table.
 
-Invariant: the network sees each distinct chain once, however many pairs it is in; what it said is on
+Invariant: the network sees each distinct chain once, however many pairs it is in; its features are on
 disk, so memory does not grow with the number of chains.
 """
 
@@ -100,18 +100,7 @@ class DistinctVectors:
             yield slice(int(rows[0]), int(rows[-1]) + 1), self.take(rows)
 
     def rows_of(self, kind: EmbeddingKind) -> slice:
-        """Find the rows of one kind.
-
-        Parameters
-        ----------
-        kind
-            Chains of a locus, or pairs.
-
-        Returns
-        -------
-        slice
-            Consecutive rows.
-        """
+        """Find the rows of one kind."""
         rows = np.flatnonzero(self.kind == str(kind))
         return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
 

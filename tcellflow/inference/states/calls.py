@@ -87,18 +87,7 @@ class StateCalls:
 
 
 def join_calls(parts: Sequence[StateCalls]) -> StateCalls:
-    """Join the calls of consecutive cells.
-
-    Parameters
-    ----------
-    parts
-        At least one.
-
-    Returns
-    -------
-    StateCalls
-        All cells in order.
-    """
+    """Join the calls of consecutive cells; at least one part is needed, which may be empty."""
     return StateCalls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(StateCalls)))
 
 

@@ -27,11 +27,6 @@ LOW_COVERAGE: Final = 0.60
 def check_expression(expression: NDArray[np.float32]) -> None:
     """Refuse numbers that cannot be log-normalised expression.
 
-    Parameters
-    ----------
-    expression
-        Of any shape.
-
     Raises
     ------
     InputError
@@ -50,15 +45,6 @@ def check_expression(expression: NDArray[np.float32]) -> None:
 
 def check_coverage(panel: PanelAlignment, cells: CellSource, bundle_name: str) -> list[str]:
     """Compare the genes of a sample with those of a bundle.
-
-    Parameters
-    ----------
-    panel
-        The bundle's genes among the sample's.
-    cells
-        The sample.
-    bundle_name
-        Name of the bundle.
 
     Returns
     -------
@@ -88,11 +74,6 @@ def check_coverage(panel: PanelAlignment, cells: CellSource, bundle_name: str) -
 
 def check_library_size(cells: CellSource) -> list[str]:
     """Recognise a selection of genes that was normalised by its own sum.
-
-    Parameters
-    ----------
-    cells
-        The sample.
 
     Returns
     -------

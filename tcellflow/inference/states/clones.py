@@ -78,14 +78,7 @@ class CloneCells:
 
 
 def find_clones(clone_id: NDArray[np.object_], verdicts: Verdicts) -> CloneCells:
-    """Find the cells of each clone.
-
-    Parameters
-    ----------
-    clone_id
-        Clone of B cells, None without one, shape (B,), object.
-    verdicts
-        What is reported of them.
+    """Find the cells of each clone: `clone_id` names that of B cells, None without one.
 
     Returns
     -------
@@ -107,13 +100,6 @@ def find_clones(clone_id: NDArray[np.object_], verdicts: Verdicts) -> CloneCells
 def pool_lineages(clones: CloneCells, calls: StateCalls) -> NDArray[np.object_]:
     """Give each cell the lineage of its clone.
 
-    Parameters
-    ----------
-    clones
-        Clones of B cells.
-    calls
-        Their calls; they stay as they are.
-
     Returns
     -------
     ndarray
@@ -129,13 +115,6 @@ def pool_lineages(clones: CloneCells, calls: StateCalls) -> NDArray[np.object_]:
 
 def list_clusters(clones: CloneCells, receptors: CellReceptors | None) -> dict[str, pa.Array]:
     """Give each clone the cluster of similar receptors that its receptor belongs to.
-
-    Parameters
-    ----------
-    clones
-        Clones of B cells.
-    receptors
-        What embed-tcr says of the cells.
 
     Returns
     -------

@@ -89,11 +89,6 @@ def tabulate_gene_evidence(
 def count_genes(rows: pa.Table) -> pa.Table:
     """Count how often each gene was named.
 
-    Parameters
-    ----------
-    rows
-        A table of `tabulate_gene_evidence`.
-
     Returns
     -------
     pyarrow.Table
@@ -105,11 +100,6 @@ def count_genes(rows: pa.Table) -> pa.Table:
 
 def list_frequent_genes(counts: Sequence[pa.Table]) -> dict[str, JsonValue]:
     """List the genes that were named in most cells of each state.
-
-    Parameters
-    ----------
-    counts
-        Tables of `count_genes`.
 
     Returns
     -------

@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 def tabulate_predictions(sample: SampleCalls) -> pa.Table:
     """Lay out the predictions by the contract `PREDICTIONS`.
 
-    Parameters
-    ----------
-    sample
-        The calls of B cells.
-
     Returns
     -------
     pyarrow.Table

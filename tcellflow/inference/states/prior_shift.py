@@ -71,11 +71,6 @@ class PriorCorrection:
 def check_shares(reliability: Reliability) -> Mapping[State, float]:
     """Refuse a bundle whose class shares are unknown.
 
-    Parameters
-    ----------
-    reliability
-        What the bundle states.
-
     Returns
     -------
     mapping

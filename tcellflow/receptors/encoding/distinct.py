@@ -61,13 +61,6 @@ class DistinctReceptors:
 def check_keys(chains: pd.DataFrame, *, where: object) -> None:
     """Refuse chains whose key is not that of their own sequence.
 
-    Parameters
-    ----------
-    chains
-        Rows of the chains table.
-    where
-        File concerned.
-
     Raises
     ------
     ContractError

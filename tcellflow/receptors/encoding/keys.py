@@ -99,13 +99,6 @@ def pair_key(tra_key: str, trb_key: str) -> str:
 def why_not_embeddable(locus: str, junction_aa: str) -> NotEmbeddable | None:
     """Say why a chain cannot be embedded.
 
-    Parameters
-    ----------
-    locus
-        AIRR locus.
-    junction_aa
-        CDR3 as stored.
-
     Returns
     -------
     NotEmbeddable or None
@@ -125,20 +118,7 @@ def why_not_embeddable(locus: str, junction_aa: str) -> NotEmbeddable | None:
 
 
 def is_embeddable(locus: str, junction_aa: str) -> bool:
-    """Tell whether a chain can be embedded.
-
-    Parameters
-    ----------
-    locus
-        AIRR locus.
-    junction_aa
-        CDR3 as stored.
-
-    Returns
-    -------
-    bool
-        See `why_not_embeddable`.
-    """
+    """Tell whether a chain can be embedded."""
     return why_not_embeddable(locus, junction_aa) is None
 
 

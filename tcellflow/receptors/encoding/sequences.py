@@ -45,11 +45,6 @@ class ChainSequences:
     def take(self, rows: Indices | slice) -> ChainSequences:
         """Select chains.
 
-        Parameters
-        ----------
-        rows
-            (N,) row numbers, or a slice.
-
         Returns
         -------
         ChainSequences

@@ -150,18 +150,6 @@ def build_vocabulary() -> ReceptorVocabulary:
 def parse_vocabulary(text: str, *, where: object) -> ReceptorVocabulary:
     """Read a vocabulary file and trust nothing in it.
 
-    Parameters
-    ----------
-    text
-        Content of the file.
-    where
-        Path for error messages.
-
-    Returns
-    -------
-    ReceptorVocabulary
-        The vocabulary.
-
     Raises
     ------
     BundleError
