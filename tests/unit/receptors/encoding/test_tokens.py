@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from tcellflow.errors import BundleError, InputError
-from tcellflow.receptors.encoding.sequences import ChainSequences
+from tcellflow.receptors.encoding.sequences import RESIDUES, ChainSequences
 from tcellflow.receptors.encoding.tokens import (
     FIRST_RESIDUE,
     PADDING,
-    RESIDUES,
     UNKNOWN_GENE,
     build_vocabulary,
     parse_vocabulary,
