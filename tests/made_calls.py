@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tcellflow.inference.states.calls import StateCalls, entropy_of
-from tcellflow.inference.states.verdicts import CellEvidence
+from tcellflow.inference.states.sources import CellFacts
 from tcellflow.vocabulary import Lineage, State
 
 STATES, LINEAGES = [str(s) for s in State], [str(x) for x in Lineage]
@@ -42,9 +42,11 @@ def sure(state, confidence=0.94):
     return row
 
 
-def evidence_of(n, *, not_t=(), doublets=()):
-    """Give evidence for n T cells with expression, apart from those named."""
+def facts_of(n, *, not_t=(), doublets=()):
+    """Give what decides about n T cells beside their calls: facts, and 100 genes of the panel each."""
     is_t, is_doublet = np.ones(n, bool), np.zeros(n, bool)
     is_t[list(not_t)] = False
     is_doublet[list(doublets)] = True
-    return CellEvidence(is_t, is_doublet, np.full(n, 100, dtype=np.int64))
+    names = np.array([f"c{i}" for i in range(n)], dtype=object)
+    facts = CellFacts(names, np.full(n, "d", object), np.full(n, None, object), is_t, is_doublet)
+    return facts, np.full(n, 100, dtype=np.int64)

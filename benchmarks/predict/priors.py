@@ -19,7 +19,7 @@ from scipy import sparse
 from recipes.datasets.cells import read_set
 from recipes.datasets.labels import SETS
 from tcellflow.errors import InputError
-from tcellflow.evaluation.classification import Calls, macro_f1
+from tcellflow.evaluation.classification import macro_f1
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.inference.states.prior_shift import estimate_correction
 from tcellflow.io.bundles.reliability import Reference, Reliability
@@ -43,7 +43,7 @@ def score(probabilities: NDArray[np.float64], truth: NDArray[np.object_]) -> str
     known = truth != ""
     p = probabilities[known]
     calls = NAMES[p.argmax(axis=1)]
-    f1 = macro_f1(Calls(truth[known], calls, p.max(axis=1)))
+    f1 = macro_f1(truth[known], calls)
     return f"{f1:.3f} | {(calls == truth[known]).mean():.3f}"
 
 
@@ -86,7 +86,7 @@ def main() -> None:
         "| cells | macro-F1 | accuracy | macro-F1, corrected | accuracy, corrected |\n|---|---|---|---|---|"
     )
     for name, p, truth in samples:
-        correction = estimate_correction(p.astype(np.float32), reliability, threshold=threshold, n_strange=0)
+        correction = estimate_correction(p.astype(np.float32), reliability, threshold=threshold, n_ood=0)
         after = f"refused: {correction.refusal} | "
         if correction.weights is not None:
             weighed = p * correction.weights

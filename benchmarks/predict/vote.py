@@ -14,7 +14,7 @@ from scipy import sparse
 from recipes.datasets.cells import read_set
 from recipes.datasets.labels import SETS
 from tcellflow.errors import InputError
-from tcellflow.evaluation.classification import Calls, macro_f1
+from tcellflow.evaluation.classification import macro_f1
 from tcellflow.inference.states.cluster_vote import vote_in_clusters
 from tcellflow.inference.states.predictor import StatePredictor
 
@@ -39,11 +39,7 @@ def main() -> None:
         vote = vote_in_clusters(calls, np.ones(len(calls), dtype=bool))
         known = np.array([state is not None for state in cells.state])
         truth = np.array([str(state) for state in cells.state[known]], dtype=object)
-        confidence = calls.confidence[known].astype(float)
-        before, after = (
-            macro_f1(Calls(truth, states[known], confidence))
-            for states in (calls.predicted_state, vote.state)
-        )
+        before, after = (macro_f1(truth, states[known]) for states in (calls.predicted_state, vote.state))
         print(f"| {definition.name} | {known.sum():,} | {before:.3f} | {after:.3f} |", flush=True)
 
 

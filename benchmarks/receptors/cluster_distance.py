@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tcellflow.inference.receptors.encoder import ReceptorEncoder, choose_encoder
+from tcellflow.inference.receptors.encoder import ChainEncoder, choose_encoder
 from tcellflow.inference.receptors.neighbours import find_clusters
 from tcellflow.inference.receptors.similar import DEFAULT_DISTANCES
 from tcellflow.receptors.encoding.keys import is_embeddable
 from tcellflow.receptors.encoding.sequences import ChainSequences
-from tcellflow.receptors.encoding.tokens import pair_vectors
+from tcellflow.receptors.encoding.vectors import pair_vectors
 from tcellflow.vocabulary import EmbeddingKind
 
 BACKGROUND = (
@@ -52,7 +52,7 @@ def take_kind(table: pd.DataFrame, kind: str, extra: list[str]) -> pd.DataFrame:
     return rows.drop_duplicates([*columns_of(kind), *extra])
 
 
-def embed(rows: pd.DataFrame, kind: str, encoder: ReceptorEncoder) -> np.ndarray:
+def embed(rows: pd.DataFrame, kind: str, encoder: ChainEncoder) -> np.ndarray:
     """Give the vectors of receptors."""
     features = {}
     for side in ("tra", "trb") if kind == EmbeddingKind.PAIR else (kind,):

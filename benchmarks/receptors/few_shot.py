@@ -28,6 +28,7 @@ from recipes.datasets.receptors import (
     read_background,
     read_labelled,
 )
+from tcellflow.evaluation.classification import auroc
 from tcellflow.evaluation.intervals import write_tables
 from tcellflow.training.receptors.distance import CROWDING_SAMPLE
 
@@ -95,7 +96,7 @@ def judge_trials(
 ) -> tuple[Values, Values]:
     """Give the (E, D, K) AUROC and 1-NN accuracy of one row; not a number where it does not apply."""
     draws = len(trials[0].draws)
-    auroc = np.full((len(epitopes), draws, len(SIZES)), np.nan)
+    areas = np.full((len(epitopes), draws, len(SIZES)), np.nan)
     shape = (draws, len(SIZES), len(receptors))
     best, tied, is_right = (
         np.full(shape, -np.inf, np.float32),
@@ -110,13 +111,13 @@ def judge_trials(
         last = len(trial.sizes)
         for draw in range(draws):
             for k in range(last):
-                auroc[number, draw, k] = measure_auroc(scores[draw, k], truth, ~trial.is_near[draw, k])
+                areas[number, draw, k] = measure_auroc(scores[draw, k], truth, ~trial.is_near[draw, k])
         is_reference_near[:, :last] |= trial.is_near
         is_better, is_equal = scores > best[:, :last], scores == best[:, :last]
         tied[:, :last] = np.where(is_better, 1, tied[:, :last] + is_equal)
         is_right[:, :last] = np.where(is_better, truth, is_right[:, :last] | (is_equal & truth))
         np.maximum(best[:, :last], scores, out=best[:, :last])
-    accuracy = np.full_like(auroc, np.nan)
+    accuracy = np.full_like(areas, np.nan)
     credit = np.where(is_reference_near | np.isinf(best), np.nan, is_right / np.maximum(tied, 1))
     for number, (epitope, trial) in enumerate(zip(epitopes, trials, strict=True)):
         mine = credit[:, : len(trial.sizes), receptors.epitope == epitope]
@@ -124,18 +125,16 @@ def judge_trials(
         accuracy[number, :, : len(trial.sizes)] = np.where(
             count, np.nansum(mine, 2) / np.maximum(count, 1), np.nan
         )
-    return auroc, accuracy
+    return areas, accuracy
 
 
 def measure_auroc(
     scores: NDArray[np.float32], truth: NDArray[np.bool_], is_query: NDArray[np.bool_]
 ) -> float:
-    """Give the chance that a positive scores above a negative, ties counting half."""
-    positives, negatives = scores[truth & is_query], np.sort(scores[~truth & is_query])
-    if not len(positives) or np.isinf(scores).all():
+    """Give the AUROC of the queries; not a number without a positive, or where nothing can be scored."""
+    if not (truth & is_query).any() or np.isinf(scores).all():
         return float("nan")
-    below = np.searchsorted(negatives, positives, "left") + np.searchsorted(negatives, positives, "right")
-    return float(below.mean() / 2 / len(negatives))
+    return auroc(scores[~truth & is_query], scores[truth & is_query])
 
 
 def judge_kind(options: argparse.Namespace, kind: str) -> Mapping[str, tuple[Values, Values]]:

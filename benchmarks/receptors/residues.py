@@ -21,13 +21,8 @@ from benchmarks.receptors.rows import OURS, add_options, read_compared
 from recipes.datasets.receptors import SEED, UNLABELLED_SOURCES, make_chains, read_background, read_unlabelled
 from tcellflow.evaluation.intervals import bootstrap
 from tcellflow.inference.session import open_session
-from tcellflow.receptors.encoding.tokens import (
-    FIRST_RESIDUE,
-    MASKED,
-    RESIDUES,
-    parse_vocabulary,
-    tokenise_junctions,
-)
+from tcellflow.receptors.encoding.sequences import RESIDUES
+from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, MASKED, parse_vocabulary, tokenise_junctions
 
 if TYPE_CHECKING:
     from pathlib import Path

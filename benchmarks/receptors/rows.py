@@ -18,13 +18,14 @@ from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cdist
 from sklearn.linear_model import LogisticRegression
 
-from tcellflow.inference.receptors.batches import batch_by_length
 from tcellflow.inference.receptors.encoder import choose_encoder
-from tcellflow.inference.receptors.hashed_kmers import KmerCounter
+from tcellflow.inference.receptors.kmers import KmerCounter
+from tcellflow.inference.receptors.network import batch_by_length
 from tcellflow.io.bundles.folders import Bundle, find_bundle, read_bundle
 from tcellflow.models.receptors import ReceptorEncoderConfig, ReceptorInference
 from tcellflow.receptors.encoding.keys import MAX_JUNCTION_LENGTH
-from tcellflow.receptors.encoding.tokens import build_vocabulary, pair_vectors
+from tcellflow.receptors.encoding.tokens import build_vocabulary
+from tcellflow.receptors.encoding.vectors import pair_vectors
 from tcellflow.training.receptors.corpus import TokenChains
 from tcellflow.training.receptors.distance import (
     AlignmentDistance,

@@ -25,7 +25,7 @@ from benchmarks.receptors.few_shot import measure_auroc
 from benchmarks.receptors.rows import OURS, add_options, embed_bundle, embed_untrained, read_compared
 from recipes.datasets.receptors import PLAIN
 from tcellflow.evaluation.intervals import BOOTSTRAPS, SEED
-from tcellflow.inference.receptors.hashed_kmers import KmerCounter
+from tcellflow.inference.receptors.kmers import KmerCounter
 from tcellflow.receptors.encoding.sequences import ChainSequences
 
 if TYPE_CHECKING:

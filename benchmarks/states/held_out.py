@@ -12,15 +12,13 @@ from benchmarks.states.peers import NAMES
 from recipes.datasets.cells import read_set
 from recipes.datasets.labels import SETS, find_kin
 from tcellflow.evaluation.classification import (
-    Calls,
-    as_interval,
     balanced_accuracy,
     calibration_error,
-    draw_weights,
     macro_f1,
     risk_area,
     weighted_macro_f1,
 )
+from tcellflow.evaluation.intervals import as_interval, draw_weights
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
@@ -86,16 +84,16 @@ def closed_calls(probabilities: Probabilities) -> NDArray[np.object_]:
 
 def measure_probabilities(truth: NDArray[np.object_], probabilities: Probabilities) -> dict[str, float]:
     """Give the figures of one row on one set, of one seed."""
-    calls = Calls(truth, NAMES[probabilities.argmax(axis=1)], probabilities.max(axis=1))
+    called, confidence = NAMES[probabilities.argmax(axis=1)], probabilities.max(axis=1)
+    is_right = np.asarray(truth == called, dtype=bool)
     three = np.isin(truth, THREE)
-    closed = Calls(truth[three], closed_calls(probabilities)[three], calls.confidence[three])
     return {
-        "macro_f1": macro_f1(calls.rows(np.flatnonzero(three))),
-        "macro_f1_closed": macro_f1(closed),
-        "macro_f1_all": macro_f1(calls),
-        "balanced_accuracy": balanced_accuracy(calls),
-        "ece": calibration_error(calls),
-        "aurc": risk_area(calls),
+        "macro_f1": macro_f1(truth[three], called[three]),
+        "macro_f1_closed": macro_f1(truth[three], closed_calls(probabilities)[three]),
+        "macro_f1_all": macro_f1(truth, called),
+        "balanced_accuracy": balanced_accuracy(truth, called),
+        "ece": calibration_error(confidence, is_right),
+        "aurc": risk_area(confidence, is_right),
     }
 
 

@@ -24,7 +24,8 @@ from benchmarks.states.held_out import SEED
 from recipes.datasets.cells import read_set
 from recipes.datasets.features import choose_panel
 from recipes.datasets.labels import find_set
-from tcellflow.evaluation.classification import as_interval, draw_weights, weighted_macro_f1
+from tcellflow.evaluation.classification import weighted_macro_f1
+from tcellflow.evaluation.intervals import as_interval, draw_weights
 from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.receptors.encoding.sequences import ChainSequences
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recipes.datasets.cells import LabelledSet
-    from tcellflow.inference.receptors.encoder import ReceptorEncoder
+    from tcellflow.inference.receptors.encoder import ChainEncoder
 
     Floats = NDArray[np.float32]
 
@@ -62,7 +63,7 @@ def read_chains(data: Path, name: str, cells: LabelledSet) -> dict[str, ChainSeq
     }
 
 
-def embed(encoder: ReceptorEncoder, chains: ChainSequences) -> Floats:
+def embed(encoder: ChainEncoder, chains: ChainSequences) -> Floats:
     """Embed the chains, standardised; zeros, the mean, where there is none."""
     is_there = np.array([junction.isalpha() for junction in chains.junction_aa])
     found = encoder.embed_chains(chains.take(np.flatnonzero(is_there)))
@@ -109,7 +110,7 @@ def judge(cells: LabelledSet, receptors: dict[str, Floats], *, by_clone: bool, s
     return calls
 
 
-def evaluate(data: Path, encoder: ReceptorEncoder) -> dict[str, Any]:
+def evaluate(data: Path, encoder: ChainEncoder) -> dict[str, Any]:
     """Give macro-F1 of all rows, and the gain over expression with paired intervals over cells."""
     result: dict[str, Any] = {}
     for name in NAMES:

@@ -27,11 +27,12 @@ from benchmarks.states.peers import NAMES
 from benchmarks.states.receptor_gain import NAMES as WITH_RECEPTORS
 from recipes.datasets.cells import read_set
 from recipes.datasets.labels import find_set
-from tcellflow.evaluation.classification import as_interval, draw_weights, weighted_macro_f1
+from tcellflow.evaluation.classification import weighted_macro_f1
+from tcellflow.evaluation.intervals import as_interval, draw_weights
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.receptors.encoder import find_encoder
 from tcellflow.inference.states.predictor import StatePredictor
-from tcellflow.inference.states.receptor_block import ReceptorBlock
+from tcellflow.inference.states.sources import ReceptorBlock
 from tcellflow.io.bundles.description import ENSEMBLE_FILE
 from tcellflow.training.cohorts.receptors import ReceptorFile, embed_files
 

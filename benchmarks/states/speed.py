@@ -96,7 +96,7 @@ def write_ensemble(bundle: Path, folder: Path, members: int) -> Path:
 
     from tcellflow.models.axes import AxesConfig, AxesNetwork  # noqa: PLC0415
     from tcellflow.models.exported_states import Calibration  # noqa: PLC0415
-    from tcellflow.states.labels import possible_joint  # noqa: PLC0415
+    from tcellflow.states.axes import possible_joint  # noqa: PLC0415
     from tcellflow.training.states.train import export_states  # noqa: PLC0415
 
     document = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))

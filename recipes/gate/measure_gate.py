@@ -18,7 +18,7 @@ from scipy import sparse
 
 from tcellflow.cells import gate
 from tcellflow.cells.gate import GateResult, gate_cells
-from tcellflow.cells.markers import PROGRAMMES, Lineage, find_markers
+from tcellflow.cells.markers import PROGRAMMES, CellLineage, find_markers
 from tcellflow.genes.symbols import harmonise_genes
 
 TUNING = ("zheng_facs_mudan", "pbmc3k")
@@ -236,13 +236,13 @@ def measure_doublets(sets: dict[str, Cells]) -> list[str]:
 def print_weights(sets: dict[str, Cells]) -> None:
     """Print the mean molecules per 10,000 in the tuning sets beside the weights in use."""
     classes = {
-        Lineage.T: {"zheng_facs_mudan": SETS[0].t_labels, "pbmc3k": SETS[1].t_labels},
-        Lineage.NK: {"zheng_facs_mudan": ("nk",), "pbmc3k": ("NK",)},
-        Lineage.B: {"zheng_facs_mudan": ("bcells",), "pbmc3k": ("B",)},
-        Lineage.MONOCYTE: {"pbmc3k": ("CD14+ Mono", "FCGR3A+ Mono")},
-        Lineage.NONCLASSICAL: {"pbmc3k": ("FCGR3A+ Mono",)},
-        Lineage.DENDRITIC: {"pbmc3k": ("DC",)},
-        Lineage.PLATELET: {"pbmc3k": ("Platelet",)},
+        CellLineage.T: {"zheng_facs_mudan": SETS[0].t_labels, "pbmc3k": SETS[1].t_labels},
+        CellLineage.NK: {"zheng_facs_mudan": ("nk",), "pbmc3k": ("NK",)},
+        CellLineage.B: {"zheng_facs_mudan": ("bcells",), "pbmc3k": ("B",)},
+        CellLineage.MONOCYTE: {"pbmc3k": ("CD14+ Mono", "FCGR3A+ Mono")},
+        CellLineage.NONCLASSICAL: {"pbmc3k": ("FCGR3A+ Mono",)},
+        CellLineage.DENDRITIC: {"pbmc3k": ("DC",)},
+        CellLineage.PLATELET: {"pbmc3k": ("Platelet",)},
     }
     for lineage, where in classes.items():
         for gene, used in PROGRAMMES[lineage].items():

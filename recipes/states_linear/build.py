@@ -31,7 +31,7 @@ from recipes.states_linear.graph import (
     LinearWeights,
     build_model,
 )
-from tcellflow.evaluation.classification import Calls, coverage_risk_curve
+from tcellflow.evaluation.classification import coverage_risk_curve
 from tcellflow.genes.symbols import harmonise_genes
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.io.bundles.states import digest_symbols
@@ -280,8 +280,9 @@ def fit_curve(calls: Any, cells: LabelledSet) -> list[dict[str, float]]:
     """Measure the coverage-risk curve on the calibration set."""
     known = np.array([state is not None for state in cells.state])
     truth = np.array([str(state) for state in cells.state[known]], dtype=object)
-    known_calls = Calls(truth, calls.predicted_state[known], calls.confidence[known].astype(np.float64))
-    return coverage_risk_curve(known_calls, least_cells=LEAST_CALLED_CELLS)
+    is_right = np.asarray(truth == calls.predicted_state[known], dtype=bool)
+    confidence = calls.confidence[known].astype(np.float64)
+    return coverage_risk_curve(confidence, is_right, least_cells=LEAST_CALLED_CELLS)
 
 
 def measure_reference(calls: Any) -> dict[str, Any]:

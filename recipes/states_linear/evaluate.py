@@ -10,33 +10,59 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recipes.datasets.cells import LabelledSet, read_set
 from recipes.datasets.labels import CALIBRATION_SET, SETS
-from tcellflow.evaluation.classification import Calls, macro_f1, measure
+from tcellflow.evaluation.classification import balanced_accuracy, calibration_error, macro_f1
+from tcellflow.evaluation.intervals import resample_cells
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.states.abstention import choose_threshold
-from tcellflow.inference.states.predictor import StateCalls, StatePredictor, join_calls
+from tcellflow.inference.states.predictor import StatePredictor
+from tcellflow.inference.states.sources import MatrixCells
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.vocabulary import Lineage, State
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tcellflow.inference.states.calls import StateCalls
+
 SEED = 20250101
 LEAST_COVERAGE = 0.25  # what `tcellflow predict` refuses
-BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Calls:
+    """True classes, predicted classes and confidences of the same cells."""
+
+    truth: NDArray[np.object_]
+    predicted: NDArray[np.object_]
+    confidence: NDArray[np.float64]
+
+
+def measure(calls: Calls) -> dict[str, list[float]]:
+    """Give each figure as [value, low, high]: the interval of 95 % over resampled cells."""
+    is_right = np.asarray(calls.truth == calls.predicted, dtype=bool)
+
+    def measure_rows(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        truth, predicted = calls.truth[rows], calls.predicted[rows]
+        accuracy, error = is_right[rows].mean(), calibration_error(calls.confidence[rows], is_right[rows])
+        return np.array([accuracy, balanced_accuracy(truth, predicted), macro_f1(truth, predicted), error])
+
+    intervals = resample_cells(len(is_right), measure_rows, seed=SEED)
+    return dict(zip(("accuracy", "balanced_accuracy", "macro_f1", "ece"), intervals, strict=True))
 
 
 def predict_set(predictor: StatePredictor, cells: LabelledSet) -> tuple[StateCalls, float]:
     """Predict a labelled set; gives the calls and the panel coverage."""
     panel = align_panel(cells.symbols, predictor.genes, predictor.bundle.panel.weights)
-    n = cells.expression.shape[0]
-    blocks = [cells.expression[start : start + BLOCK] for start in range(0, n, BLOCK)]
-    return join_calls(
-        [predictor.predict(panel.gather(block), panel.present) for block in blocks]
-    ), panel.coverage
+    source = MatrixCells(cells.expression, np.array(cells.symbols, dtype=object))
+    return predictor.call_cells(source, panel).calls, panel.coverage
 
 
 def evaluate_set(predictor: StatePredictor, cells: LabelledSet, threshold: float) -> dict[str, Any]:
@@ -59,7 +85,7 @@ def evaluate_set(predictor: StatePredictor, cells: LabelledSet, threshold: float
     )
     counts = Counter(state_calls.truth)
     result["n_cells"] = {state: counts[state] for state in map(str, State) if counts[state]}
-    result["states"] = measure(state_calls, seed=SEED)
+    result["states"] = measure(state_calls)
     result["recall"] = {
         state: round(float((state_calls.predicted[state_calls.truth == state] == state).mean()), 4)
         for state in result["n_cells"]
@@ -75,11 +101,10 @@ def evaluate_set(predictor: StatePredictor, cells: LabelledSet, threshold: float
 
 def _majority(calls: Calls) -> dict[str, float]:
     top, count = Counter(calls.truth).most_common(1)[0]
-    constant = Calls(calls.truth, np.full(len(calls.truth), top, dtype=object), calls.confidence)
     return {
         "accuracy": round(count / len(calls.truth), 4),
         "balanced_accuracy": round(1 / len(set(calls.truth)), 4),
-        "macro_f1": round(macro_f1(constant), 4),
+        "macro_f1": round(macro_f1(calls.truth, np.full(len(calls.truth), top, dtype=object)), 4),
     }
 
 
@@ -93,7 +118,7 @@ def _lineage(cells: LabelledSet, calls: StateCalls) -> dict[str, Any]:
         p.max(axis=1).astype(np.float64),
     )
     counts = Counter(best.truth)
-    return {"n_cells": dict(sorted(counts.items())), **measure(best, seed=SEED), "majority": _majority(best)}
+    return {"n_cells": dict(sorted(counts.items())), **measure(best), "majority": _majority(best)}
 
 
 def evaluate(predictor: StatePredictor, data: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.cells.markers import CORE_T_GENES, GATE_GENES, PROGRAMMES, Lineage
+from tcellflow.cells.markers import CORE_T_GENES, GATE_GENES, PROGRAMMES, CellLineage
 from tcellflow.vocabulary import COUNTS_PER_CELL, ChainPairing
 
 if TYPE_CHECKING:
@@ -33,14 +33,19 @@ _DOUBLET_GENES: Final = 2
 _CLEAR_CORECEPTOR: Final = 2
 
 _LINEAGES: Final = tuple(PROGRAMMES)
-_T: Final = _LINEAGES.index(Lineage.T)
+_T: Final = _LINEAGES.index(CellLineage.T)
 _WEIGHTS: Final = np.array(
     [[PROGRAMMES[lineage].get(gene, 0.0) for lineage in _LINEAGES] for gene in GATE_GENES]
 )  # (M, lineages)
 _MEMBERS: Final = tuple(np.flatnonzero(column) for column in _WEIGHTS.T)  # genes of each lineage
 _IS_CORE: Final = np.array([gene in CORE_T_GENES for gene in GATE_GENES])
 _PLACE: Final = {gene: place for place, gene in enumerate(GATE_GENES)}
-_MYELOID: Final = (Lineage.MONOCYTE, Lineage.NONCLASSICAL, Lineage.DENDRITIC, Lineage.PLASMACYTOID)
+_MYELOID: Final = (
+    CellLineage.MONOCYTE,
+    CellLineage.NONCLASSICAL,
+    CellLineage.DENDRITIC,
+    CellLineage.PLASMACYTOID,
+)
 
 
 class TCellEvidence(StrEnum):
@@ -76,7 +81,7 @@ class GateResult:
     t_cell_evidence
         `TCellEvidence`, shape (cells,).
     other_lineage
-        `Lineage` of the strongest other programme of cells that are no T cells on its account
+        `CellLineage` of the strongest other programme of cells that are no T cells on its account
         ("against"); "" elsewhere; shape (cells,).
     doublet_suspect
         Shape (cells,), bool.
@@ -211,7 +216,7 @@ def _find_doublet_signs(
         & (shown.counts[rows, best_other] >= _DOUBLET_COUNTS)
         & (shown.genes[rows, best_other] >= _DOUBLET_GENES)
     )
-    is_b = np.isin(best_other, [_LINEAGES.index(k) for k in (Lineage.B, Lineage.PLASMA)])
+    is_b = np.isin(best_other, [_LINEAGES.index(k) for k in (CellLineage.B, CellLineage.PLASMA)])
     is_myeloid = np.isin(best_other, [_LINEAGES.index(k) for k in _MYELOID])
     cd4, cd8a, cd8b = (markers[:, _PLACE[gene]] for gene in ("CD4", "CD8A", "CD8B"))
     # CD8A alone is also found on activated CD4 T cells; CD8B is not

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tcellflow.genes.panel import CsrBlock, PanelAlignment
 
 
-class Lineage(StrEnum):
+class CellLineage(StrEnum):
     """Lineages that the gate tells apart."""
 
     T = "T"
@@ -44,54 +44,54 @@ class Lineage(StrEnum):
 # --weights. Those references lack TR and IG constant genes and few plasma, plasmacytoid, erythroid
 # and tissue cells were among the cells: these values are set by hand to their order of magnitude.
 # TRDC, TRGC1/2 and CD247 are left out, because NK cells transcribe them too.
-PROGRAMMES: Final[dict[Lineage, dict[str, float]]] = {
-    Lineage.T: {
+PROGRAMMES: Final[dict[CellLineage, dict[str, float]]] = {
+    CellLineage.T: {
         "CD3D": 12, "CD3E": 9, "CD3G": 2, "TRAC": 6, "TRBC1": 4, "TRBC2": 6, "CD5": 0.8, "CD6": 1.2,
         "CD28": 0.5, "TRAT1": 1.1, "THEMIS": 0.2, "BCL11B": 0.3, "CAMK4": 0.6, "CD40LG": 0.6,
         "SIRPG": 0.8, "ICOS": 0.2, "UBASH3A": 0.4, "CD8B": 2.6, "CD2": 3.8, "IL7R": 4, "LEF1": 1.6,
         "TCF7": 1.6, "MAL": 1.5, "ITK": 0.4,
     },
-    Lineage.NK: {
+    CellLineage.NK: {
         "TYROBP": 22, "FCER1G": 17, "KLRF1": 4, "NCAM1": 0.3, "SH2D1B": 1.6, "CLIC3": 12, "SPON2": 9,
         "FCGR3A": 10, "KLRC1": 2.7, "KLRD1": 4.8,
     },
-    Lineage.B: {
+    CellLineage.B: {
         "MS4A1": 13, "CD79A": 26, "CD79B": 22, "CD19": 1.6, "BANK1": 3.8, "TCL1A": 7, "BLK": 2.7,
         "FCRLA": 2.4, "LINC00926": 4, "VPREB3": 2.9, "CD22": 1.3, "IGHM": 20, "IGHD": 5,
         "IGHM_membrane": 10, "IGHD_membrane": 5,  # probes of BD Rhapsody panels
     },
-    Lineage.PLASMA: {
+    CellLineage.PLASMA: {
         "JCHAIN": 60, "MZB1": 30, "IGKC": 300, "IGLC2": 100, "IGHG1": 100, "IGHA1": 100, "TNFRSF17": 3,
         "DERL3": 8,
     },
-    Lineage.MONOCYTE: {
+    CellLineage.MONOCYTE: {
         "LYZ": 106, "S100A8": 42, "S100A9": 74, "S100A12": 5, "CST3": 54, "FCN1": 20, "LST1": 36,
         "AIF1": 34, "CTSS": 26, "TYROBP": 46, "FCER1G": 29, "CD14": 3.7, "SPI1": 6.8, "MNDA": 2.2,
         "CD68": 7.6, "MS4A7": 4.8, "CFP": 5.6, "SERPINA1": 9.3, "CSF3R": 1.9, "VCAN": 1.3, "CSF1R": 1.5,
     },
-    Lineage.NONCLASSICAL: {
+    CellLineage.NONCLASSICAL: {
         "FCGR3A": 30, "LST1": 65, "AIF1": 60, "CST3": 70, "MS4A7": 11, "SERPINA1": 16, "CFP": 8,
         "TYROBP": 57, "FCER1G": 56, "CSF1R": 3, "CTSS": 38, "CD68": 12, "SPI1": 11, "LYZ": 40,
     },
-    Lineage.DENDRITIC: {
+    CellLineage.DENDRITIC: {
         "FCER1A": 15, "CLEC10A": 5, "CD1C": 3, "CST3": 88, "LYZ": 126, "CLEC9A": 2, "CPVL": 5,
     },
-    Lineage.PLASMACYTOID: {
+    CellLineage.PLASMACYTOID: {
         "LILRA4": 8, "CLEC4C": 4, "IL3RA": 4, "SERPINF1": 8, "IRF8": 8, "TCF4": 8, "PLD4": 10,
     },
-    Lineage.PLATELET: {"PPBP": 440, "PF4": 160, "GNG11": 97, "GP9": 34, "TUBB1": 58, "ITGA2B": 22},
-    Lineage.ERYTHROID: {
+    CellLineage.PLATELET: {"PPBP": 440, "PF4": 160, "GNG11": 97, "GP9": 34, "TUBB1": 58, "ITGA2B": 22},
+    CellLineage.ERYTHROID: {
         "HBA1": 300, "HBA2": 500, "HBB": 1000, "ALAS2": 20, "AHSP": 20, "HBM": 10, "GYPA": 3,
     },
-    Lineage.PROGENITOR: {"CD34": 5, "KIT": 2},
-    Lineage.TISSUE: {
+    CellLineage.PROGENITOR: {"CD34": 5, "KIT": 2},
+    CellLineage.TISSUE: {
         "EPCAM": 5, "KRT8": 15, "KRT18": 20, "KRT19": 20, "COL1A1": 50, "COL1A2": 40, "COL3A1": 40,
         "DCN": 30, "LUM": 20, "VWF": 10, "CLDN5": 10,
     },
 }  # fmt: skip
 # T genes that other lineages hardly transcribe; at least one must be seen. The others (IL7R in
 # innate lymphoid cells, CD2 in NK cells, LEF1 in early B cells ...) only add to them.
-CORE_T_GENES: Final = frozenset(PROGRAMMES[Lineage.T]) - {"CD2", "IL7R", "LEF1", "TCF7", "MAL", "ITK"}
+CORE_T_GENES: Final = frozenset(PROGRAMMES[CellLineage.T]) - {"CD2", "IL7R", "LEF1", "TCF7", "MAL", "ITK"}
 _CORECEPTORS: Final = ("CD4", "CD8A", "CD8B")
 GATE_GENES: Final = tuple(
     dict.fromkeys([gene for programme in PROGRAMMES.values() for gene in programme] + list(_CORECEPTORS))

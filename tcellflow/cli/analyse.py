@@ -115,9 +115,9 @@ def preprocess(
     force: Force = False,
 ) -> None:
     """Read a sample's files, check and filter its cells, and bring all parts onto one set of barcodes."""
-    from tcellflow.steps import preprocess as step
+    from tcellflow.steps.options import PreprocessOptions
 
-    options = step.PreprocessOptions(
+    options = PreprocessOptions(
         gex=gex,
         tcr=tuple(tcr or ()),
         adt=adt,
@@ -135,6 +135,9 @@ def preprocess(
         species=species,
         force=force,
     )
+    options.check()
+    from tcellflow.steps import preprocess as step  # heavy, hence behind the check
+
     with console.show_progress("preprocess") as progress:
         step.preprocess(options, progress=progress)
 
@@ -182,9 +185,9 @@ def embed_tcr(
     force: Force = False,
 ) -> None:
     """Turn each distinct receptor chain and pair into a vector, and say which belong to each cell."""
-    from tcellflow.steps import embed_tcr as step
+    from tcellflow.steps.options import EmbedTcrOptions
 
-    options = step.EmbedTcrOptions(
+    options = EmbedTcrOptions(
         chains=tuple(chains),
         output=output,
         prefix=prefix,
@@ -200,6 +203,9 @@ def embed_tcr(
         threads=threads,
         force=force,
     )
+    options.check()
+    from tcellflow.steps import embed_tcr as step  # heavy, hence behind the check
+
     with console.show_progress("embed-tcr") as progress:
         step.embed_tcr(options, progress=progress)
 
@@ -225,10 +231,13 @@ def report(
     force: Force = False,
 ) -> None:
     """Write one self-contained HTML page and one MultiQC section from a sample's files."""
-    from tcellflow.steps import report as step
+    from tcellflow.steps.options import ReportOptions
 
-    options = step.ReportOptions(
+    options = ReportOptions(
         output=output, prefix=prefix, files=tuple(files or ()), true_labels=true_labels, force=force
     )
+    options.check()
+    from tcellflow.steps import report as step  # heavy, hence behind the check
+
     with console.show_progress("report") as progress:
         step.report(options, progress=progress)

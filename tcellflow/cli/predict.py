@@ -94,9 +94,10 @@ def predict(
     force: Annotated[bool, typer.Option("--force", help="Replace finished outputs.")] = False,
 ) -> None:
     """Predict the state of every cell with its probability, and pool the states of every clone."""
-    from tcellflow.steps import predict as step
+    from tcellflow.inference.states.options import CallOptions
+    from tcellflow.steps.options import PredictOptions
 
-    options = step.PredictOptions(
+    options = PredictOptions(
         cells=cells,
         output=output,
         prefix=prefix,
@@ -107,7 +108,7 @@ def predict(
         device=device,
         threads=threads,
         effector_memory_as=em_as,
-        calls=step.CallOptions(
+        calls=CallOptions(
             target_risk=target_risk,
             set_coverage=set_coverage,
             correct_priors=correct_priors,
@@ -118,5 +119,8 @@ def predict(
         h5ad=h5ad,
         force=force,
     )
+    options.check()
+    from tcellflow.steps import predict as step  # heavy, hence behind the check
+
     with console.show_progress("predict") as progress:
         step.predict(options, progress=progress)

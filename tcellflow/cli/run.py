@@ -120,9 +120,8 @@ def run(
 ) -> None:
     """Run all steps for one sample, from its files to the report; what is done already is kept."""
     from tcellflow import pipeline
-    from tcellflow.steps.embed_tcr import EmbedTcrOptions
-    from tcellflow.steps.predict import CallOptions, PredictOptions
-    from tcellflow.steps.preprocess import PreprocessOptions
+    from tcellflow.inference.states.options import CallOptions
+    from tcellflow.steps.options import EmbedTcrOptions, PredictOptions, PreprocessOptions
 
     chosen = demo_sample or (pipeline.DEMO_SAMPLE if demo else None)
     prefix = prefix or chosen or "sample"
@@ -177,4 +176,5 @@ def run(
     )
     if chosen is not None:
         options = pipeline.use_demo(options, chosen)
+    options.check()
     pipeline.run_sample(options, show=console.show_progress)

@@ -1,4 +1,7 @@
-"""Intervals of means over epitopes and draws, and of their differences, as Markdown."""
+"""Bootstrap intervals: of figures over cells, and of means over epitopes and draws, with their differences.
+
+Invariant: an interval holds 95 %, and the seed is fixed, so that the same figures give the same interval.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,56 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     Values = NDArray[np.float64]
 
-BOOTSTRAPS = 2_000
+BOOTSTRAPS = 2_000  # of epitopes
+CELL_BOOTSTRAPS = 1_000
 SEED = 20_250_101
+
+
+def draw_weights(n: int, *, seed: int) -> Values:
+    """Draw how often each of n cells counts in each bootstrap.
+
+    Returns
+    -------
+    ndarray
+        Shape (1 + `CELL_BOOTSTRAPS`, n); in the first row every cell counts once.
+    """
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=CELL_BOOTSTRAPS).astype(np.float64)
+    return np.concatenate([np.ones((1, n)), weights])
+
+
+def as_interval(values: Values) -> list[float]:
+    """Give [value, low, high] of bootstrapped values whose first is the value itself."""
+    return [round(float(x), 4) for x in (values[0], *np.percentile(values[1:], [2.5, 97.5]))]
+
+
+def resample_cells(n: int, measure: Callable[[NDArray[np.int64]], Values], *, seed: int) -> list[list[float]]:
+    """Give the intervals of figures over resampled cells.
+
+    Parameters
+    ----------
+    n
+        Number of cells.
+    measure
+        Gives K figures for rows of cells, shape (K,).
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    list of list
+        [value, low, high] of each figure, the value over all cells once.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = [measure(rng.integers(0, n, n)) for _ in range(CELL_BOOTSTRAPS)]
+    every = np.stack([measure(np.arange(n)), *drawn])
+    return [as_interval(figures) for figures in every.T]
 
 
 @dataclass(frozen=True)

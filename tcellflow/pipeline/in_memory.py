@@ -19,9 +19,10 @@ from tcellflow.cells.gate import gate_cells
 from tcellflow.cells.markers import find_markers
 from tcellflow.cells.normalise import log_normalise, sum_rows
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
+from tcellflow.inference.states.options import CallOptions
 from tcellflow.inference.states.prediction_table import name_obs_columns, tabulate_predictions
 from tcellflow.inference.states.predictor import StatePredictor
-from tcellflow.inference.states.sample import CallOptions, call_sample
+from tcellflow.inference.states.sample import call_sample
 from tcellflow.inference.states.sources import CellFacts
 from tcellflow.ingest.inputs import name_genes
 from tcellflow.ingest.values import LibrarySizes, ValueReader

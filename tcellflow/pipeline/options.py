@@ -1,4 +1,7 @@
-"""What a run of one sample does: the options of its steps beside its own."""
+"""What a run of one sample does: the options of its steps beside its own.
+
+Invariant: nothing heavy is imported here, as in `tcellflow.steps.options`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tcellflow.steps.embed_tcr import EmbedTcrOptions
-from tcellflow.steps.predict import PredictOptions
-from tcellflow.steps.preprocess import PreprocessOptions  # noqa: TC001 - a field of a dataclass
-from tcellflow.vocabulary import output_name
+from tcellflow.errors import OptionsError
+from tcellflow.steps.options import EmbedTcrOptions, PredictOptions, PreprocessOptions
+from tcellflow.vocabulary import STEPS, output_name
 
 _EMBED_TCR: Final = EmbedTcrOptions(chains=(), output=Path(), prefix="")
 _PREDICT: Final = PredictOptions(cells=Path(), output=Path(), prefix="")
@@ -50,17 +52,23 @@ class RunOptions:
         """Sample name in front of the file names."""
         return self.preprocess.prefix
 
-    def path(self, suffix: str) -> Path:
-        """Give the path of an output.
+    def check(self) -> None:
+        """Refuse what can be told to fail before any library is loaded.
 
-        Parameters
-        ----------
-        suffix
-            One of `OutputName`.
-
-        Returns
-        -------
-        pathlib.Path
-            Its place in the output folder.
+        Raises
+        ------
+        OptionsError
+            If a step is unknown.
+        InputError
+            If a file given does not exist or cannot be read.
         """
+        unknown = sorted(set(self.steps or ()) - set(STEPS))
+        if unknown:
+            raise OptionsError(
+                f"there is no step {unknown[0]!r}", where="--steps", mend="choose from: " + ", ".join(STEPS)
+            )
+        self.preprocess.check_inputs()
+
+    def path(self, suffix: str) -> Path:
+        """Give the path of an output."""
         return self.output / output_name(self.prefix, suffix)

@@ -9,16 +9,15 @@ import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tcellflow.errors import InputError, OptionsError
+from tcellflow.errors import OptionsError
 from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.inference.receptors.similar import choose_similarity
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.steps.embed_tcr import embed_tcr
-from tcellflow.steps.embed_tcr import name_outputs as name_embed_outputs
-from tcellflow.steps.predict import name_outputs as name_predict_outputs
+from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.predict import predict
 from tcellflow.steps.preprocess import preprocess
-from tcellflow.steps.report import ReportOptions, report
+from tcellflow.steps.report import report
 from tcellflow.vocabulary import STEPS, OutputName
 
 if TYPE_CHECKING:
@@ -72,34 +71,16 @@ class PlannedStep:
 def plan_steps(options: RunOptions) -> list[PlannedStep]:
     """Plan a run.
 
-    Parameters
-    ----------
-    options
-        What to run, and how.
-
-    Returns
-    -------
-    list of PlannedStep
-        In the order they run.
-
     Raises
     ------
     OptionsError
         If a step is unknown, or its input neither exists nor is made by this run.
     InputError
-        If a file given does not exist.
+        If a file given does not exist or cannot be read.
     BundleError
         If a bundle is missing or damaged.
     """
-    unknown = sorted(set(options.steps or ()) - set(STEPS))
-    if unknown:
-        raise OptionsError(
-            f"there is no step {unknown[0]!r}", where="--steps", mend="choose from: " + ", ".join(STEPS)
-        )
-    given = options.preprocess
-    for path in (given.gex, *given.tcr, given.adt):
-        if path is not None and not path.exists():
-            raise InputError("the file does not exist", where=path, mend="check the path")
+    options.check()
     plan: list[PlannedStep] = []
     planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_report)
     for name, make in zip(STEPS, planners, strict=True):
@@ -140,7 +121,7 @@ def _plan_embed_tcr(options: RunOptions, made: set[str]) -> PlannedStep | None:
         threads=options.threads,
         force=True,
     )
-    return PlannedStep("embed-tcr", embed_tcr, planned, name_embed_outputs(planned), choice.note())
+    return PlannedStep("embed-tcr", embed_tcr, planned, planned.output_names, choice.note())
 
 
 def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
@@ -164,7 +145,7 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         threads=options.threads,
         force=True,
     )
-    return PlannedStep("predict", predict, planned, name_predict_outputs(planned), bundle.note())
+    return PlannedStep("predict", predict, planned, planned.output_names, bundle.note())
 
 
 def _check_encoder(options: RunOptions, wanted: ReceptorInput) -> None:

@@ -175,11 +175,6 @@ class RawChains:
 def as_texts(values: Any) -> npt.NDArray[np.object_]:
     """Give a column of texts as an object array.
 
-    Parameters
-    ----------
-    values
-        Texts of any pandas or numpy kind.
-
     Returns
     -------
     numpy.ndarray

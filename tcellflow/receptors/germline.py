@@ -63,11 +63,6 @@ class Gene:
 def check_species(species: str) -> None:
     """Refuse species without a gene table.
 
-    Parameters
-    ----------
-    species
-        Name in lower case.
-
     Raises
     ------
     OptionsError

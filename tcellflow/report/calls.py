@@ -128,7 +128,7 @@ class AxisTable:
 
 
 @dataclass(frozen=True)
-class Abstention:
+class AbstentionRule:
     """When a call abstains for low confidence.
 
     Parameters
@@ -191,7 +191,7 @@ class CallSection:
     reasons: tuple[ReasonRow, ...]
     axes: AxisTable
     confidence: ConfidenceSection
-    abstention: Abstention
+    abstention: AbstentionRule
     classes: tuple[tuple[str, int], ...]
     inputs: tuple[tuple[str, int], ...]
     coverage: float | None
@@ -217,7 +217,7 @@ def summarise_calls(predictions: pa.Table, metrics: JsonValue = None) -> CallSec
     """
     cells = predictions.select(list(_COLUMNS)).to_pandas()
     passed = cells["state"] != STATE_NOT_T
-    abstention = Abstention(
+    abstention = AbstentionRule(
         threshold=read_number(metrics, "abstention", "threshold"),
         target_risk=read_number(metrics, "abstention", "target_risk"),
         dataset=read_text(metrics, "abstention", "dataset"),

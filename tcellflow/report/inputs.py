@@ -23,7 +23,7 @@ from tcellflow.io.tables.documents import read_json
 from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.provenance import digest_file
 from tcellflow.report.lookup import look_up, read_text
-from tcellflow.vocabulary import UNS_KEY, OutputName, output_name
+from tcellflow.vocabulary import UNS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,15 +56,6 @@ _TABLES: Final[dict[str, tuple[Role, Table]]] = {
     CLONOTYPES.name: (Role.CLONOTYPES, CLONOTYPES),
 }
 _NOTES: Final = {"preprocess": Role.QC, "embed-tcr": Role.EMBED, "predict": Role.METRICS}
-_DEFAULT_NAMES: Final = (
-    OutputName.QC,
-    OutputName.CHAINS,
-    OutputName.EMBED_QC,
-    OutputName.RECEPTORS,
-    OutputName.METRICS,
-    OutputName.PREDICTIONS,
-    OutputName.CLONOTYPES,
-)
 _ACCEPTED: Final = (
     "give qc.json, chains, receptors, embed.json, predictions, clonotypes or metrics.json files"
 )
@@ -114,37 +105,6 @@ class ReportInputs:
     predictions: pa.Table | None = None
     clonotypes: pa.Table | None = None
     files: tuple[SourceFile, ...] = field(default=())
-
-
-def find_default_files(folder: Path, prefix: str) -> list[Path]:
-    """Find a sample's files under the names the steps gave them.
-
-    Parameters
-    ----------
-    folder
-        Output folder of the steps.
-    prefix
-        Sample name in front of the file names.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files that exist, in step order.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    wanted = [folder / output_name(prefix, suffix) for suffix in _DEFAULT_NAMES]
-    found = [path for path in wanted if path.is_file()]
-    if not found:
-        raise InputError(
-            f"the folder holds no file of the sample '{prefix}' that a report can be made from",
-            where=folder,
-            mend="run tcellflow preprocess first, correct -o or --prefix, or name the files",
-        )
-    return found
 
 
 def read_report_inputs(paths: Sequence[Path]) -> ReportInputs:

@@ -1,4 +1,6 @@
-"""The fixed rule from lineage, function and cycle to the seven states.
+"""The axes of a T-cell state, and the fixed rule from lineage, function and cycle to the seven states.
+
+A joint cell is one combination of lineage and function: a cell of the 6 by 9 table, lineage-major.
 
 Invariant: every joint cell of lineage and function belongs to exactly one resting state or is a
 structural zero; any cell can cycle.
@@ -81,6 +83,31 @@ def mark_joint_cells(effector_memory_as: EffectorMemoryAs) -> NDArray[np.bool_]:
     return inside
 
 
+def possible_joint() -> NDArray[np.bool_]:
+    """Mark the joint cells that are no structural zeros.
+
+    Returns
+    -------
+    ndarray
+        Shape (54,), bool.
+    """
+    possible: NDArray[np.bool_] = mark_joint_cells("memory")[_PROLIFERATING]
+    return possible
+
+
+def resting_states() -> NDArray[np.float64]:
+    """Give the resting state of every joint cell.
+
+    Returns
+    -------
+    ndarray
+        Shape (54, 7), 1 where a joint cell belongs to a state; no joint cell is Proliferating.
+    """
+    states = mark_joint_cells("memory").astype(np.float64)
+    states[_PROLIFERATING] = 0
+    return np.ascontiguousarray(states.T)
+
+
 def move_effector_memory(
     probabilities: NDArray[np.float32], joint: NDArray[np.float32], cycling: NDArray[np.float32]
 ) -> NDArray[np.float32]:
@@ -125,7 +152,7 @@ def weigh_states(
     -------
     dict
         The same arrays, normalised again. A joint cell takes the weight of its resting state, cycling
-        that of Proliferating, so that the collapse of the new axes gives the new states.
+        that of Proliferating, so that the new axes give the new states.
     """
     states = _normalise(outputs["state_probabilities"] * weights)
     resting = mark_joint_cells("memory").copy()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES, mark_joint_cells
+from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES, mark_joint_cells, possible_joint
 from tcellflow.vocabulary import Cycle, Function, State
 
 if TYPE_CHECKING:
@@ -54,31 +54,6 @@ class Meaning:
         lineages = np.isin(LINEAGES, self.lineages) if self.lineages else np.ones(len(LINEAGES), bool)
         functions = np.isin(FUNCTIONS, self.functions) if self.functions else np.ones(len(FUNCTIONS), bool)
         return np.outer(lineages, functions).ravel() & possible_joint()
-
-
-def possible_joint() -> Joint:
-    """Mark the joint cells that are no structural zeros.
-
-    Returns
-    -------
-    ndarray
-        Shape (54,), bool.
-    """
-    possible: Joint = mark_joint_cells("memory")[_PROLIFERATING]
-    return possible
-
-
-def resting_states() -> NDArray[np.float64]:
-    """Give the resting state of every joint cell.
-
-    Returns
-    -------
-    ndarray
-        Shape (54, 7), 1 where a joint cell belongs to a state; no joint cell is Proliferating.
-    """
-    states = mark_joint_cells("memory").astype(np.float64)
-    states[_PROLIFERATING] = 0
-    return np.ascontiguousarray(states.T)
 
 
 def find_state(joint: Joint, is_cycling: bool | None) -> State | None:  # noqa: FBT001 - an axis, not an option

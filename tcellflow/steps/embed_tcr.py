@@ -7,7 +7,6 @@ change no byte; a missing chain is null (NaN in the h5ad), never a constant vect
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import ContractError
 from tcellflow.inference.receptors.account import summarise_embedding
-from tcellflow.inference.receptors.distinct_vectors import PIECE_ROWS, embed_uniques
+from tcellflow.inference.receptors.distinct_vectors import PIECE_ROWS, embed_distinct
 from tcellflow.inference.receptors.encoder import check_loci, choose_encoder
 from tcellflow.inference.receptors.similar import choose_similarity, name_clusters, tabulate_neighbours
 from tcellflow.io.h5ad.cells_copy import write_cells_copy, write_obsm_vectors
@@ -30,8 +29,9 @@ from tcellflow.io.tables.documents import write_json
 from tcellflow.io.tables.parquet import open_table_writer, write_table
 from tcellflow.io.tables.vector_scratch import VectorScratch
 from tcellflow.provenance import StepNote, digest_file
-from tcellflow.receptors.encoding.distinct import find_uniques
+from tcellflow.receptors.encoding.distinct import find_distinct
 from tcellflow.receptors.per_cell import describe_cells
+from tcellflow.steps.options import EmbedTcrOptions
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, OutputName
 
@@ -41,97 +41,23 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tcellflow.inference.receptors.distinct_vectors import UniqueVectors
-    from tcellflow.inference.receptors.encoder import EncoderChoice, ReceptorEncoder
+    from tcellflow.inference.receptors.distinct_vectors import DistinctVectors
+    from tcellflow.inference.receptors.encoder import ChainEncoder, EncoderChoice
     from tcellflow.inference.receptors.similar import Similarity
-    from tcellflow.inference.session import Device
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.io.tables.chains import ChainFiles
     from tcellflow.provenance import JsonValue
-    from tcellflow.receptors.encoding.distinct import UniqueReceptors, Which
+    from tcellflow.receptors.encoding.distinct import DistinctReceptors
     from tcellflow.steps.progress import Progress
 
-DEFAULT_BACKEND: Final = "native"
+__all__ = ["EmbedTcrOptions", "embed_tcr"]
+
 _CELL: Final = ["sample_id", "cell_id"]
 _OBSM_KEYS: Final = {OBSM_TRA: "emb_tra", OBSM_TRB: "emb_trb", OBSM_PAIR: "emb_pair"}
 _OBS_COLUMNS: Final = (
     "has_tra", "has_trb", "chain_pairing", "receptor_type", "receptor_subtype", "clone_id", "clone_size",
 )  # fmt: skip
 _CLUSTER_COLUMNS: Final = ("receptor_cluster", "receptor_cluster_size")
-
-
-@dataclass(frozen=True)
-class EmbedTcrOptions:
-    """Options of embed-tcr.
-
-    Parameters
-    ----------
-    chains
-        One or more chains tables; distinct chains of all are computed once.
-    output
-        Output folder.
-    prefix
-        Sample name in front of the file names.
-    gex
-        Cells file; then every cell of it has a row, and a copy with vectors is written.
-    backend
-        Encoder, see `tcellflow.inference.receptors.encoder.BACKENDS`.
-    bundle
-        Name or folder of a receptors bundle; the backend's own if not given.
-    force_tra
-        Whether alpha chains are embedded by weights that know beta chains alone (tcr-bert).
-    which
-        "first": the first-ranked chain of each arm. "all": second and further chains too.
-    neighbours
-        Nearest receptors listed for each distinct one; 0 = no list and no clusters.
-    cluster_distance
-        Greatest cosine distance of a step within a cluster; measured ones of the backend if not given.
-    h5ad
-        Whether the copy of the cells file is written.
-    device
-        ``cpu``, ``cuda`` or ``auto``.
-    threads
-        CPU threads, which change no result; None = those this process may use.
-    force
-        Whether finished outputs may be replaced.
-    """
-
-    chains: tuple[Path, ...]
-    output: Path
-    prefix: str
-    gex: Path | None = None
-    backend: str = DEFAULT_BACKEND
-    bundle: str | None = None
-    force_tra: bool = False
-    which: Which = "first"
-    neighbours: int = 0
-    cluster_distance: float | None = None
-    h5ad: bool = True
-    device: Device = "auto"
-    threads: int | None = None
-    force: bool = False
-
-
-def name_outputs(options: EmbedTcrOptions) -> tuple[str, ...]:
-    """Name the files that embed-tcr writes.
-
-    Parameters
-    ----------
-    options
-        What to embed, and how.
-
-    Returns
-    -------
-    tuple of str
-        Some of `OutputName`.
-    """
-    return (
-        OutputName.EMBEDDINGS,
-        OutputName.RECEPTORS,
-        OutputName.EMBED_QC,
-        *((OutputName.NEIGHBOURS,) if options.neighbours else ()),
-        *((OutputName.EMBEDDED,) if options.gex is not None and options.h5ad else ()),
-    )
 
 
 def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[Path]:
@@ -147,7 +73,7 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
     Returns
     -------
     list of pathlib.Path
-        ``<prefix>.`` and the names that `name_outputs` gives.
+        ``<prefix>.`` and `EmbedTcrOptions.output_names`.
 
     Raises
     ------
@@ -166,20 +92,20 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
     choice = choose_encoder(options.backend, options.bundle, force_tra=options.force_tra)
     similarity = choose_similarity(options.neighbours, options.cluster_distance, choice.backend)
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
-        paths = {name: outputs.path(name) for name in name_outputs(options)}
+        paths = {name: outputs.path(name) for name in options.output_names}
         encoder = choice.open(threads=options.threads, device=options.device)
         files = read_chain_files(options.chains)
         cells = None if options.gex is None else read_cells(options.gex)
-        uniques = find_uniques(files.chains, encoder.loci, which=options.which)
+        distinct = find_distinct(files.chains, encoder.loci, which=options.which)
         check_loci(
             encoder,
             files.chains,
             mend="name a bundle that learnt both with --bundle, or add --force-tra to embed them anyway",
         )
-        receptors = _describe_cells(files, cells, uniques)
+        receptors = _describe_cells(files, cells, distinct)
         note = _make_note(options, choice, similarity)
         with VectorScratch(outputs.folder, encoder.dimension) as scratch:
-            vectors = embed_uniques(encoder, uniques, scratch, progress=progress)
+            vectors = embed_distinct(encoder, distinct, scratch, progress=progress)
             if similarity is not None:
                 clusters = name_clusters(
                     receptors, vectors, similarity.cluster_distances, folder=outputs.folder
@@ -191,12 +117,12 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
         schema = RECEPTORS.schema(optional=receptors.columns)
         table = pa.Table.from_pandas(receptors, schema, preserve_index=False)
         write_table(paths[OutputName.RECEPTORS], table, RECEPTORS, note)
-        account = summarise_embedding(encoder, len(files.chains), receptors, uniques)
+        account = summarise_embedding(encoder, len(files.chains), receptors, distinct)
         write_json(paths[OutputName.EMBED_QC], account, note)
         return outputs.commit()
 
 
-def _describe_cells(files: ChainFiles, cells: CellsFile | None, uniques: UniqueReceptors) -> pd.DataFrame:
+def _describe_cells(files: ChainFiles, cells: CellsFile | None, distinct: DistinctReceptors) -> pd.DataFrame:
     names = [*_CELL, "donor"]
     if cells is None:
         rows = files.chains[names].drop_duplicates(_CELL)
@@ -213,9 +139,9 @@ def _describe_cells(files: ChainFiles, cells: CellsFile | None, uniques: UniqueR
         clones[pd.isna(clones)] = None
         receptors["clone_id"] = clones
         receptors["clone_size"] = pd.arrays.IntegerArray(sizes.astype(np.int32), sizes == 0)
-    places = uniques.cells.index.get_indexer(pd.MultiIndex.from_frame(receptors[_CELL]))
-    for name in uniques.cells.columns:
-        keys = np.array([*uniques.cells[name], None], dtype=object)
+    places = distinct.cells.index.get_indexer(pd.MultiIndex.from_frame(receptors[_CELL]))
+    for name in distinct.cells.columns:
+        keys = np.array([*distinct.cells[name], None], dtype=object)
         receptors[name] = keys[places]  # -1 takes the None at the end
     return receptors
 
@@ -256,8 +182,8 @@ def _make_note(options: EmbedTcrOptions, choice: EncoderChoice, similarity: Simi
 
 def _write_vectors(
     paths: dict[str, Path],
-    encoder: ReceptorEncoder,
-    vectors: UniqueVectors,
+    encoder: ChainEncoder,
+    vectors: DistinctVectors,
     similarity: Similarity | None,
     note: StepNote,
 ) -> None:
@@ -278,7 +204,7 @@ def _write_vectors(
                 writer.write(table)
 
 
-def _describe_encoder(encoder: ReceptorEncoder) -> dict[str, str]:
+def _describe_encoder(encoder: ChainEncoder) -> dict[str, str]:
     return {
         "backend": encoder.name,
         "bundle_name": encoder.bundle.description.name if encoder.bundle else "null",
@@ -289,7 +215,7 @@ def _describe_encoder(encoder: ReceptorEncoder) -> dict[str, str]:
 
 
 def _write_embedded(
-    path: Path, cells: CellsFile, receptors: pd.DataFrame, vectors: UniqueVectors, note: StepNote
+    path: Path, cells: CellsFile, receptors: pd.DataFrame, vectors: DistinctVectors, note: StepNote
 ) -> None:
     names = [*_OBS_COLUMNS, *(name for name in _CLUSTER_COLUMNS if name in receptors)]
     obs = receptors[names].set_axis(pd.Index(cells.cell_ids))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from tcellflow.errors import OptionsError
 from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import list_clusters, tabulate_clonotypes
 from tcellflow.inference.states.evidence_table import count_genes, list_frequent_genes, tabulate_gene_evidence
+from tcellflow.inference.states.options import CallOptions
 from tcellflow.inference.states.prediction_table import (
     OBS_COLUMNS,
     OPTIONAL_OBS_COLUMNS,
@@ -26,7 +27,7 @@ from tcellflow.inference.states.prediction_table import (
     tabulate_predictions,
 )
 from tcellflow.inference.states.predictor import StatePredictor
-from tcellflow.inference.states.sample import CallOptions, call_sample
+from tcellflow.inference.states.sample import call_sample
 from tcellflow.inference.states.sources import CellFacts
 from tcellflow.io.files.kinds import check_is_file
 from tcellflow.io.h5ad.cells_copy import write_cells_copy
@@ -39,6 +40,7 @@ from tcellflow.io.tables.parquet import open_table_writer, write_table
 from tcellflow.io.tables.receptor_vectors import open_receptor_vectors
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.contigs import as_texts
+from tcellflow.steps.options import PredictOptions
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OBSM_STATE, OBSM_STATE_PROBABILITIES, OutputName, State
 
@@ -50,95 +52,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tcellflow.inference.session import Device
     from tcellflow.inference.states.sample import SampleCalls
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.io.tables.cell_receptors import CellReceptors
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
     from tcellflow.provenance import JsonValue
-    from tcellflow.states.axes import EffectorMemoryAs
     from tcellflow.steps.progress import Progress
 
-__all__ = ["CallOptions", "PredictOptions", "name_outputs", "predict"]
+__all__ = ["CallOptions", "PredictOptions", "predict"]
 
 _LOG = logging.getLogger(__name__)
-
-DEFAULT_BUNDLE: Final = "states"
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """Options of predict.
-
-    Parameters
-    ----------
-    cells
-        Cells file of preprocess.
-    output
-        Output folder.
-    prefix
-        Sample name in front of the file names.
-    receptors
-        Receptors table of embed-tcr, for the clones; else those of the cells file.
-    embeddings
-        Embeddings table of embed-tcr, for bundles that take receptors; needs `receptors`.
-    bundle
-        Name or folder of a states bundle.
-    ensemble
-        Whether the bundle's ensemble runs instead of the single model distilled from it.
-    device
-        ``cpu``, ``cuda`` or ``auto``.
-    threads
-        Threads; those this process may use if not given.
-    effector_memory_as
-        Whether effector memory counts as Memory or as Effector.
-    calls
-        What is asked of the calls.
-    evidence_genes
-        Most genes listed for and against each call; 0 = no list.
-    h5ad
-        Whether the annotated copy of the cells file is written.
-    force
-        Whether finished outputs may be replaced.
-    """
-
-    cells: Path
-    output: Path
-    prefix: str
-    receptors: Path | None = None
-    embeddings: Path | None = None
-    bundle: str = DEFAULT_BUNDLE
-    ensemble: bool = False
-    device: Device = "auto"
-    threads: int | None = None
-    effector_memory_as: EffectorMemoryAs = "memory"
-    calls: CallOptions = field(default_factory=CallOptions)
-    evidence_genes: int = 0
-    h5ad: bool = True
-    force: bool = False
-
-
-def name_outputs(options: PredictOptions) -> tuple[str, ...]:
-    """Name the files that predict writes.
-
-    Parameters
-    ----------
-    options
-        What to predict, and how.
-
-    Returns
-    -------
-    tuple of str
-        Some of `OutputName`.
-    """
-    return (
-        OutputName.PREDICTIONS,
-        OutputName.PREDICTIONS_CSV,
-        OutputName.CLONOTYPES,
-        OutputName.METRICS,
-        *((OutputName.GENE_EVIDENCE,) if options.evidence_genes else ()),
-        *((OutputName.ANNOTATED,) if options.h5ad else ()),
-    )
 
 
 def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path]:
@@ -154,7 +77,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
     Returns
     -------
     list of pathlib.Path
-        ``<prefix>.`` and the names that `name_outputs` gives.
+        ``<prefix>.`` and `PredictOptions.output_names`.
 
     Raises
     ------
@@ -172,7 +95,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
         If an output cannot be written, or exists without `force`.
     """
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
-        paths = {name: outputs.path(name) for name in name_outputs(options)}
+        paths = {name: outputs.path(name) for name in options.output_names}
         predictor = StatePredictor(
             options.bundle,
             threads=options.threads,

@@ -7,15 +7,13 @@ what is doubtful is flagged, never dropped.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tcellflow.cells.quality import choose_thresholds
 from tcellflow.contracts.tables import CHAINS
-from tcellflow.errors import OptionsError
 from tcellflow.ingest.barcode_matching import Matching
 from tcellflow.ingest.cell_flow import CellFlow
 from tcellflow.ingest.inputs import open_sample
@@ -30,6 +28,7 @@ from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.clonotypes import CloneLevel, assign_clones
 from tcellflow.receptors.contigs import REASON_MEANINGS
 from tcellflow.receptors.pairing import summarise_cells
+from tcellflow.steps.options import PreprocessOptions
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OutputName
 
@@ -44,64 +43,12 @@ if TYPE_CHECKING:
     from tcellflow.receptors.clonotypes import Orphans
     from tcellflow.steps.progress import Progress
 
+__all__ = ["PreprocessOptions", "preprocess"]
+
 logger = logging.getLogger(__name__)
 
 # Options that say where things are or how to go on, and never change what is written.
 _PLACES = {"output", "prefix", "gex", "tcr", "adt", "force"}
-
-
-@dataclass(frozen=True)
-class PreprocessOptions:
-    """Options of ``preprocess``.
-
-    Parameters
-    ----------
-    output
-        Output folder.
-    prefix
-        Sample name: file names start with it, and it is the ``sample_id`` of every cell.
-    gex
-        Expression matrix; may be None where receptors are given.
-    tcr
-        Receptor files; may be empty where expression is given.
-    adt
-        Antibody counts beside the expression file.
-    donor
-        Donor of all cells; None = as the files say, else the sample.
-    min_genes, min_counts, max_pct_mt
-        Thresholds of quality control; None = the default that suits the matrix.
-    t_cells_only
-        Drop cells that the T-cell gate does not call T cells.
-    barcode_rule
-        How cell names of two files are matched, or "auto".
-    allow_low_overlap
-        Go on although two files share less than a tenth of their cells.
-    orphans
-        Clone of cells with a single chain.
-    library_size_column
-        obs column of the expression file with each cell's true counts.
-    species
-        Species of the sample.
-    force
-        Whether finished outputs may be replaced.
-    """
-
-    output: Path
-    prefix: str
-    gex: Path | None = None
-    tcr: tuple[Path, ...] = ()
-    adt: Path | None = None
-    donor: str | None = None
-    min_genes: int | None = None
-    min_counts: int | None = None
-    max_pct_mt: float | None = None
-    t_cells_only: bool = False
-    barcode_rule: str = "auto"
-    allow_low_overlap: bool = False
-    orphans: Literal["strict", "rescue"] = "strict"
-    library_size_column: str | None = None
-    species: str = "human"
-    force: bool = False
 
 
 def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> list[Path]:
@@ -129,7 +76,7 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
     OutputError
         If an output cannot be written, or exists without `force`.
     """
-    _check_options(options)
+    options.check_agreement()
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
         # staged first: an output that exists is told before any work is done
         cells_path = outputs.path(OutputName.CELLS) if options.gex else None
@@ -167,26 +114,6 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
             logger.warning(warning)
         write_json(qc_path, {**account, "warnings": list(warnings)}, note)
         return outputs.commit()
-
-
-def _check_options(options: PreprocessOptions) -> None:
-    if options.donor is not None and not options.donor.strip():
-        raise OptionsError(
-            "the donor's name is empty", where="--donor", mend="name the donor, or leave it out"
-        )
-    if options.gex is None and not options.tcr:
-        raise OptionsError(
-            "neither expression nor receptors are given",
-            where="--gex, --tcr",
-            mend="give at least one of them",
-        )
-    for name, value in (("--adt", options.adt), ("--library-size-column", options.library_size_column)):
-        if options.gex is None and value is not None:
-            raise OptionsError(f"{name} needs an expression file", where=name, mend="give --gex as well")
-    if options.gex is None and options.t_cells_only:
-        raise OptionsError(
-            "T cells are told by their expression", where="--t-cells-only", mend="give --gex as well"
-        )
 
 
 def _make_note(options: PreprocessOptions) -> StepNote:

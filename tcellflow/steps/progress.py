@@ -11,10 +11,4 @@ Progress = Callable[[int, int], None]
 
 
 def quiet(_done: int, _total: int) -> None:
-    """Show nothing.
-
-    Parameters
-    ----------
-    _done, _total
-        Units of work; ignored.
-    """
+    """Show nothing."""

@@ -6,17 +6,17 @@ was given, and what was not given is named.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tcellflow.errors import OptionsError
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.documents import write_json
 from tcellflow.report.content import compose_report
-from tcellflow.report.inputs import find_default_files, read_report_inputs
+from tcellflow.report.inputs import read_report_inputs
 from tcellflow.report.multiqc import make_section
 from tcellflow.report.page import render_page
 from tcellflow.report.truth import compare_with_truth, read_true_labels
+from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OutputName
 
@@ -27,30 +27,7 @@ if TYPE_CHECKING:
     from tcellflow.report.truth import TruthSection
     from tcellflow.steps.progress import Progress
 
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """Options of the report.
-
-    Parameters
-    ----------
-    output
-        Output folder; also where the sample's files are looked for when none are named.
-    prefix
-        Sample name in front of the file names.
-    files
-        The sample's files, recognised by their contract or note; empty = those in `output`.
-    true_labels
-        CSV or TSV of labels per barcode to compare the calls with; None = no comparison.
-    force
-        Whether finished outputs may be replaced.
-    """
-
-    output: Path
-    prefix: str
-    files: tuple[Path, ...] = ()
-    true_labels: Path | None = None
-    force: bool = False
+__all__ = ["ReportOptions", "report"]
 
 
 def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
@@ -83,7 +60,7 @@ def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
         page_path = outputs.path(OutputName.REPORT)
         section_path = outputs.path(OutputName.MULTIQC)
-        paths = options.files or find_default_files(options.output, options.prefix)
+        paths = options.find_files()
         inputs = read_report_inputs(paths)
         progress(1, 3)
         content = compose_report(inputs, options.prefix, _compare(options, inputs))

@@ -15,7 +15,7 @@ import pytest
 from command_line import run_command
 from state_cohorts import GENES, write_three, write_three_with_receptors
 from tcellflow.inference.states.predictor import StatePredictor
-from tcellflow.inference.states.receptor_block import ReceptorBlock
+from tcellflow.inference.states.sources import ReceptorBlock
 from tcellflow.io.bundles.folders import PACKAGED_FOLDER, read_bundle
 from tcellflow.training.states import seed
 

@@ -13,37 +13,26 @@ from tcellflow.vocabulary import EmbeddingKind
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tcellflow.inference.receptors.encoder import ReceptorEncoder
+    from tcellflow.inference.receptors.encoder import ChainEncoder
     from tcellflow.provenance import JsonValue
-    from tcellflow.receptors.encoding.distinct import UniqueReceptors
+    from tcellflow.receptors.encoding.distinct import DistinctReceptors
 
 _LOG = logging.getLogger(__name__)
 
 
 def summarise_embedding(
-    encoder: ReceptorEncoder, n_chains: int, receptors: pd.DataFrame, uniques: UniqueReceptors
+    encoder: ChainEncoder, n_chains: int, receptors: pd.DataFrame, distinct: DistinctReceptors
 ) -> dict[str, JsonValue]:
     """Count what was embedded, and what was not and why.
-
-    Parameters
-    ----------
-    encoder
-        What embedded them.
-    n_chains
-        Chains given.
-    receptors
-        Rows of the receptors table.
-    uniques
-        Distinct chains and pairs.
 
     Returns
     -------
     dict
         JSON; ``warnings`` holds sentences for the user, which are logged too.
     """
-    kinds = uniques.chains["kind"].value_counts()
-    truncated = int((uniques.chains["junction_aa"].str.len() > encoder.max_length).sum())
-    warnings = _list_warnings(encoder, n_chains, truncated, uniques)
+    kinds = distinct.chains["kind"].value_counts()
+    truncated = int((distinct.chains["junction_aa"].str.len() > encoder.max_length).sum())
+    warnings = _list_warnings(encoder, n_chains, truncated, distinct)
     for warning in warnings:
         _LOG.warning("%s", warning)
     content: dict[str, JsonValue] = {
@@ -59,11 +48,11 @@ def summarise_embedding(
         },
         "chains": {
             "total": n_chains,
-            "embedded": uniques.n_embedded,
-            "not_embedded": dict(uniques.not_embedded),
+            "embedded": distinct.n_embedded,
+            "not_embedded": dict(distinct.not_embedded),
         },
         "unique": {
-            "pair": len(uniques.pairs),
+            "pair": len(distinct.pairs),
             **{str(kind): int(kinds.get(kind, 0)) for kind in (EmbeddingKind.TRA, EmbeddingKind.TRB)},
         },
         "truncated_junctions": truncated,
@@ -76,11 +65,11 @@ def summarise_embedding(
 
 
 def _list_warnings(
-    encoder: ReceptorEncoder, n_chains: int, truncated: int, uniques: UniqueReceptors
+    encoder: ChainEncoder, n_chains: int, truncated: int, distinct: DistinctReceptors
 ) -> list[str]:
     warnings: list[str] = []
-    if not uniques.n_embedded:
-        reasons = ", ".join(f"{name} {count}" for name, count in uniques.not_embedded.items())
+    if not distinct.n_embedded:
+        reasons = ", ".join(f"{name} {count}" for name, count in distinct.not_embedded.items())
         warnings.append(f"None of {n_chains} chains could be embedded ({reasons or 'the files are empty'}).")
     if truncated:
         warnings.append(

@@ -1,6 +1,6 @@
 """Vectors of distinct chains and pairs, in the order of the embeddings table.
 
-Invariant: the network sees each distinct chain once, however many pairs it is in; what it said is on
+Invariant: the network sees each distinct chain once, however many pairs it is in; its features are on
 disk, so memory does not grow with the number of chains.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tcellflow.receptors.encoding.sequences import ChainSequences
-from tcellflow.receptors.encoding.tokens import pair_vectors
+from tcellflow.receptors.encoding.vectors import pair_vectors
 from tcellflow.vocabulary import EmbeddingKind
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tcellflow.inference.receptors.encoder import ReceptorEncoder
+    from tcellflow.inference.receptors.encoder import ChainEncoder
     from tcellflow.io.tables.vector_scratch import VectorScratch
-    from tcellflow.receptors.encoding.distinct import UniqueReceptors
+    from tcellflow.receptors.encoding.distinct import DistinctReceptors
 
     Indices = npt.NDArray[np.intp]
     Vectors = npt.NDArray[np.float32]
@@ -32,10 +32,10 @@ _SEQUENCE_COLUMNS: Final = ("locus", "junction_aa", "v_call", "j_call")
 
 
 @dataclass(frozen=True)
-class UniqueVectors:
+class DistinctVectors:
     """Vectors of N distinct pairs and chains: first all pairs, then the alphas, then the betas.
 
-    Made by `embed_uniques`.
+    Made by `embed_distinct`.
 
     Parameters
     ----------
@@ -100,36 +100,25 @@ class UniqueVectors:
             yield slice(int(rows[0]), int(rows[-1]) + 1), self.take(rows)
 
     def rows_of(self, kind: EmbeddingKind) -> slice:
-        """Find the rows of one kind.
-
-        Parameters
-        ----------
-        kind
-            Chains of a locus, or pairs.
-
-        Returns
-        -------
-        slice
-            Consecutive rows.
-        """
+        """Find the rows of one kind."""
         rows = np.flatnonzero(self.kind == str(kind))
         return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
 
 
-def embed_uniques(
-    encoder: ReceptorEncoder,
-    uniques: UniqueReceptors,
+def embed_distinct(
+    encoder: ChainEncoder,
+    distinct: DistinctReceptors,
     scratch: VectorScratch,
     *,
     progress: Callable[[int, int], None],
-) -> UniqueVectors:
+) -> DistinctVectors:
     """Compute the features of all distinct chains.
 
     Parameters
     ----------
     encoder
         Any encoder.
-    uniques
+    distinct
         Distinct chains and pairs.
     scratch
         An empty one, of the encoder's width.
@@ -138,18 +127,18 @@ def embed_uniques(
 
     Returns
     -------
-    UniqueVectors
+    DistinctVectors
         Valid as long as the scratch is open.
     """
-    chains = ChainSequences(*(uniques.chains[name].to_numpy(dtype=object) for name in _SEQUENCE_COLUMNS))
+    chains = ChainSequences(*(distinct.chains[name].to_numpy(dtype=object) for name in _SEQUENCE_COLUMNS))
     for rows in _pieces(len(chains)):
         scratch.append(encoder.embed_chains(chains.take(rows)))
         progress(int(rows[-1]) + 1, len(chains))
-    pairs = uniques.pairs
+    pairs = distinct.pairs
     kinds = np.full(len(pairs), str(EmbeddingKind.PAIR), dtype=object)
-    return UniqueVectors(
-        emb_id=np.concatenate([pairs["emb_id"].to_numpy(object), uniques.chains["emb_id"].to_numpy(object)]),
-        kind=np.concatenate([kinds, uniques.chains["kind"].to_numpy(object)]),
+    return DistinctVectors(
+        emb_id=np.concatenate([pairs["emb_id"].to_numpy(object), distinct.chains["emb_id"].to_numpy(object)]),
+        kind=np.concatenate([kinds, distinct.chains["kind"].to_numpy(object)]),
         alphas=pairs["tra"].to_numpy(np.intp),
         betas=pairs["trb"].to_numpy(np.intp),
         features=scratch,

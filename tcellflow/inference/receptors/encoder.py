@@ -38,7 +38,7 @@ _NO_BUNDLE: Final = {
 }
 
 
-class ReceptorEncoder(Protocol):
+class ChainEncoder(Protocol):
     """The seam every receptor encoder fits: chains in, features of one width out.
 
     Attributes
@@ -133,7 +133,7 @@ class EncoderChoice:
         """
         return {} if self.bundle is None else self.bundle.note()
 
-    def open(self, *, threads: int | None = None, device: Device = "auto") -> ReceptorEncoder:
+    def open(self, *, threads: int | None = None, device: Device = "auto") -> ChainEncoder:
         """Load the encoder.
 
         Parameters
@@ -145,7 +145,7 @@ class EncoderChoice:
 
         Returns
         -------
-        ReceptorEncoder
+        ChainEncoder
             Ready to embed.
         """
         if self.bundle is None:
@@ -225,7 +225,7 @@ def find_encoder(name: str) -> EncoderChoice:
     return choose_encoder(str(read_bundle(find_bundle(name)).receptors.backend), name)
 
 
-def check_loci(encoder: ReceptorEncoder, chains: pd.DataFrame, *, mend: str) -> None:
+def check_loci(encoder: ChainEncoder, chains: pd.DataFrame, *, mend: str) -> None:
     """Refuse alpha chains where the weights know beta chains alone: their vectors would mean nothing.
 
     Parameters

@@ -1,21 +1,27 @@
 """The encoder without a model: hashed k-mers of the junction beside V and J genes.
 
-Invariant: the layout of the vectors is that of a packaged file, so vectors of any release compare.
+Invariant: the layout of the vectors is that of a packaged file, and bucket and sign of a k-mer depend on
+its locus and letters alone, in every process (`PYTHONHASHSEED` included), so vectors of any release
+compare.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from importlib.resources import files
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.inference.receptors.hashed_kmers import KmerCounter
-from tcellflow.receptors.encoding.sequences import cut_middle
+from tcellflow.errors import InputError
+from tcellflow.receptors.encoding.sequences import RESIDUES, cut_middle
 from tcellflow.vocabulary import Locus, ReceptorBackend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from tcellflow.io.bundles.folders import Bundle
@@ -23,7 +29,10 @@ if TYPE_CHECKING:
 
     Vectors = npt.NDArray[np.float32]
 
-_BLOCK_ROWS = 1024  # 4 MiB of k-mer counts: larger blocks leave the cache and are slower
+_PERSON: Final = b"tcellflow-kmer-1"
+_OFFSETS: Final = {1: 0, 2: 20, 3: 420}
+_WORDS: Final = 8420  # 20 + 400 + 8,000 words of one, two and three residues
+_BLOCK_ROWS: Final = 1024  # 4 MiB of k-mer counts: larger blocks leave the cache and are slower
 
 
 class KmerEncoder:
@@ -109,3 +118,115 @@ def _read_gene_slots(first: int) -> dict[str, dict[str | None, int]]:
         slots[segment] = {gene: first + number for number, gene in enumerate([None, *genes])}
         first += len(genes) + 1
     return slots
+
+
+class KmerCounter:
+    """Counts the 1-3-mers of junctions into signed hash buckets.
+
+    Parameters
+    ----------
+    loci
+        Loci with a hash of their own.
+    n_buckets
+        Buckets that all loci share.
+
+    Notes
+    -----
+    ``h = int(blake2b(word, digest_size=8, salt=locus, person="tcellflow-kmer-1"), little-endian)``;
+    the lowest bit of h is the sign (1 = minus), ``(h >> 1) % n_buckets`` the bucket. Feature hashing
+    after Weinberger et al. 2009 (doi:10.1145/1553374.1553516): the signs keep inner products unbiased
+    where words collide.
+    """
+
+    def __init__(self, loci: Sequence[Locus], n_buckets: int) -> None:
+        self.n_buckets = n_buckets
+        self._locus_numbers = {str(locus): number for number, locus in enumerate(loci)}
+        hashes = _hash_words(loci)
+        self._buckets = ((hashes >> np.uint64(1)) % np.uint64(n_buckets)).astype(np.int64)
+        self._signs = 1.0 - 2.0 * (hashes & np.uint64(1)).astype(np.float64)
+
+    def count(self, loci: Sequence[str], junctions: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Count the signed k-mers of each junction.
+
+        Parameters
+        ----------
+        loci
+            B loci among those given at the start.
+        junctions
+            B junctions of one or more residues.
+
+        Returns
+        -------
+        numpy.ndarray
+            (B, n_buckets) float64 holding whole numbers.
+
+        Raises
+        ------
+        InputError
+            If a locus is not covered or a junction holds other letters than the 20 amino acids.
+        """
+        codes, lengths = _encode_residues(junctions)
+        words_before = self._number_loci(loci)[:, None] * _WORDS
+        rows = np.arange(len(junctions))[:, None]
+        places: list[npt.NDArray[np.int64]] = []
+        signs: list[npt.NDArray[np.float64]] = []
+        number = np.zeros_like(codes)
+        for k, offset in _OFFSETS.items():
+            starts = max(codes.shape[1] - k + 1, 0)
+            number = number[:, :starts] * 20 + codes[:, k - 1 :]  # (B, starts): k letters to the base 20
+            inside = np.arange(starts) <= lengths[:, None] - k
+            words = (number + words_before + offset)[inside]
+            places.append(np.broadcast_to(rows, inside.shape)[inside] * self.n_buckets + self._buckets[words])
+            signs.append(self._signs[words])
+        flat = np.bincount(
+            np.concatenate(places), np.concatenate(signs), minlength=len(junctions) * self.n_buckets
+        )
+        return flat.astype(np.float64, copy=False).reshape(len(junctions), self.n_buckets)
+
+    def _number_loci(self, loci: Sequence[str]) -> npt.NDArray[np.int64]:
+        try:
+            return np.fromiter((self._locus_numbers[locus] for locus in loci), np.int64, len(loci))
+        except KeyError as error:
+            raise InputError(
+                f"the locus {error} is not covered by the k-mer encoder",
+                where="column 'locus'",
+                mend="give only chains of " + ", ".join(self._locus_numbers),
+            ) from error
+
+
+def _hash_words(loci: Sequence[Locus]) -> npt.NDArray[np.uint64]:
+    # the order of words that reading k residues as a number to the base 20 gives
+    words = ["".join(letters) for k in _OFFSETS for letters in product(RESIDUES, repeat=k)]
+    digests = [
+        hashlib.blake2b(word.encode(), digest_size=8, salt=locus.encode(), person=_PERSON).digest()
+        for locus in loci
+        for word in words
+    ]
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
+
+
+def _code_letters() -> npt.NDArray[np.int64]:
+    codes = np.full(256, -1, np.int64)
+    codes[np.frombuffer(RESIDUES.encode(), np.uint8)] = np.arange(20)
+    return codes
+
+
+_CODE_OF_LETTER: Final = _code_letters()
+
+
+def _encode_residues(
+    junctions: Sequence[str],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    # "replace" turns any letter beyond ASCII into "?", which is refused below like other wrong letters
+    letters = np.array([junction.encode("ascii", "replace") for junction in junctions], dtype=np.bytes_)
+    width = letters.dtype.itemsize
+    codes = _CODE_OF_LETTER[letters.view(np.uint8).reshape(len(junctions), width)]  # (B, longest)
+    lengths = np.fromiter(map(len, junctions), np.int64, len(junctions))
+    wrong = ((codes < 0) & (np.arange(width) < lengths[:, None])).any(axis=1)
+    if wrong.any():
+        raise InputError(
+            f"the junction {junctions[int(wrong.argmax())]!r} holds other letters than the 20 amino acids",
+            where="column 'junction_aa'",
+            mend="leave chains with such junctions out",
+        )
+    return codes, lengths

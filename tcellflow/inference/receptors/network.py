@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tcellflow.errors import BundleError, InputError, TcellflowError
-from tcellflow.inference.receptors.batches import batch_by_length
 from tcellflow.inference.session import open_session
 from tcellflow.receptors.encoding.bert_tokens import BERT_INPUTS, check_bert_vocabulary, tokenise_for_bert
 from tcellflow.receptors.encoding.sequences import ChainSequences, cut_middle
@@ -21,6 +20,7 @@ from tcellflow.receptors.encoding.tokens import TOKEN_INPUTS, parse_vocabulary
 from tcellflow.vocabulary import ReceptorBackend
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from tcellflow.io.bundles.folders import Bundle
     from tcellflow.vocabulary import Locus
 
+    Indices = npt.NDArray[np.intp]
     Tokens = npt.NDArray[np.int64]
     Vectors = npt.NDArray[np.float32]
 
+BATCH_ROWS: Final = 256
 # Junctions tried when a bundle is opened, in batches of two lengths.
 _TRIALS: Final = (("CASSIRSSYEQYF", "CAGGGSQGNLIYF"), ("CSVGTGGTNEKLFF", "CASSPGQGAYEQYF"))
 
@@ -179,3 +181,23 @@ class NetworkEncoder:
             if not np.isfinite(features).all():
                 return ["it gives numbers that are not finite"]
         return []
+
+
+def batch_by_length(lengths: Indices) -> Iterator[Indices]:
+    """Cut rows into batches of one length.
+
+    Parameters
+    ----------
+    lengths
+        (B,) residues of each row.
+
+    Yields
+    ------
+    numpy.ndarray
+        (N,) row numbers, at most `BATCH_ROWS`, ascending; the shortest first.
+    """
+    order = np.argsort(lengths, kind="stable")
+    borders = np.flatnonzero(np.diff(lengths[order])) + 1
+    for rows in np.split(order, borders):
+        for start in range(0, len(rows), BATCH_ROWS):
+            yield rows[start : start + BATCH_ROWS]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from tcellflow.inference.receptors.distinct_vectors import UniqueVectors
+    from tcellflow.inference.receptors.distinct_vectors import DistinctVectors
     from tcellflow.provenance import JsonValue
 
     Keys = npt.NDArray[np.object_]
@@ -121,7 +121,7 @@ def choose_similarity(
     return Similarity(neighbours, DEFAULT_DISTANCES[backend])
 
 
-def tabulate_neighbours(vectors: UniqueVectors, k: int, *, folder: Path) -> Iterator[pa.Table]:
+def tabulate_neighbours(vectors: DistinctVectors, k: int, *, folder: Path) -> Iterator[pa.Table]:
     """List the nearest receptors of every distinct chain and pair, by the contract `NEIGHBOURS`.
 
     Parameters
@@ -156,7 +156,7 @@ def tabulate_neighbours(vectors: UniqueVectors, k: int, *, folder: Path) -> Iter
 
 def name_clusters(
     receptors: pd.DataFrame,
-    vectors: UniqueVectors,
+    vectors: DistinctVectors,
     distances: Mapping[EmbeddingKind, float],
     *,
     folder: Path,
@@ -205,7 +205,7 @@ def name_clusters(
     )
 
 
-def _copy(vectors: UniqueVectors, rows: npt.NDArray[np.intp], folder: Path) -> VectorScratch:
+def _copy(vectors: DistinctVectors, rows: npt.NDArray[np.intp], folder: Path) -> VectorScratch:
     scratch = VectorScratch(folder, vectors.dimension)
     for piece in np.split(rows, range(PIECE_ROWS, len(rows), PIECE_ROWS)):
         scratch.append(vectors.take(piece))

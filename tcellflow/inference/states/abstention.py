@@ -1,6 +1,8 @@
-"""Which calls and sets keep a promise: thresholds from what a bundle measured.
+"""Which calls abstain, and why: thresholds from what a bundle measured, and the verdict on each call.
 
-Invariant: a threshold is never guessed; it is a point of a curve, or a level, that the bundle states.
+Invariant: a threshold is never guessed; it is a point of a curve, or a level, that the bundle states. An
+abstaining cell keeps its prediction and its probabilities; only the reported state changes, and it
+always comes with one reason.
 """
 
 from __future__ import annotations
@@ -8,9 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tcellflow.errors import OptionsError
+from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, AbstainReason, State
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tcellflow.inference.states.calls import StateCalls
+    from tcellflow.inference.states.sources import CellFacts
     from tcellflow.io.bundles.reliability import ConformalLevel, Reliability
     from tcellflow.io.bundles.states import Abstention, StatesDetails
 
@@ -142,3 +151,98 @@ def choose_set_level(reliability: Reliability, coverage: float) -> ConformalLeve
         where="--set-coverage",
         mend=f"give one of: {stated}" if stated else "leave --set-coverage out, or use another bundle",
     )
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What is reported of B cells.
+
+    Parameters
+    ----------
+    state
+        Predicted state, ``Unresolved`` or ``Not_T``, shape (B,), object.
+    reason
+        Why the call abstains (`AbstainReason`), None where it does not; shape (B,), object.
+    """
+
+    state: NDArray[np.object_]
+    reason: NDArray[np.object_]
+
+    @property
+    def is_abstained(self) -> NDArray[np.bool_]:
+        """Whether no state is reported, shape (B,)."""
+        return np.asarray(self.reason != None, dtype=bool)  # noqa: E711 - element by element
+
+    @property
+    def is_usable(self) -> NDArray[np.bool_]:
+        """Whether the probabilities are those of one T cell: all but low confidence rules that out."""
+        return np.asarray(~self.is_abstained | (self.reason == AbstainReason.LOW_CONFIDENCE), dtype=bool)
+
+    @property
+    def is_ood(self) -> NDArray[np.bool_]:
+        """Whether a single T cell is out of the distribution of the training cells, shape (B,)."""
+        return np.asarray(self.reason == AbstainReason.OOD, dtype=bool)
+
+
+def decide_verdicts(
+    calls: StateCalls, facts: CellFacts, n_panel_genes: NDArray[np.int64], rules: Rules
+) -> Verdicts:
+    """Decide which calls are reported.
+
+    Parameters
+    ----------
+    calls
+        Calls of B cells.
+    facts
+        What was known of them beforehand.
+    n_panel_genes
+        Genes of the panel with any expression, shape (B,).
+    rules
+        By which calls abstain.
+
+    Returns
+    -------
+    Verdicts
+        With several reasons the first of: not a T cell, doublet, no expression in the panel, unlike the
+        training cells, low confidence.
+    """
+    reason = np.full(len(calls.predicted_state), None, dtype=object)
+    # Written from the weakest reason to the strongest, so that the strongest stands.
+    reason[calls.confidence < rules.threshold] = str(AbstainReason.LOW_CONFIDENCE)
+    if rules.ood_threshold is not None:
+        reason[calls.ood_score > rules.ood_threshold] = str(AbstainReason.OOD)
+    reason[n_panel_genes == 0] = str(AbstainReason.COVERAGE)
+    reason[facts.is_doublet] = str(AbstainReason.DOUBLET)
+    reason[~facts.is_t_cell] = str(AbstainReason.NOT_T_CELL)
+    state = calls.predicted_state.copy()
+    state[reason != None] = STATE_UNRESOLVED  # noqa: E711 - element by element
+    state[~facts.is_t_cell] = STATE_NOT_T
+    return Verdicts(state, reason)
+
+
+def list_prediction_sets(probabilities: NDArray[np.float32], least_probability: float) -> NDArray[np.object_]:
+    """List, for each cell, the states that cannot be ruled out.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (B, 7), in the order of `State`.
+    least_probability
+        Probability from which on a state belongs to the set, 0-1; measured for a stated coverage.
+
+    Returns
+    -------
+    ndarray
+        State names joined by ``|``, most probable first, shape (B,), object; may be empty.
+
+    Notes
+    -----
+    Split conformal prediction with the score 1 - p of the true class (Sadinle, Lei and Wasserman 2019,
+    doi:10.1080/01621459.2017.1395341).
+    """
+    names = np.array([str(state) for state in State], dtype=object)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    n_inside = (probabilities >= least_probability).sum(axis=1)
+    sets = np.empty(len(probabilities), dtype=object)
+    sets[:] = ["|".join(names[row[:n]]) for row, n in zip(order, n_inside, strict=True)]
+    return sets

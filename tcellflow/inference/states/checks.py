@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.cells.counts import are_counts
 from tcellflow.errors import InputError
 from tcellflow.vocabulary import COUNTS_PER_CELL, SELECTION_GENES
 
@@ -17,25 +16,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.genes.panel import PanelAlignment
-    from tcellflow.inference.states.predictor import StatePredictor
     from tcellflow.inference.states.sources import CellSource
-    from tcellflow.io.tables.receptor_vectors import ReceptorVectors
-    from tcellflow.states.axes import EffectorMemoryAs
 
 # The largest value that log1p(counts per 10,000) can take: all counts of the cell in one gene.
 MAX_EXPRESSION: Final = float(np.log1p(COUNTS_PER_CELL)) + 1e-3
-_LOOKED_AT: Final = 10_000
 LEAST_COVERAGE: Final = 0.25  # below, too little of the bundle is left to speak of its figures
 LOW_COVERAGE: Final = 0.60
 
 
 def check_expression(expression: NDArray[np.float32]) -> None:
     """Refuse numbers that cannot be log-normalised expression.
-
-    Parameters
-    ----------
-    expression
-        Of any shape.
 
     Raises
     ------
@@ -53,41 +43,8 @@ def check_expression(expression: NDArray[np.float32]) -> None:
         )
 
 
-def check_is_normalised(values: NDArray[np.number]) -> None:
-    """Refuse raw counts, which may lie within the range of logarithms.
-
-    Parameters
-    ----------
-    values
-        Stored values of some cells, zeros left out or not.
-
-    Raises
-    ------
-    InputError
-        If all that are not zero are whole numbers.
-    """
-    looked_at = values[:_LOOKED_AT]  # logarithms of counts are never whole: the first few tell
-    seen = looked_at[looked_at != 0]
-    if seen.size and are_counts(seen).all():
-        raise InputError(
-            f"all {seen.size:,} values looked at are whole numbers, so they are counts, not log1p(counts per "
-            "10,000)",
-            where="expression matrix",
-            mend="normalise first, e.g. scanpy.pp.normalize_total(adata, target_sum=1e4) and scanpy.pp.log1p",
-        )
-
-
 def check_coverage(panel: PanelAlignment, cells: CellSource, bundle_name: str) -> list[str]:
     """Compare the genes of a sample with those of a bundle.
-
-    Parameters
-    ----------
-    panel
-        The bundle's genes among the sample's.
-    cells
-        The sample.
-    bundle_name
-        Name of the bundle.
 
     Returns
     -------
@@ -118,11 +75,6 @@ def check_coverage(panel: PanelAlignment, cells: CellSource, bundle_name: str) -
 def check_library_size(cells: CellSource) -> list[str]:
     """Recognise a selection of genes that was normalised by its own sum.
 
-    Parameters
-    ----------
-    cells
-        The sample.
-
     Returns
     -------
     list of str
@@ -142,51 +94,3 @@ def check_library_size(cells: CellSource) -> list[str]:
         "(--library-size-column)."
     )
     return [warning]
-
-
-def check_mapping(effector_memory_as: EffectorMemoryAs) -> list[str]:
-    """Tell that the threshold was not measured for the mapping in use.
-
-    Parameters
-    ----------
-    effector_memory_as
-        What effector memory counts as.
-
-    Returns
-    -------
-    list of str
-        One sentence for any mapping but the bundle's own, else none.
-    """
-    if effector_memory_as == "memory":
-        return []
-    return [
-        (
-            "the threshold for abstaining was measured with effector memory counted as Memory: with --em-as "
-            f"{effector_memory_as} the share of wrong calls may differ from the target risk"
-        )
-    ]
-
-
-def check_receptors(predictor: StatePredictor, vectors: ReceptorVectors | None) -> list[str]:
-    """Tell that a bundle could use receptors but gets none.
-
-    Parameters
-    ----------
-    predictor
-        The bundle.
-    vectors
-        Receptor vectors of the sample.
-
-    Returns
-    -------
-    list of str
-        One sentence where the bundle takes vectors and there are none, else none.
-    """
-    if predictor.receptor_input is None or vectors is not None:
-        return []
-    return [
-        (
-            f"the bundle {predictor.bundle.description.name} can use receptors, but none were given "
-            "(--receptors and --embeddings): every state comes from expression alone"
-        )
-    ]

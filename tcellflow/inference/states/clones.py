@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from tcellflow.contracts.layout import lay_out
 from tcellflow.contracts.predictions import CLONOTYPES
 from tcellflow.inference.states.calls import entropy_of
-from tcellflow.inference.states.prediction_table import lay_out
 from tcellflow.vocabulary import Function, Lineage, State
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tcellflow.inference.states.abstention import Verdicts
     from tcellflow.inference.states.calls import StateCalls
-    from tcellflow.inference.states.verdicts import Verdicts
     from tcellflow.io.tables.cell_receptors import CellReceptors
 
 # Weight of the sample's mean in a clone's mean, in cells: a clone of two leans half on the sample.
@@ -78,14 +78,7 @@ class CloneCells:
 
 
 def find_clones(clone_id: NDArray[np.object_], verdicts: Verdicts) -> CloneCells:
-    """Find the cells of each clone.
-
-    Parameters
-    ----------
-    clone_id
-        Clone of B cells, None without one, shape (B,), object.
-    verdicts
-        What is reported of them.
+    """Find the cells of each clone: `clone_id` names that of B cells, None without one.
 
     Returns
     -------
@@ -107,13 +100,6 @@ def find_clones(clone_id: NDArray[np.object_], verdicts: Verdicts) -> CloneCells
 def pool_lineages(clones: CloneCells, calls: StateCalls) -> NDArray[np.object_]:
     """Give each cell the lineage of its clone.
 
-    Parameters
-    ----------
-    clones
-        Clones of B cells.
-    calls
-        Their calls; they stay as they are.
-
     Returns
     -------
     ndarray
@@ -129,13 +115,6 @@ def pool_lineages(clones: CloneCells, calls: StateCalls) -> NDArray[np.object_]:
 
 def list_clusters(clones: CloneCells, receptors: CellReceptors | None) -> dict[str, pa.Array]:
     """Give each clone the cluster of similar receptors that its receptor belongs to.
-
-    Parameters
-    ----------
-    clones
-        Clones of B cells.
-    receptors
-        What embed-tcr says of the cells.
 
     Returns
     -------

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from tcellflow.contracts.layout import lay_out
 from tcellflow.contracts.predictions import GENE_EVIDENCE
 from tcellflow.inference.states.gene_evidence import EXAMPLES, find_gene_effects, learn_responses
-from tcellflow.inference.states.prediction_table import lay_out
-from tcellflow.inference.states.receptor_block import ReceptorBlock
-from tcellflow.inference.states.sources import gather_blocks
+from tcellflow.inference.states.sources import ReceptorBlock, gather_blocks
 from tcellflow.vocabulary import GeneSide, State
 
 if TYPE_CHECKING:
@@ -90,11 +89,6 @@ def tabulate_gene_evidence(
 def count_genes(rows: pa.Table) -> pa.Table:
     """Count how often each gene was named.
 
-    Parameters
-    ----------
-    rows
-        A table of `tabulate_gene_evidence`.
-
     Returns
     -------
     pyarrow.Table
@@ -106,11 +100,6 @@ def count_genes(rows: pa.Table) -> pa.Table:
 
 def list_frequent_genes(counts: Sequence[pa.Table]) -> dict[str, JsonValue]:
     """List the genes that were named in most cells of each state.
-
-    Parameters
-    ----------
-    counts
-        Tables of `count_genes`.
 
     Returns
     -------

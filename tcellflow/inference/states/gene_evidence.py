@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.inference.states.predictor import StatePredictor
-    from tcellflow.inference.states.receptor_block import ReceptorBlock
+    from tcellflow.inference.states.sources import ReceptorBlock
 
 SHORTLIST: Final = 127  # genes asked of each cell: with the cell itself half a batch
 EXAMPLES: Final = 4  # cells per state of which every gene is asked, to choose those lists
-_LEAST_EFFECT: Final = 1e-3  # nats; below, a gene said nothing
+_LEAST_EFFECT: Final = 1e-3  # nats; below, a gene had no say
 _CELLS_AT_ONCE: Final = 8
 _GENES_AT_ONCE: Final = 1_024
 _SEEN: Final = 2.0  # log-expression of a gene with 6 counts in 10,000
@@ -81,11 +81,6 @@ class GeneResponse:
 
     def choose(self, expression: NDArray[np.float32]) -> NDArray[np.int64]:
         """Choose the genes that may have spoken loudest in each cell.
-
-        Parameters
-        ----------
-        expression
-            Shape (B, G).
 
         Returns
         -------

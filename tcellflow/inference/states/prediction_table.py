@@ -12,18 +12,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from tcellflow.contracts.layout import lay_out
 from tcellflow.contracts.predictions import PREDICTIONS
 from tcellflow.vocabulary import Function, Lineage, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from tcellflow.contracts.columns import Table
     from tcellflow.inference.states.sample import SampleCalls
-
-DECIMALS: Final = 6  # beyond float32's own precision for probabilities; keeps tables equal across machines
 
 # Columns of obs in the annotated file, and where they come from; those without any value stay out.
 OBS_COLUMNS: Final = {
@@ -52,11 +50,6 @@ OPTIONAL_OBS_COLUMNS: Final = {
 
 def tabulate_predictions(sample: SampleCalls) -> pa.Table:
     """Lay out the predictions by the contract `PREDICTIONS`.
-
-    Parameters
-    ----------
-    sample
-        The calls of B cells.
 
     Returns
     -------
@@ -126,32 +119,3 @@ def _name_columns(
     prefix: str, names: Iterable[str], values: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float32]]:
     return {f"{prefix}{name}": values[:, i] for i, name in enumerate(names)}
-
-
-def lay_out(columns: Mapping[str, Any], contract: Table) -> pa.Table:
-    """Lay out columns by a contract.
-
-    Parameters
-    ----------
-    columns
-        Arrays by name, all of the contract's and those of its optional ones that are wanted; floats are
-        rounded to six decimals, NaN and None become null.
-    contract
-        What the table must hold.
-
-    Returns
-    -------
-    pyarrow.Table
-        Columns in the contract's order.
-    """
-    schema = contract.schema(optional=columns)
-    return pa.Table.from_arrays([_array(columns[field.name], field.type) for field in schema], schema=schema)
-
-
-def _array(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
-    if not pa.types.is_floating(kind):
-        return values if isinstance(values, pa.Array) else pa.array(values, kind)
-    rounded = np.round(values.astype(np.float64), DECIMALS)
-    # sums of float32 probabilities may pass 1 by their last bit
-    bounded = np.where((rounded > 1) & (rounded < 1 + 1e-5), 1.0, rounded)
-    return pa.array(bounded.astype(np.float32), kind, mask=np.isnan(bounded))

@@ -7,48 +7,57 @@ number of threads; lineage, function and cycle are always those of the predicted
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tcellflow.errors import BundleError, InputError, OptionsError
+from tcellflow.errors import InputError, OptionsError
 from tcellflow.genes.panel import align_panel
-from tcellflow.inference.session import Device, open_session
 from tcellflow.inference.states.abstention import choose_threshold
-from tcellflow.inference.states.calls import StateCalls, join_calls
-from tcellflow.inference.states.checks import (
-    check_coverage,
-    check_expression,
-    check_is_normalised,
-    check_library_size,
-)
-from tcellflow.inference.states.decoding import Decoder
-from tcellflow.inference.states.receptor_block import ReceptorBlock, no_receptors
-from tcellflow.inference.states.sources import MatrixCells
-from tcellflow.io.bundles.description import ENSEMBLE_FILE
+from tcellflow.inference.states.calls import Decoder, StateCalls, join_calls
+from tcellflow.inference.states.checks import check_coverage, check_expression, check_library_size
+from tcellflow.inference.states.network import BATCH_CELLS, LoadedNetwork
+from tcellflow.inference.states.sources import MatrixCells, ReceptorBlock, gather_blocks
 from tcellflow.io.bundles.folders import Bundle, find_bundle, read_bundle
-from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES, EffectorMemoryAs
+from tcellflow.states.axes import FUNCTIONS, EffectorMemoryAs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from tcellflow.genes.panel import PanelAlignment
+    from tcellflow.inference.session import Device
+    from tcellflow.inference.states.sources import CellSource
     from tcellflow.io.bundles.reliability import ReceptorInput
-
-    Arrays = dict[str, NDArray[np.float32]]
+    from tcellflow.io.tables.receptor_vectors import ReceptorVectors
 
 _LOG = logging.getLogger(__name__)
 
-# Every batch has this many rows (the last is filled up), so that the same kernels add in the same
-# order for every cell. 256 was the quickest size in the benchmarks: it stays in the cache.
-BATCH_CELLS: Final = 256
-_EXPRESSION_INPUTS = ("expression", "present")
-_RECEPTOR_INPUTS = ("tra", "trb", "has_tra", "has_trb")
-_OUTPUTS = ("state_probabilities", "p_lineage", "p_function", "p_cycling", "joint", "latent")
-_OPTIONAL_OUTPUTS = ("ood_score", "epistemic", "member_states")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class CalledCells:
+    """What one pass over B cells gives.
+
+    Parameters
+    ----------
+    calls
+        One call per cell, whether or not it is a T cell.
+    n_panel_genes
+        Genes of the panel with any expression, shape (B,), int64.
+    inputs
+        Modalities of each call, e.g. ``gex+trb``, shape (B,), object.
+    """
+
+    calls: StateCalls
+    n_panel_genes: NDArray[np.int64]
+    inputs: NDArray[np.object_]
 
 
 class StatePredictor:
@@ -95,40 +104,13 @@ class StatePredictor:
         bundle = bundle if isinstance(bundle, Bundle) else read_bundle(find_bundle(bundle))
         self.bundle = bundle
         labels = bundle.states.labels  # a bundle of another task is refused here
-        if ensemble and ENSEMBLE_FILE not in bundle.description.files:
-            raise OptionsError(
-                f"the bundle {bundle.description.name} keeps no ensemble, only the model distilled from it",
-                where="--ensemble",
-                mend="leave --ensemble out, or use a bundle that was exported with its members",
-            )
-        self._model_path = bundle.folder / ENSEMBLE_FILE if ensemble else bundle.model_path
-        self._session = open_session(self._model_path, threads=threads, device=device)
-        self._outputs = self._check_tensors()
+        self._network = LoadedNetwork(bundle, threads=threads, device=device, ensemble=ensemble)
         reference = bundle.states.reliability.reference
         self._decoder = Decoder(
             effector_memory_as,
             reported=labels.get("function_reported", FUNCTIONS),
             ood_quantiles=() if reference is None else reference.ood_quantiles,
         )
-
-    def _check_tensors(self) -> tuple[str, ...]:
-        inputs, outputs = set(self._session.input_names), set(self._session.output_names)
-        wanted = {*_EXPRESSION_INPUTS, *(_RECEPTOR_INPUTS if self.receptor_input else ())}
-        if inputs != wanted or not set(_OUTPUTS) <= outputs:
-            raise BundleError(
-                f"the model takes {', '.join(self._session.input_names)} and gives "
-                f"{', '.join(self._session.output_names)}, which this version cannot use",
-                where=self._model_path,
-                mend="use a bundle made for this version of tcellflow",
-            )
-        reference = self.bundle.states.reliability.reference
-        if "ood_score" in outputs and (reference is None or not reference.ood_quantiles):
-            raise BundleError(
-                "the model gives an ood_score, but bundle.json has no 'ood_quantiles' to compare it with",
-                where=self.bundle.folder,
-                mend="have its maker add the quantiles of the training cells under 'reference'",
-            )
-        return (*_OUTPUTS, *(name for name in _OPTIONAL_OUTPUTS if name in outputs))
 
     @property
     def genes(self) -> NDArray[np.object_]:
@@ -138,7 +120,7 @@ class StatePredictor:
     @property
     def device(self) -> Literal["cpu", "cuda"]:
         """Where the model runs."""
-        return self._session.device
+        return self._network.device
 
     @property
     def effector_memory_as(self) -> EffectorMemoryAs:
@@ -170,6 +152,21 @@ class StatePredictor:
         """
         return choose_threshold(self.bundle.states.abstention, target_risk)
 
+    def check_weighable(self) -> None:
+        """Refuse weights where they would not be those of the bundle's own states.
+
+        Raises
+        ------
+        OptionsError
+            If effector memory counts as Effector.
+        """
+        if self.effector_memory_as != "memory":
+            raise OptionsError(
+                "class shares are known only with effector memory counted as Memory",
+                where="--correct-priors, --em-as effector",
+                mend="leave one of both out",
+            )
+
     def weighted(self, weights: NDArray[np.float64]) -> StatePredictor:
         """Give a predictor whose state probabilities are multiplied by weights and normalised again.
 
@@ -186,17 +183,11 @@ class StatePredictor:
         Raises
         ------
         OptionsError
-            If effector memory counts as Effector, for the weights are those of the bundle's own states.
+            As `check_weighable`.
         """
-        if self.effector_memory_as != "memory":
-            raise OptionsError(
-                "class shares are known only with effector memory counted as Memory",
-                where="--correct-priors, --em-as effector",
-                mend="leave one of both out",
-            )
-        other = object.__new__(StatePredictor)
-        other.__dict__.update(self.__dict__)
-        other._decoder = replace(self._decoder, weights=weights)
+        self.check_weighable()
+        other = copy(self)
+        other._decoder = replace(self._decoder, weights=weights)  # noqa: SLF001 - one of its own kind
         return other
 
     def predict_cells(
@@ -230,15 +221,51 @@ class StatePredictor:
         warnings = check_coverage(panel, cells, self.bundle.description.name) + check_library_size(cells)
         for warning in warnings:
             _LOG.warning("%s", warning)
+        return self.call_cells(cells, panel, receptors).calls
+
+    def call_cells(
+        self,
+        source: CellSource,
+        panel: PanelAlignment,
+        receptors: ReceptorVectors | ReceptorBlock | None = None,
+        *,
+        progress: Progress = lambda _done, _total: None,
+    ) -> CalledCells:
+        """Call all cells of a source in one pass, block by block.
+
+        Parameters
+        ----------
+        source
+            The cells.
+        panel
+            The bundle's genes within the source.
+        receptors
+            Receptor vectors of all the cells, for bundles that take them.
+        progress
+            Called with (done, total) cells.
+
+        Returns
+        -------
+        CalledCells
+            One row per cell, in order.
+
+        Raises
+        ------
+        InputError
+            If the numbers cannot be log1p(counts per 10,000), or the vectors have another width than the
+            bundle declares.
+        """
+        # the empty first part gives the shapes where there are no cells
         parts = [self.predict(np.zeros((0, self.genes.size), np.float32), panel.present)]
-        first = 0
-        for block in cells.blocks():
-            check_is_normalised(block.data)
-            rows = slice(first, first + block.shape[0])
-            chains = None if receptors is None else receptors.take(rows)
-            parts.append(self.predict(panel.gather(block), panel.present, chains))
-            first = rows.stop
-        return join_calls(parts)
+        n_panel_genes, inputs = [np.zeros(0, np.int64)], [np.zeros(0, dtype=object)]
+        done = 0
+        for expression, chains in gather_blocks(panel, source, receptors):
+            parts.append(self.predict(expression, panel.present, chains))
+            n_panel_genes.append(np.count_nonzero(expression, axis=1).astype(np.int64))
+            inputs.append(_name_inputs(len(expression), chains))
+            done += len(expression)
+            progress(done, source.n_obs)
+        return CalledCells(join_calls(parts), np.concatenate(n_panel_genes), np.concatenate(inputs))
 
     def predict(
         self,
@@ -288,7 +315,7 @@ class StatePredictor:
                 mend="give one value per gene, or one per cell and gene",
             )
         if self.receptor_input is not None and receptors is None:
-            receptors = no_receptors(len(expression), self.receptor_input.dimension)
+            receptors = ReceptorBlock.missing(len(expression), self.receptor_input.dimension)
         parts = []
         for start in range(0, max(len(expression), 1), BATCH_CELLS):
             rows = slice(start, start + BATCH_CELLS)
@@ -300,44 +327,12 @@ class StatePredictor:
     def _predict_batch(
         self, expression: NDArray[np.float32], mask: NDArray[np.float32], receptors: ReceptorBlock | None
     ) -> StateCalls:
-        n = len(expression)
         check_expression(expression)
-        inputs: Arrays = {"expression": _fill(expression), "present": mask if len(mask) == 1 else _fill(mask)}
-        if self.receptor_input is not None and receptors is not None:
-            ranks = self._session.input_ranks
-            arrays = receptors.as_inputs(self.receptor_input.dimension)
-            for name in _RECEPTOR_INPUTS:
-                filled = _fill(arrays[name])
-                inputs[name] = filled[:, 0] if ranks[name] == 1 else filled
-        out = self._session.run(inputs)
-        self._check_shapes(out)
-        return self._decoder.decode({name: out[name][:n] for name in self._outputs})
-
-    def _check_shapes(self, out: Mapping[str, NDArray[np.float32]]) -> None:
-        n_states, n_lineages, n_functions = len(STATES), len(LINEAGES), len(FUNCTIONS)
-        expected: dict[str, tuple[int, ...]] = {
-            "state_probabilities": (BATCH_CELLS, n_states),
-            "p_lineage": (BATCH_CELLS, n_lineages),
-            "p_function": (BATCH_CELLS, n_functions),
-            "p_cycling": (BATCH_CELLS, 1),
-            "joint": (BATCH_CELLS, n_lineages, n_functions),
-        }
-        if "member_states" in out:
-            expected["member_states"] = (BATCH_CELLS, *out["member_states"].shape[1:2], n_states)
-        for name in {"ood_score", "epistemic"} & set(out):  # with a second axis or without
-            expected[name] = (BATCH_CELLS, *[1] * (out[name].ndim - 1))
-        expected["latent"] = (BATCH_CELLS, *out["latent"].shape[1:2])
-        for name, shape in expected.items():
-            if out[name].shape != shape:
-                raise BundleError(
-                    f"the model's output '{name}' has shape {out[name].shape} instead of {shape}",
-                    where=self._model_path,
-                    mend="use a bundle made for this version of tcellflow",
-                )
+        return self._decoder.decode(self._network.run(expression, mask, receptors))
 
 
-def _fill(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill a batch up to its fixed height with zeros."""
-    batch = np.zeros((BATCH_CELLS, rows.shape[1]), np.float32)
-    batch[: len(rows)] = rows
-    return batch
+def _name_inputs(n_cells: int, chains: ReceptorBlock | None) -> NDArray[np.object_]:
+    names = np.full(n_cells, "gex", dtype=object)
+    if chains is not None:
+        names = names + np.where(chains.has_tra, "+tra", "") + np.where(chains.has_trb, "+trb", "")
+    return names

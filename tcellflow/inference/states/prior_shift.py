@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tcellflow.vocabulary import State
 
 LEAST_CELLS: Final = 200  # seven shares estimated from fewer cells are mostly noise
-MOST_STRANGE: Final = 0.30  # strange cells are of no class, and would be shared out among all
+MOST_OOD: Final = 0.30  # such cells are of no class, and would be shared out among all
 # Shares may tip undecided calls; where they overturn sure ones, the sample differs in more than its shares.
 MOST_OVERTURNED: Final = 0.02
 # The bundle's shares count as much as so many samples: without them, estimates run away towards a class
@@ -71,11 +71,6 @@ class PriorCorrection:
 def check_shares(reliability: Reliability) -> Mapping[State, float]:
     """Refuse a bundle whose class shares are unknown.
 
-    Parameters
-    ----------
-    reliability
-        What the bundle states.
-
     Returns
     -------
     mapping
@@ -97,26 +92,26 @@ def check_shares(reliability: Reliability) -> Mapping[State, float]:
 
 
 def estimate_correction(
-    probabilities: NDArray[np.float32], reliability: Reliability, *, threshold: float, n_strange: int
+    probabilities: NDArray[np.float32], reliability: Reliability, *, threshold: float, n_ood: int
 ) -> PriorCorrection:
     """Estimate the class shares of a sample from its own probabilities.
 
     Parameters
     ----------
     probabilities
-        Of the sample's single T cells that are not strange, shape (B, 7).
+        Of the sample's single T cells within its distribution, shape (B, 7).
     reliability
         What the bundle states.
     threshold
         Confidence from which on a call is sure, 0-1.
-    n_strange
+    n_ood
         Single T cells beside them whose out-of-distribution score is above the bundle's threshold.
 
     Returns
     -------
     PriorCorrection
-        Refused below 200 cells, where more than 30 % of the T cells are strange, or where more than 2 % of
-        the sure calls would change.
+        Refused below 200 cells, where more than 30 % of the T cells are out of distribution, or where more
+        than 2 % of the sure calls would change.
 
     Raises
     ------
@@ -134,12 +129,12 @@ def estimate_correction(
     n = len(probabilities)
     if n < LEAST_CELLS:
         return PriorCorrection(None, None, f"{n:,} usable T cells; at least {LEAST_CELLS} are needed")
-    if n_strange > MOST_STRANGE * (n + n_strange):
-        share = n_strange / (n + n_strange)
+    if n_ood > MOST_OOD * (n + n_ood):
+        share = n_ood / (n + n_ood)
         return PriorCorrection(
             None,
             None,
-            f"{share:.0%} of the T cells are unlike the training cells; at most {MOST_STRANGE:.0%} may be",
+            f"{share:.0%} of the T cells are unlike the training cells; at most {MOST_OOD:.0%} may be",
         )
     before = np.array([stated[state] for state in STATES])
     shares = _maximise(probabilities.astype(np.float64), before)

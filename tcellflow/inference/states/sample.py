@@ -10,69 +10,31 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tcellflow.genes.panel import align_panel
-from tcellflow.inference.states.abstention import choose_rules
-from tcellflow.inference.states.calls import join_calls
-from tcellflow.inference.states.checks import (
-    check_coverage,
-    check_library_size,
-    check_mapping,
-    check_receptors,
-)
+from tcellflow.inference.states.abstention import choose_rules, decide_verdicts, list_prediction_sets
+from tcellflow.inference.states.checks import check_coverage, check_library_size
 from tcellflow.inference.states.clones import find_clones, pool_lineages
 from tcellflow.inference.states.cluster_vote import vote_in_clusters
 from tcellflow.inference.states.prior_shift import check_shares, estimate_correction, measure_shift
-from tcellflow.inference.states.sources import gather_blocks
-from tcellflow.inference.states.verdicts import CellEvidence, decide_verdicts, list_prediction_sets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    import numpy as np
     from numpy.typing import NDArray
 
     from tcellflow.genes.panel import PanelAlignment
-    from tcellflow.inference.states.abstention import Rules
+    from tcellflow.inference.states.abstention import Rules, Verdicts
     from tcellflow.inference.states.calls import StateCalls
     from tcellflow.inference.states.clones import CloneCells
     from tcellflow.inference.states.cluster_vote import ClusterVote
-    from tcellflow.inference.states.predictor import StatePredictor
+    from tcellflow.inference.states.options import CallOptions
+    from tcellflow.inference.states.predictor import Progress, StatePredictor
     from tcellflow.inference.states.prior_shift import PriorCorrection
-    from tcellflow.inference.states.receptor_block import ReceptorBlock
     from tcellflow.inference.states.sources import CellFacts, CellSource
-    from tcellflow.inference.states.verdicts import Verdicts
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
     from tcellflow.provenance import JsonValue
-
-    Progress = Callable[[int, int], None]
+    from tcellflow.states.axes import EffectorMemoryAs
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class CallOptions:
-    """What is asked of a sample's calls beyond the calls.
-
-    Parameters
-    ----------
-    target_risk
-        Accepted share of wrong calls, 0-1; the bundle's default if not given.
-    set_coverage
-        Coverage of the prediction sets, 0-1; no sets if not given.
-    correct_priors
-        Whether the class shares are estimated for the sample.
-    pool_lineage
-        Whether each cell is told the lineage of its clone.
-    vote
-        Whether similar cells vote.
-    """
-
-    target_risk: float | None = None
-    set_coverage: float | None = None
-    correct_priors: bool = False
-    pool_lineage: bool = False
-    vote: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +57,8 @@ class SampleCalls:
         The calls before the class shares were corrected; the same as `calls` where they were not.
     rules
         By which calls abstain.
+    n_panel_genes
+        Genes of the panel with any expression, shape (B,).
     verdicts
         What is reported.
     clones
@@ -114,7 +78,7 @@ class SampleCalls:
     calls: StateCalls
     raw: StateCalls
     rules: Rules
-    evidence: CellEvidence
+    n_panel_genes: NDArray[np.int64]
     verdicts: Verdicts
     clones: CloneCells
     shift: dict[str, JsonValue]
@@ -167,19 +131,18 @@ def call_sample(
     rules = choose_rules(details, target_risk=options.target_risk, set_coverage=options.set_coverage)
     if options.correct_priors:  # what cannot be is told before any work is done
         check_shares(details.reliability)
-        predictor.weighted(np.ones(7))
+        predictor.check_weighable()
     panel = align_panel(source.gene_names, predictor.genes, predictor.bundle.panel.weights)
     warnings = [
         *check_coverage(panel, source, predictor.bundle.description.name),
         *check_library_size(source),
-        *check_mapping(predictor.effector_memory_as),
-        *check_receptors(predictor, vectors),
+        *_tell_mapping(predictor.effector_memory_as),
+        *_tell_unused_input(predictor, vectors),
     ]
     for warning in warnings:
         _LOG.warning("%s", warning)
-    called = _call_blocks(predictor, panel, source, vectors, progress)
-    evidence = CellEvidence(facts.is_t_cell, facts.is_doublet, called.n_panel_genes)
-    verdicts = decide_verdicts(called.calls, evidence, rules)
+    called = predictor.call_cells(source, panel, vectors, progress=progress)
+    verdicts = decide_verdicts(called.calls, facts, called.n_panel_genes, rules)
     sample = SampleCalls(
         predictor=predictor,
         panel=panel,
@@ -188,10 +151,10 @@ def call_sample(
         calls=called.calls,
         raw=called.calls,
         rules=rules,
-        evidence=evidence,
+        n_panel_genes=called.n_panel_genes,
         verdicts=verdicts,
         clones=find_clones(facts.clone_id, verdicts),
-        shift=measure_shift(called.calls, verdicts.is_usable | verdicts.is_strange, details.reliability),
+        shift=measure_shift(called.calls, verdicts.is_usable | verdicts.is_ood, details.reliability),
         warnings=tuple(warnings),
     )
     if options.correct_priors:
@@ -203,25 +166,25 @@ def _correct_priors(
     sample: SampleCalls, source: CellSource, vectors: ReceptorVectors | None, progress: Progress
 ) -> SampleCalls:
     """Call the cells once more, with the class shares estimated from the first time."""
-    usable, n_strange = sample.verdicts.is_usable, int(sample.verdicts.is_strange.sum())
+    usable, n_ood = sample.verdicts.is_usable, int(sample.verdicts.is_ood.sum())
     reliability = sample.predictor.bundle.states.reliability
     correction = estimate_correction(
         sample.raw.state_probabilities[usable],
         reliability,
         threshold=sample.rules.threshold,
-        n_strange=n_strange,
+        n_ood=n_ood,
     )
     if correction.weights is None:
         refusal = f"the class shares were not corrected: {correction.refusal}"
         _LOG.warning("%s", refusal)
         return replace(sample, correction=correction, warnings=(*sample.warnings, refusal))
     predictor = sample.predictor.weighted(correction.weights)
-    calls = _call_blocks(predictor, sample.panel, source, vectors, progress).calls
+    calls = predictor.call_cells(source, sample.panel, vectors, progress=progress).calls
     return replace(
         sample,
         predictor=predictor,
         calls=calls,
-        verdicts=decide_verdicts(calls, sample.evidence, sample.rules),
+        verdicts=decide_verdicts(calls, sample.facts, sample.n_panel_genes, sample.rules),
         correction=correction,
     )
 
@@ -238,36 +201,25 @@ def _add_what_was_asked(sample: SampleCalls, options: CallOptions) -> SampleCall
     return sample
 
 
-@dataclass(frozen=True)
-class _Called:
-    """What one pass over the cells gives."""
-
-    calls: StateCalls
-    n_panel_genes: NDArray[np.int64]
-    inputs: NDArray[np.object_]
-
-
-def _call_blocks(
-    predictor: StatePredictor,
-    panel: PanelAlignment,
-    source: CellSource,
-    vectors: ReceptorVectors | None,
-    progress: Progress,
-) -> _Called:
-    parts = [predictor.predict(np.zeros((0, predictor.genes.size), np.float32), panel.present)]
-    n_panel_genes, inputs = [np.zeros(0, np.int64)], [np.zeros(0, dtype=object)]
-    done = 0
-    for expression, chains in gather_blocks(panel, source, vectors):
-        parts.append(predictor.predict(expression, panel.present, chains))
-        n_panel_genes.append(np.count_nonzero(expression, axis=1).astype(np.int64))
-        inputs.append(_name_inputs(len(expression), chains))
-        done += len(expression)
-        progress(done, source.n_obs)
-    return _Called(join_calls(parts), np.concatenate(n_panel_genes), np.concatenate(inputs))
+def _tell_mapping(effector_memory_as: EffectorMemoryAs) -> list[str]:
+    """Tell that the threshold was not measured for the mapping in use."""
+    if effector_memory_as == "memory":
+        return []
+    return [
+        (
+            "the threshold for abstaining was measured with effector memory counted as Memory: with --em-as "
+            f"{effector_memory_as} the share of wrong calls may differ from the target risk"
+        )
+    ]
 
 
-def _name_inputs(n_cells: int, chains: ReceptorBlock | None) -> NDArray[np.object_]:
-    names = np.full(n_cells, "gex", dtype=object)
-    if chains is not None:
-        names = names + np.where(chains.has_tra, "+tra", "") + np.where(chains.has_trb, "+trb", "")
-    return names
+def _tell_unused_input(predictor: StatePredictor, vectors: ReceptorVectors | None) -> list[str]:
+    """Tell that a bundle could use receptors but gets none."""
+    if predictor.receptor_input is None or vectors is not None:
+        return []
+    return [
+        (
+            f"the bundle {predictor.bundle.description.name} can use receptors, but none were given "
+            "(--receptors and --embeddings): every state comes from expression alone"
+        )
+    ]

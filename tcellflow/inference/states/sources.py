@@ -1,7 +1,8 @@
-"""Where cells come from: a cells file, or a matrix in memory or on disk.
+"""Where cells and their receptor vectors come from: a cells file, or a matrix in memory or on disk.
 
 Invariant: cells come in blocks of rows, always in the same order, so that no matrix is ever dense or in
-memory as a whole.
+memory as a whole. A missing chain is a row of NaN here and a zero with a mask in the network, never a
+vector.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import numpy as np
 from scipy import sparse
 
-from tcellflow.inference.states.receptor_block import ReceptorBlock
+from tcellflow.cells.counts import are_counts
+from tcellflow.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tcellflow.genes.panel import CsrBlock, PanelAlignment
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
 
 _BLOCK_CELLS: Final = 1_024
+_LOOKED_AT: Final = 10_000
 
 
 class CellSource(Protocol):
@@ -77,13 +80,20 @@ class MatrixCells:
         ------
         scipy.sparse.csr_matrix
             The next cells, all genes.
+
+        Raises
+        ------
+        InputError
+            If they hold whole numbers alone, as counts do.
         """
         for start in range(0, self.n_obs, _BLOCK_CELLS):
             stop = min(start + _BLOCK_CELLS, self.n_obs)
-            if isinstance(self.matrix, sparse.csr_matrix | sparse.csr_array):
-                yield _view_rows(self.matrix, start, stop)
-            else:
-                yield sparse.csr_matrix(self.matrix[start:stop])
+            is_csr = isinstance(self.matrix, sparse.csr_matrix | sparse.csr_array)
+            block = (
+                _view_rows(self.matrix, start, stop) if is_csr else sparse.csr_matrix(self.matrix[start:stop])
+            )
+            _check_is_normalised(block.data)
+            yield block
 
 
 def _view_rows(matrix: CsrBlock, start: int, stop: int) -> sparse.csr_matrix:
@@ -93,6 +103,86 @@ def _view_rows(matrix: CsrBlock, start: int, stop: int) -> sparse.csr_matrix:
     return sparse.csr_matrix(
         (matrix.data[inside], matrix.indices[inside], ends - ends[0]), shape=(stop - start, matrix.shape[1])
     )
+
+
+def _check_is_normalised(values: NDArray[np.number]) -> None:
+    """Refuse raw counts, which may lie within the range of logarithms; zeros may be left out or not."""
+    looked_at = values[:_LOOKED_AT]  # logarithms of counts are never whole: the first few tell
+    seen = looked_at[looked_at != 0]
+    if seen.size and are_counts(seen).all():
+        raise InputError(
+            f"all {seen.size:,} values looked at are whole numbers, so they are counts, not log1p(counts per "
+            "10,000)",
+            where="expression matrix",
+            mend="normalise first, e.g. scanpy.pp.normalize_total(adata, target_sum=1e4) and scanpy.pp.log1p",
+        )
+
+
+@dataclass(frozen=True)
+class ReceptorBlock:
+    """Receptor vectors of B cells.
+
+    Parameters
+    ----------
+    tra, trb
+        Vectors of the alpha and beta chain, shape (B, D), float32; NaN rows where a chain is missing.
+    """
+
+    tra: NDArray[np.float32]
+    trb: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.tra)
+
+    @property
+    def has_tra(self) -> NDArray[np.bool_]:
+        """Which cells have an alpha vector, shape (B,)."""
+        return ~np.isnan(self.tra[:, 0])
+
+    @property
+    def has_trb(self) -> NDArray[np.bool_]:
+        """Which cells have a beta vector, shape (B,)."""
+        return ~np.isnan(self.trb[:, 0])
+
+    @classmethod
+    def missing(cls, n_cells: int, dimension: int) -> ReceptorBlock:
+        """Give the vectors of cells without any receptor: NaN everywhere."""
+        nothing = np.full((n_cells, dimension), np.nan, np.float32)
+        return cls(nothing, nothing)
+
+    def take(self, rows: slice | NDArray[np.intp]) -> ReceptorBlock:
+        """Select cells by a slice or row numbers."""
+        return ReceptorBlock(self.tra[rows], self.trb[rows])
+
+    def as_inputs(self, dimension: int) -> dict[str, NDArray[np.float32]]:
+        """Give what a network takes: vectors with zeros for missing chains, and masks.
+
+        Parameters
+        ----------
+        dimension
+            D as the network expects it.
+
+        Returns
+        -------
+        dict
+            ``tra``, ``trb`` of shape (B, D) and ``has_tra``, ``has_trb`` of shape (B, 1), float32.
+
+        Raises
+        ------
+        InputError
+            If the vectors have another width.
+        """
+        arrays: dict[str, NDArray[np.float32]] = {}
+        for name, vectors, has in (("tra", self.tra, self.has_tra), ("trb", self.trb, self.has_trb)):
+            if vectors.shape[1] != dimension:
+                raise InputError(
+                    f"the receptor vectors have {vectors.shape[1]} columns; the bundle expects {dimension}",
+                    where="receptors",
+                    mend="embed the receptors with the encoder that the bundle names",
+                )
+            arrays[name] = np.where(has[:, None], vectors, np.float32(0))
+            arrays[f"has_{name}"] = has[:, None].astype(np.float32)
+        return arrays
 
 
 @dataclass(frozen=True)
@@ -121,7 +211,7 @@ class CellFacts:
 
 
 def gather_blocks(
-    panel: PanelAlignment, source: CellSource, vectors: ReceptorVectors | None
+    panel: PanelAlignment, source: CellSource, receptors: ReceptorVectors | ReceptorBlock | None
 ) -> Iterator[tuple[NDArray[np.float32], ReceptorBlock | None]]:
     """Stream what a bundle takes.
 
@@ -131,8 +221,8 @@ def gather_blocks(
         The bundle's genes within the source.
     source
         The cells.
-    vectors
-        Their receptor vectors.
+    receptors
+        Receptor vectors of all the cells, on disk or in memory.
 
     Yields
     ------
@@ -145,5 +235,11 @@ def gather_blocks(
     for block in source.blocks():
         expression = panel.gather(block)
         n_cells = len(expression)
-        yield expression, None if vectors is None else ReceptorBlock(*vectors.take(first, n_cells))
+        yield expression, None if receptors is None else _take_receptors(receptors, first, n_cells)
         first += n_cells
+
+
+def _take_receptors(receptors: ReceptorVectors | ReceptorBlock, first: int, n_cells: int) -> ReceptorBlock:
+    if isinstance(receptors, ReceptorBlock):
+        return receptors.take(slice(first, first + n_cells))
+    return ReceptorBlock(*receptors.take(first, n_cells))

@@ -63,6 +63,18 @@ def check_is_file(path: Path) -> None:
         raise InputError("the file cannot be read", where=path, mend="check its permissions")
 
 
+def check_is_there(path: Path) -> None:
+    """Refuse a path that is neither a readable file nor a folder.
+
+    Raises
+    ------
+    InputError
+        If it does not exist or cannot be read.
+    """
+    if not path.is_dir():
+        check_is_file(path)
+
+
 def describe_content(path: Path) -> str:
     """Say in words what an existing file is, e.g. "a Parquet file"; "" for HDF5 or unknown binary content."""
     start = _read_start(path)

@@ -75,13 +75,6 @@ def write_bert_vocabulary() -> str:
 def check_bert_vocabulary(text: str, *, where: object) -> None:
     """Refuse a bundle whose vocabulary is not the published one.
 
-    Parameters
-    ----------
-    text
-        Content of the bundle's file.
-    where
-        Path for error messages.
-
     Raises
     ------
     BundleError

@@ -33,8 +33,8 @@ class NotEmbedded(StrEnum):
 
 
 @dataclass(frozen=True)
-class UniqueReceptors:
-    """Distinct chains and pairs of all cells.
+class DistinctReceptors:
+    """Distinct chains and pairs of all cells; made by `find_distinct`.
 
     Parameters
     ----------
@@ -61,13 +61,6 @@ class UniqueReceptors:
 def check_keys(chains: pd.DataFrame, *, where: object) -> None:
     """Refuse chains whose key is not that of their own sequence.
 
-    Parameters
-    ----------
-    chains
-        Rows of the chains table.
-    where
-        File concerned.
-
     Raises
     ------
     ContractError
@@ -85,7 +78,9 @@ def check_keys(chains: pd.DataFrame, *, where: object) -> None:
         )
 
 
-def find_uniques(chains: pd.DataFrame, loci: Collection[Locus], *, which: Which = "first") -> UniqueReceptors:
+def find_distinct(
+    chains: pd.DataFrame, loci: Collection[Locus], *, which: Which = "first"
+) -> DistinctReceptors:
     """Find the distinct chains and pairs to embed.
 
     Parameters
@@ -99,7 +94,7 @@ def find_uniques(chains: pd.DataFrame, loci: Collection[Locus], *, which: Which 
 
     Returns
     -------
-    UniqueReceptors
+    DistinctReceptors
         Pairs are always of first-ranked chains.
     """
     covered = chains["locus"].isin([locus for locus in loci if locus in KIND_OF_LOCUS])
@@ -109,7 +104,7 @@ def find_uniques(chains: pd.DataFrame, loci: Collection[Locus], *, which: Which 
     unique = unique.assign(kind=unique["locus"].map(KIND_OF_LOCUS).astype(object))
     unique = unique.sort_values(["kind", "emb_id"], ignore_index=True)
     cells = _key_cells(chains[wanted & is_first])
-    return UniqueReceptors(
+    return DistinctReceptors(
         chains=unique[["kind", "emb_id", "locus", "junction_aa", "v_call", "j_call"]],
         pairs=_find_pairs(cells, unique["emb_id"]),
         cells=cells,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tcellflow.receptors.encoding.sequences import RESIDUES
 from tcellflow.vocabulary import Locus
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 _KEY_BYTES = 10  # 20 hexadecimal digits; a collision among 10 million keys has a chance of 4e-11
 MIN_JUNCTION_LENGTH: Final = 6
 MAX_JUNCTION_LENGTH: Final = 40
-_RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
-_LETTERS_ONLY = re.compile(f"[{_RESIDUES}]+")
+_LETTERS_ONLY = re.compile(f"[{RESIDUES}]+")
 # TRAJ35 ends in C; no J gene of the beta locus does.
 _LAST_ANCHORS: Final = {Locus.TRA: "FWC", Locus.TRB: "FW"}
 
@@ -99,13 +99,6 @@ def pair_key(tra_key: str, trb_key: str) -> str:
 def why_not_embeddable(locus: str, junction_aa: str) -> NotEmbeddable | None:
     """Say why a chain cannot be embedded.
 
-    Parameters
-    ----------
-    locus
-        AIRR locus.
-    junction_aa
-        CDR3 as stored.
-
     Returns
     -------
     NotEmbeddable or None
@@ -125,20 +118,7 @@ def why_not_embeddable(locus: str, junction_aa: str) -> NotEmbeddable | None:
 
 
 def is_embeddable(locus: str, junction_aa: str) -> bool:
-    """Tell whether a chain can be embedded.
-
-    Parameters
-    ----------
-    locus
-        AIRR locus.
-    junction_aa
-        CDR3 as stored.
-
-    Returns
-    -------
-    bool
-        See `why_not_embeddable`.
-    """
+    """Tell whether a chain can be embedded."""
     return why_not_embeddable(locus, junction_aa) is None
 
 

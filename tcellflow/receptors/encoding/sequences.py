@@ -6,7 +6,7 @@ Invariant: nothing of a cell or sample is in them, so equal sequences are equal 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     Strings = npt.NDArray[np.object_]
     Indices = npt.NDArray[np.intp]
+
+
+RESIDUES: Final = "ACDEFGHIKLMNPQRSTVWY"  # the 20 amino acids, in the order of every encoder's numbers
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,6 @@ class ChainSequences:
 
     def take(self, rows: Indices | slice) -> ChainSequences:
         """Select chains.
-
-        Parameters
-        ----------
-        rows
-            (N,) row numbers, or a slice.
 
         Returns
         -------

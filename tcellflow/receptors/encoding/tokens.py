@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tcellflow.errors import BundleError, InputError
+from tcellflow.receptors.encoding.sequences import RESIDUES
 from tcellflow.receptors.germline import load_genes, rearranging_families
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     Tokens = npt.NDArray[np.int64]
 
 VOCABULARY_FORMAT: Final = 1
-RESIDUES: Final = "ACDEFGHIKLMNPQRSTVWY"
 PADDING: Final = 0
 MASKED: Final = 1
 FIRST_RESIDUE: Final = 2
@@ -150,18 +150,6 @@ def build_vocabulary() -> ReceptorVocabulary:
 def parse_vocabulary(text: str, *, where: object) -> ReceptorVocabulary:
     """Read a vocabulary file and trust nothing in it.
 
-    Parameters
-    ----------
-    text
-        Content of the file.
-    where
-        Path for error messages.
-
-    Returns
-    -------
-    ReceptorVocabulary
-        The vocabulary.
-
     Raises
     ------
     BundleError
@@ -185,8 +173,8 @@ def parse_vocabulary(text: str, *, where: object) -> ReceptorVocabulary:
         f"the locus {name!r} is neither TRA nor TRB" for name in names["loci"] if name not in ("TRA", "TRB")
     ]
     for key, segment in (("v_calls", "V"), ("j_calls", "J")):
-        strange = [name for name in names[key] if not name.startswith((f"TRA{segment}", f"TRB{segment}"))]
-        faults += [f"{name!r} among '{key}' is no such gene" for name in strange[:3]]
+        misplaced = [name for name in names[key] if not name.startswith((f"TRA{segment}", f"TRB{segment}"))]
+        faults += [f"{name!r} among '{key}' is no such gene" for name in misplaced[:3]]
     if faults:
         raise BundleError("the vocabulary is wrong: " + "; ".join(faults[:20]), where=where, mend=_MEND)
     return ReceptorVocabulary(names["loci"], names["v_calls"], names["j_calls"])
@@ -243,28 +231,6 @@ def tokenise_junctions(junctions: Strings) -> Tokens:
     padded = np.full((len(junctions), int(lengths.max(initial=0))), PADDING, np.int64)
     padded[np.arange(padded.shape[1]) < lengths[:, None]] = tokens
     return padded
-
-
-def pair_vectors(
-    alpha_features: npt.NDArray[np.float32], beta_features: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """Make the vectors of pairs out of their chains' features.
-
-    Parameters
-    ----------
-    alpha_features, beta_features
-        (B, D) features before they were brought to unit length; row i of both is one receptor. A
-        row of zeros stands for an absent chain, and leaves the vector of the other chain.
-
-    Returns
-    -------
-    numpy.ndarray
-        (B, D) float32, each row of unit length; zero where both chains are absent.
-    """
-    summed = alpha_features.astype(np.float64) + beta_features.astype(np.float64)
-    lengths = np.sqrt(np.square(summed).sum(axis=1, keepdims=True))
-    vectors: npt.NDArray[np.float32] = (summed / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return vectors
 
 
 def _number(names: Strings, ids: dict[str, int]) -> Tokens:

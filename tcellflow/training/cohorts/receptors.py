@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 
 from tcellflow.errors import InputError
-from tcellflow.inference.receptors.distinct_vectors import embed_uniques
+from tcellflow.inference.receptors.distinct_vectors import embed_distinct
 from tcellflow.inference.receptors.encoder import check_loci
 from tcellflow.ingest.barcode_matching import Matching, match_receptors
 from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.io.tables.vector_scratch import VectorScratch
 from tcellflow.receptors.chains import choose_chains
-from tcellflow.receptors.encoding.distinct import find_uniques
+from tcellflow.receptors.encoding.distinct import find_distinct
 from tcellflow.receptors.encoding.keys import embedding_keys
 from tcellflow.training.cohorts.cells import take_cells
 from tcellflow.training.cohorts.chains import CellChains
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.inference.receptors.encoder import EncoderChoice
-    from tcellflow.receptors.encoding.distinct import UniqueReceptors
+    from tcellflow.receptors.encoding.distinct import DistinctReceptors
     from tcellflow.training.cohorts.cells import Cohort
 
 _LOG = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def embed_files(files: Sequence[ReceptorFile], choice: EncoderChoice) -> list[Ce
     check_loci(encoder, named, mend="name an encoder that learnt both with --receptors")
     nameless = named.assign(v_call=None, j_call=None, sample_id=named["sample_id"].map(_nameless))
     nameless["emb_id"] = embedding_keys(nameless)
-    uniques = find_uniques(pd.concat([named, nameless], ignore_index=True), encoder.loci)
+    uniques = find_distinct(pd.concat([named, nameless], ignore_index=True), encoder.loci)
     if not len(uniques.chains):
         raise InputError(
             f"none of {len(named)} chains can be embedded",
@@ -127,7 +127,7 @@ def embed_files(files: Sequence[ReceptorFile], choice: EncoderChoice) -> list[Ce
             mend="give productive chains with a junction from C to F or W, or leave --receptors out",
         )
     with VectorScratch(Path(tempfile.gettempdir()), encoder.dimension) as scratch:
-        found = embed_uniques(encoder, uniques, scratch, progress=lambda _done, _total: None)
+        found = embed_distinct(encoder, uniques, scratch, progress=lambda _done, _total: None)
         vectors = found.take(np.arange(len(uniques.pairs), len(found)))
     made_by = f"{choice.name} {None if choice.bundle is None else choice.bundle.sha256}"
     digest = hashlib.sha256(" ".join([made_by, *uniques.chains["emb_id"]]).encode()).hexdigest()
@@ -163,7 +163,7 @@ def _nameless(sample: str) -> str:
 
 
 def _find_rows(
-    sample: str, cell_ids: NDArray[np.object_], uniques: UniqueReceptors
+    sample: str, cell_ids: NDArray[np.object_], uniques: DistinctReceptors
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Find the rows of cells' alpha and beta chains, with genes and without, shape (B, 2) each."""
     row_of = pd.Index(uniques.chains["emb_id"])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.states.labels import Meaning, find_state, possible_joint
+from tcellflow.states.axes import possible_joint
+from tcellflow.states.labels import Meaning, find_state
 from tcellflow.training.cohorts.manifest import T_CELL, CohortEntry
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from tcellflow.errors import InputError
 from tcellflow.receptors.encoding.keys import MAX_JUNCTION_LENGTH, MIN_JUNCTION_LENGTH
-from tcellflow.receptors.encoding.sequences import ChainSequences
-from tcellflow.receptors.encoding.tokens import PADDING, RESIDUES, ReceptorVocabulary
+from tcellflow.receptors.encoding.sequences import RESIDUES, ChainSequences
+from tcellflow.receptors.encoding.tokens import PADDING, ReceptorVocabulary
 from tcellflow.vocabulary import Locus
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, PADDING, RESIDUES
+from tcellflow.receptors.encoding.sequences import RESIDUES
+from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, PADDING
 from tcellflow.training.receptors.noise import BLOSUM62
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, MASKED, PADDING, RESIDUES, UNKNOWN_GENE
+from tcellflow.receptors.encoding.sequences import RESIDUES
+from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, MASKED, PADDING, UNKNOWN_GENE
 from tcellflow.training.receptors.corpus import TokenChains
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import torch
 
-from tcellflow.states.labels import possible_joint
+from tcellflow.states.axes import possible_joint
 from tcellflow.training.cohorts.truth import UNKNOWN_CYCLE
 from tcellflow.training.states.noise import (
     NoisedCells,

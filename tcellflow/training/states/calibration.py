@@ -15,8 +15,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, logsumexp
 
 from tcellflow.models.exported_states import Calibration
-from tcellflow.states.axes import STATES
-from tcellflow.states.labels import resting_states
+from tcellflow.states.axes import STATES, resting_states
 from tcellflow.training.states.task import collapse
 from tcellflow.vocabulary import State
 

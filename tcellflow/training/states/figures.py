@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tcellflow.evaluation.classification import macro_f1
 from tcellflow.states.axes import STATES
 from tcellflow.training.states.calibration import KeptBack, calibrate
 from tcellflow.training.states.cells import pool_cohorts
@@ -21,7 +22,7 @@ from tcellflow.training.states.reliability import (
     measure_reference,
     measure_sets,
 )
-from tcellflow.training.states.task import macro_f1, predict_cells
+from tcellflow.training.states.task import predict_cells
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from tcellflow.states.axes import STATES
-from tcellflow.states.labels import possible_joint
+from tcellflow.states.axes import STATES, possible_joint
 
 if TYPE_CHECKING:
     from torch import Tensor

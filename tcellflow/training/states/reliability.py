@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from tcellflow.evaluation import classification
 from tcellflow.states.axes import STATES
 from tcellflow.vocabulary import State
 
@@ -24,7 +25,6 @@ _LEAST_CALLED: Final = 50  # a risk estimated from fewer cells is noise
 _N_QUANTILES: Final = 101
 _COVERAGES: Final = (0.8, 0.9, 0.95)
 _OOD_PASSED: Final = 0.99  # share of T cells kept back that must not be called strange
-_BINS: Final = 15
 
 
 def measure_curve(probabilities: Floats, kept_back: KeptBack) -> list[dict[str, float]]:
@@ -43,15 +43,8 @@ def measure_curve(probabilities: Floats, kept_back: KeptBack) -> list[dict[str, 
         ``threshold``, ``coverage``, ``risk``, as far as enough cells are called.
     """
     confidence, is_right, weights = _score(probabilities, kept_back)
-    curve = []
-    for step in range(100):
-        called = confidence >= step / 100
-        if called.sum() < min(_LEAST_CALLED, len(called)):
-            break
-        share = float(weights[called].sum() / weights.sum())
-        risk = float((weights * ~is_right)[called].sum() / weights[called].sum())
-        curve.append({"threshold": step / 100, "coverage": round(share, 4), "risk": round(risk, 4)})
-    return curve
+    least_cells = min(_LEAST_CALLED, len(confidence))
+    return classification.coverage_risk_curve(confidence, is_right, least_cells=least_cells, weights=weights)
 
 
 def measure_sets(probabilities: Floats, kept_back: KeptBack) -> list[dict[str, float]]:
@@ -152,12 +145,7 @@ def calibration_error(probabilities: Floats, kept_back: KeptBack) -> float:
         0 to 1.
     """
     confidence, is_right, _ = _score(probabilities, kept_back)
-    order = np.argsort(confidence, kind="stable")
-    gaps = [
-        len(part) * abs(is_right[part].mean() - confidence[part].mean())
-        for part in np.array_split(order, min(_BINS, len(order)))
-    ]
-    return float(sum(gaps) / len(order))
+    return classification.calibration_error(confidence, is_right)
 
 
 def _score(probabilities: Floats, kept_back: KeptBack) -> tuple[Floats, NDArray[np.bool_], Floats]:

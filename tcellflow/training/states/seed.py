@@ -14,11 +14,12 @@ import torch
 from torch.nn import functional
 
 from tcellflow.errors import InputError
+from tcellflow.evaluation.classification import macro_f1
 from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork, split_receptors
 from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES
 from tcellflow.training.loop import LoopOptions, train
 from tcellflow.training.states.cells import StateCells, measure_scales
-from tcellflow.training.states.task import collapse, macro_f1, predict_cells, show_tensors
+from tcellflow.training.states.task import collapse, predict_cells, show_tensors
 from tcellflow.vocabulary import Evidence, Function, Lineage, State
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from tcellflow.evaluation.classification import macro_f1
 from tcellflow.models.axes import AxesConfig, AxesNetwork
-from tcellflow.states.axes import STATES
-from tcellflow.states.labels import possible_joint, resting_states
+from tcellflow.states.axes import STATES, possible_joint, resting_states
 from tcellflow.training.states.batches import BatchOptions, StateBatches
 from tcellflow.training.states.cells import measure_scales
 from tcellflow.training.states.losses import (
@@ -309,23 +309,3 @@ def collapse(joint: NDArray[np.floating], cycle: NDArray[np.floating]) -> NDArra
     states: NDArray[np.float64] = (probabilities @ resting_states()) * (1 - cycling)
     states[:, [STATES.index(State.PROLIFERATING)]] += cycling
     return states
-
-
-def macro_f1(truth: NDArray[np.object_], predicted: NDArray[np.object_]) -> float:
-    """Give the mean F1 of the states that occur.
-
-    Parameters
-    ----------
-    truth, predicted
-        (B,) names.
-
-    Returns
-    -------
-    float
-        0 to 1.
-    """
-    scores = []
-    for state in sorted(set(truth)):
-        right = ((truth == state) & (predicted == state)).sum()
-        scores.append(2 * right / ((truth == state).sum() + (predicted == state).sum()))
-    return float(np.mean(scores))

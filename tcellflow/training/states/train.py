@@ -18,8 +18,7 @@ from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.io.bundles.description import ENSEMBLE_FILE
 from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.exported_states import AxesInference
-from tcellflow.states.axes import STATES
-from tcellflow.states.labels import resting_states
+from tcellflow.states.axes import STATES, resting_states
 from tcellflow.training.card import read_text
 from tcellflow.training.checkpoints import refuse_earlier_run
 from tcellflow.training.cohorts.cells import Cohort, read_cohort, read_receptor_cohort

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from factories import make_counts
 from tcellflow.cells.gate import DoubletSign, GateResult, TCellEvidence, gate_cells
-from tcellflow.cells.markers import CORE_T_GENES, GATE_GENES, PROGRAMMES, Lineage, find_markers
+from tcellflow.cells.markers import CORE_T_GENES, GATE_GENES, PROGRAMMES, CellLineage, find_markers
 from tcellflow.errors import InputError
 from tcellflow.genes.reference import read_gene_reference
 from tcellflow.vocabulary import ChainPairing
@@ -63,7 +63,7 @@ def test_verdicts(cell: dict[str, int], receptor: bool, is_t: bool, evidence: TC
 def test_the_other_lineage_is_named() -> None:
     """A cell judged to be of another lineage says of which; others stay empty."""
     result = gate(B_CELL, MONOCYTE, NK_CELL, T_CELL, {})
-    assert result.other_lineage.tolist() == [Lineage.B, Lineage.MONOCYTE, Lineage.NK, "", ""]
+    assert result.other_lineage.tolist() == [CellLineage.B, CellLineage.MONOCYTE, CellLineage.NK, "", ""]
 
 
 def test_ambient_molecules_of_abundant_genes_do_no_harm() -> None:
@@ -105,7 +105,7 @@ def test_depth_cancels_out() -> None:
 
 def test_panels_without_t_genes_give_no_evidence() -> None:
     """Where no T gene is measured, nothing is called T without a receptor."""
-    missing = tuple(PROGRAMMES[Lineage.T])
+    missing = tuple(PROGRAMMES[CellLineage.T])
     assert gate(T_CELL, missing=missing).t_cell_evidence.tolist() == [TCellEvidence.NONE]
     assert gate(T_CELL, missing=missing, receptor=True).t_cell_evidence.tolist() == [TCellEvidence.RECEPTOR]
 
@@ -117,7 +117,7 @@ def test_panels_without_any_marker_work() -> None:
 
 def test_one_weak_marker_of_a_small_panel_cannot_win() -> None:
     """Where NCAM1 is the only NK gene measured, one molecule of it does not outweigh a T cell."""
-    missing = tuple(set(PROGRAMMES[Lineage.NK]) - {"NCAM1"})
+    missing = tuple(set(PROGRAMMES[CellLineage.NK]) - {"NCAM1"})
     assert gate(T_CELL | {"NCAM1": 1}, missing=missing).is_t_cell.all()
 
 
@@ -205,7 +205,7 @@ def test_markers_are_approved_symbols() -> None:
     """Every marker carries the symbol that harmonising gives, but for two probe names of BD panels."""
     unknown = set(GATE_GENES) - read_gene_reference().approved
     assert unknown == {"IGHM_membrane", "IGHD_membrane"}
-    assert set(PROGRAMMES[Lineage.T]) >= CORE_T_GENES
+    assert set(PROGRAMMES[CellLineage.T]) >= CORE_T_GENES
 
 
 def test_verdicts_do_not_depend_on_the_block() -> None:

@@ -7,8 +7,7 @@ import torch
 
 from tcellflow.models.axes import AxesConfig, AxesNetwork, stack_members
 from tcellflow.models.exported_states import AxesInference, Calibration
-from tcellflow.states.axes import STATES
-from tcellflow.states.labels import possible_joint, resting_states
+from tcellflow.states.axes import STATES, possible_joint, resting_states
 
 GENES = 20
 POSSIBLE = torch.from_numpy(possible_joint().copy())

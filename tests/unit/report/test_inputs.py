@@ -12,7 +12,7 @@ import pytest
 
 from step_outputs import make_step_frames, write_step_files
 from tcellflow.errors import ContractError, InputError
-from tcellflow.report.inputs import Role, find_default_files, read_report_inputs, recognise_file
+from tcellflow.report.inputs import Role, read_report_inputs, recognise_file
 
 
 @pytest.fixture
@@ -52,14 +52,6 @@ def test_order_does_not_matter(files: list[Path]) -> None:
     ]
     assert forth.files[1].note["step"] == "preprocess"
     assert forth.embed is None
-
-
-def test_default_files_are_those_of_the_prefix(files: list[Path]) -> None:
-    """Without files, those of the prefix in the output folder are taken, and none is an error."""
-    folder = files[0].parent
-    assert set(find_default_files(folder, "donor1")) == set(files)
-    with pytest.raises(InputError, match="no file of the sample 'donor2'"):
-        find_default_files(folder, "donor2")
 
 
 def test_two_files_of_one_kind_are_refused(files: list[Path], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from receptor_tables import make_chain_rows, make_repertoire, write_cells_of, wr
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import BundleError
-from tcellflow.inference.receptors import batches, distinct_vectors
+from tcellflow.inference.receptors import distinct_vectors, network
 from tcellflow.inference.receptors.network import NetworkEncoder
 from tcellflow.io.bundles.folders import read_bundle
 from tcellflow.io.tables.documents import read_json
@@ -111,7 +111,7 @@ def test_batches_and_order_change_no_vector(tmp_path, bundle, repertoire, monkey
     """Batch and piece size, and the order of rows, move no vector by more than 1e-5."""
     rows, path = repertoire
     whole = read_vectors(embed(tmp_path / "o1", bundle, path))
-    monkeypatch.setattr(batches, "BATCH_ROWS", 3)
+    monkeypatch.setattr(network, "BATCH_ROWS", 3)
     monkeypatch.setattr(distinct_vectors, "PIECE_ROWS", 11)
     shuffled = write_chain_rows(tmp_path / "c", rows.sample(frac=1, random_state=0))
     small = read_vectors(embed(tmp_path / "o2", bundle, shuffled))

@@ -11,7 +11,7 @@ import pytest
 from receptor_tables import make_chain_rows, make_repertoire, write_cells_of, write_chain_rows
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import ContractError, InputError, OptionsError, OutputError
-from tcellflow.inference.receptors import batches, distinct_vectors
+from tcellflow.inference.receptors import distinct_vectors, network
 from tcellflow.inference.receptors.encoder import EncoderChoice
 from tcellflow.inference.receptors.kmers import KmerEncoder
 from tcellflow.io.contigs import reading
@@ -117,7 +117,7 @@ def test_piece_and_batch_size_change_nothing(tmp_path, repertoire, monkeypatch):
     """Vectors are the same whatever the number of rows computed at a time."""
     whole = read_vectors(embed(tmp_path / "o1", repertoire[1]))
     monkeypatch.setattr(distinct_vectors, "PIECE_ROWS", 7)
-    monkeypatch.setattr(batches, "BATCH_ROWS", 3)
+    monkeypatch.setattr(network, "BATCH_ROWS", 3)
     small = read_vectors(embed(tmp_path / "o2", repertoire[1]))
     assert list(whole) == list(small)
     for key, vector in whole.items():

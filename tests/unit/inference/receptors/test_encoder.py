@@ -16,12 +16,11 @@ import pandas as pd
 import pytest
 
 from tcellflow.errors import InputError
-from tcellflow.inference.receptors import batches
-from tcellflow.inference.receptors.batches import batch_by_length
-from tcellflow.inference.receptors.hashed_kmers import AMINO_ACIDS, KmerCounter
-from tcellflow.inference.receptors.kmers import KmerEncoder
-from tcellflow.receptors.encoding.sequences import ChainSequences, cut_middle
-from tcellflow.receptors.encoding.tokens import pair_vectors
+from tcellflow.inference.receptors import network
+from tcellflow.inference.receptors.kmers import KmerCounter, KmerEncoder
+from tcellflow.inference.receptors.network import batch_by_length
+from tcellflow.receptors.encoding.sequences import RESIDUES, ChainSequences, cut_middle
+from tcellflow.receptors.encoding.vectors import pair_vectors
 from tcellflow.vocabulary import Locus
 
 ALPHA = ("TRA", "CVVNLPEGNTPLVF", "TRAV12-1", "TRAJ29")
@@ -40,7 +39,7 @@ def random_chains(n: int, seed: int = 0) -> ChainSequences:
     rows = []
     for number in range(n):
         locus = ("TRA", "TRB")[int(rng.integers(2))]
-        middle = "".join(rng.choice(list(AMINO_ACIDS), int(rng.integers(4, 24))))
+        middle = "".join(rng.choice(list(RESIDUES), int(rng.integers(4, 24))))
         genes = ("TRAV12-1", "TRAJ29") if locus == "TRA" else ("TRBV19", "TRBJ2-7")
         rows.append((locus, f"C{middle}F", None if number % 10 == 0 else genes[0], genes[1]))
     return chains(*rows)
@@ -217,7 +216,7 @@ def test_encoder_reads_long_junctions_cut() -> None:
 
 def test_batches_hold_one_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each row is in one batch, with rows of its own length, shortest first."""
-    monkeypatch.setattr(batches, "BATCH_ROWS", 2)
+    monkeypatch.setattr(network, "BATCH_ROWS", 2)
     lengths = np.array([5, 3, 9, 3, 7, 3])
     found = [rows.tolist() for rows in batch_by_length(lengths)]
     assert found == [[1, 3], [5], [0], [4], [2]]

@@ -9,14 +9,14 @@ import pytest
 
 from receptor_bundles import identity_model, make_native_model, write_native_bundle
 from tcellflow.errors import BundleError, InputError, OptionsError
-from tcellflow.inference.receptors import batches
+from tcellflow.inference.receptors import network
 from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.inference.receptors.kmers import KmerEncoder
 from tcellflow.inference.receptors.network import NetworkEncoder
 from tcellflow.io.bundles import folders
 from tcellflow.io.bundles.folders import read_bundle
 from tcellflow.receptors.encoding.sequences import ChainSequences, cut_middle
-from tcellflow.receptors.encoding.tokens import pair_vectors
+from tcellflow.receptors.encoding.vectors import pair_vectors
 from tcellflow.vocabulary import ReceptorBackend
 
 
@@ -54,7 +54,7 @@ def test_features_do_not_depend_on_batch_or_order(encoder, monkeypatch, size):
     batch = make_batch()
     whole = encoder.embed_chains(batch)
     rows = np.random.default_rng(1).permutation(len(batch))
-    monkeypatch.setattr(batches, "BATCH_ROWS", size)
+    monkeypatch.setattr(network, "BATCH_ROWS", size)
     np.testing.assert_allclose(encoder.embed_chains(batch.take(rows)), whole[rows], atol=1e-6)
     alone = [encoder.embed_chains(batch.take(slice(row, row + 1)))[0] for row in range(20)]
     np.testing.assert_allclose(alone, whole[:20], atol=1e-6)
@@ -221,7 +221,7 @@ def test_the_packaged_encoder_gives_a_chain_one_vector(packaged, monkeypatch):
     rows = np.random.default_rng(1).permutation(len(batch))
     two_threads = choose_encoder("native").open(threads=2, device="cpu")
     for size in (1, 17, 1_000):
-        monkeypatch.setattr(batches, "BATCH_ROWS", size)
+        monkeypatch.setattr(network, "BATCH_ROWS", size)
         for encoder in (packaged, two_threads):
             np.testing.assert_allclose(encoder.embed_chains(batch.take(rows)), whole[rows], atol=1e-5)
 

@@ -8,7 +8,7 @@ import pytest
 from state_bundles import DIMENSION, GENES, SPEAKING, write_states_bundle
 from tcellflow.inference.states.gene_evidence import find_gene_effects, learn_responses, measure_effects
 from tcellflow.inference.states.predictor import StatePredictor
-from tcellflow.inference.states.receptor_block import ReceptorBlock
+from tcellflow.inference.states.sources import ReceptorBlock
 from tcellflow.vocabulary import State
 
 STATES = [str(state) for state in State]

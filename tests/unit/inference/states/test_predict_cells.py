@@ -13,7 +13,7 @@ from scipy import sparse
 from state_bundles import DIMENSION, GENES, write_states_bundle
 from tcellflow.errors import BundleError, InputError, OptionsError
 from tcellflow.inference.states.predictor import StatePredictor
-from tcellflow.inference.states.receptor_block import ReceptorBlock
+from tcellflow.inference.states.sources import ReceptorBlock
 
 N_CELLS = 1_100  # more than one block
 

@@ -13,7 +13,8 @@ from scipy import sparse
 from receptor_bundles import describe_receptors_bundle, identity_model, write_bundle_folder
 from tcellflow.errors import BundleError, InputError
 from tcellflow.inference.states.calls import entropy_of, join_calls
-from tcellflow.inference.states.predictor import BATCH_CELLS, StatePredictor
+from tcellflow.inference.states.network import BATCH_CELLS
+from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.io.bundles.folders import PACKAGED_FOLDER, read_bundle
 from tcellflow.vocabulary import Function, Lineage, State
 

@@ -1,4 +1,4 @@
-"""Optional parts of a states model: receptors, members, strangeness; and weighted states."""
+"""Optional parts of a states model: receptors, members, out-of-distribution scores; and weighted states."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from state_bundles import (
 )
 from tcellflow.errors import BundleError, InputError, OptionsError
 from tcellflow.inference.states.predictor import StatePredictor
-from tcellflow.inference.states.receptor_block import ReceptorBlock
+from tcellflow.inference.states.sources import ReceptorBlock
 from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES, find_resting_state
 from tcellflow.vocabulary import Function, Lineage, State
 

@@ -33,8 +33,8 @@ def draw(shares, n, *, seed=0, noise=1.0):
     return truth, (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def correct(probabilities, stated, *, threshold=0.9, n_strange=0):
-    return estimate_correction(probabilities, stated, threshold=threshold, n_strange=n_strange)
+def correct(probabilities, stated, *, threshold=0.9, n_ood=0):
+    return estimate_correction(probabilities, stated, threshold=threshold, n_ood=n_ood)
 
 
 def test_shares_are_the_most_probable_ones():
@@ -93,17 +93,17 @@ def test_a_state_without_a_stated_share_stays_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("n_cells", "n_strange", "words"),
+    ("n_cells", "n_ood", "words"),
     [
         (LEAST_CELLS - 1, 0, "199 usable T cells; at least 200"),
         (0, 0, "0 usable"),
         (300, 200, "40% of the T cells are unlike"),
     ],
 )
-def test_small_and_strange_samples_are_refused_with_a_reason(n_cells, n_strange, words):
+def test_small_and_strange_samples_are_refused_with_a_reason(n_cells, n_ood, words):
     """Too few cells, or too many unlike the training cells, leave the probabilities as they are."""
     _, probabilities = draw(np.full(7, 1 / 7), max(n_cells, 1))
-    correction = correct(probabilities[:n_cells], reliability(), n_strange=n_strange)
+    correction = correct(probabilities[:n_cells], reliability(), n_ood=n_ood)
     assert words in correction.refusal
     assert correction.weights is None
     assert correction.as_dict() == {"applied": False, "refusal": correction.refusal, "shares": None}

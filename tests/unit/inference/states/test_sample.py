@@ -16,9 +16,10 @@ from tcellflow.errors import InputError, OptionsError
 from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import tabulate_clonotypes
 from tcellflow.inference.states.evidence_table import count_genes, list_frequent_genes, tabulate_gene_evidence
+from tcellflow.inference.states.options import CallOptions
 from tcellflow.inference.states.prediction_table import tabulate_predictions
 from tcellflow.inference.states.predictor import StatePredictor
-from tcellflow.inference.states.sample import CallOptions, call_sample
+from tcellflow.inference.states.sample import call_sample
 from tcellflow.inference.states.sources import CellFacts, MatrixCells
 from tcellflow.io.tables.receptor_vectors import ReceptorVectors
 from tcellflow.io.tables.vector_scratch import VectorScratch

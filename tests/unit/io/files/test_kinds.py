@@ -15,6 +15,7 @@ import pytest
 from tcellflow.errors import InputError
 from tcellflow.io.files.kinds import (
     check_is_file,
+    check_is_there,
     describe_content,
     is_hdf5,
     is_matrix_market,
@@ -39,22 +40,26 @@ print(sorted(heavy))
 """
 
 
-def test_paths_that_are_no_readable_file_are_refused(tmp_path):
-    """Absent files and folders are told apart."""
-    with pytest.raises(InputError, match="does not exist"):
-        check_is_file(tmp_path / "absent")
-    with pytest.raises(InputError, match="a folder stands"):
+def test_files_and_folders_may_be_inputs(tmp_path):
+    """A file passes, a folder where one may stand, and what is absent never."""
+    (tmp_path / "x").touch()
+    check_is_file(tmp_path / "x")
+    for there in (tmp_path / "x", tmp_path):
+        check_is_there(there)
+    with pytest.raises(InputError, match="a folder stands where a file belongs"):
         check_is_file(tmp_path)
-    (tmp_path / "there").touch()
-    check_is_file(tmp_path / "there")
+    for check in (check_is_file, check_is_there):
+        with pytest.raises(InputError, match="does not exist"):
+            check(tmp_path / "y")
 
 
-def test_unreadable_files_are_refused(tmp_path, monkeypatch):
-    """A file without read permission is named as such (the superuser may read all)."""
-    (tmp_path / "secret").touch(mode=0o000)
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(InputError, match="cannot be read"):
-        check_is_file(tmp_path / "secret")
+def test_a_file_that_cannot_be_read_is_refused(tmp_path, monkeypatch):
+    """A file without permission to read is told before it is opened."""
+    (tmp_path / "x").touch()
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    for check in (check_is_file, check_is_there):
+        with pytest.raises(InputError, match="cannot be read"):
+            check(tmp_path / "x")
 
 
 def test_a_missing_file_is_told_without_numerical_libraries():

@@ -6,7 +6,7 @@ import pytest
 
 from receptor_tables import make_chain_rows, make_repertoire
 from tcellflow.errors import ContractError
-from tcellflow.receptors.encoding.distinct import check_keys, find_uniques
+from tcellflow.receptors.encoding.distinct import check_keys, find_distinct
 from tcellflow.receptors.encoding.keys import embedding_key, pair_key
 from tcellflow.vocabulary import Locus
 
@@ -15,32 +15,32 @@ LOCI = frozenset({Locus.TRA, Locus.TRB})
 
 def test_pairs_name_the_rows_of_their_chains():
     """Every pair's row numbers lead to the chains whose keys make its own."""
-    uniques = find_uniques(make_repertoire(80, n_distinct=12), LOCI)
-    ids = uniques.chains["emb_id"].tolist()
-    assert len(uniques.pairs) > 10
-    for pair in uniques.pairs.itertuples():
-        assert uniques.chains["kind"][pair.tra] == "tra"
-        assert uniques.chains["kind"][pair.trb] == "trb"
+    distinct = find_distinct(make_repertoire(80, n_distinct=12), LOCI)
+    ids = distinct.chains["emb_id"].tolist()
+    assert len(distinct.pairs) > 10
+    for pair in distinct.pairs.itertuples():
+        assert distinct.chains["kind"][pair.tra] == "tra"
+        assert distinct.chains["kind"][pair.trb] == "trb"
         assert pair.emb_id == pair_key(ids[pair.tra], ids[pair.trb])
 
 
 def test_duplicates_are_listed_once():
     """The chains are as many as there are distinct keys of first-ranked chains."""
     rows = make_repertoire(200, n_distinct=5)
-    uniques = find_uniques(rows, LOCI)
+    distinct = find_distinct(rows, LOCI)
     wanted = rows[rows["emb_id"].notna() & (rows["rank"] == 1)]
-    assert uniques.chains["emb_id"].is_unique
-    assert set(uniques.chains["emb_id"]) == set(wanted["emb_id"])
-    assert uniques.pairs["emb_id"].is_unique
+    assert distinct.chains["emb_id"].is_unique
+    assert set(distinct.chains["emb_id"]) == set(wanted["emb_id"])
+    assert distinct.pairs["emb_id"].is_unique
 
 
 def test_chains_of_an_uncovered_locus_are_told_apart():
     """A chain that has a key but no place in the encoder is counted under the encoder's reason."""
     rows = make_chain_rows([("a", "TRA", "CAVRDSNYQLIF"), ("a", "TRB", "CASSLGQAYEQYF")])
-    uniques = find_uniques(rows, {Locus.TRB})
-    assert uniques.chains["kind"].tolist() == ["trb"]
-    assert uniques.not_embedded == {"locus_not_covered_by_backend": 1}
-    assert len(uniques.pairs) == 0
+    distinct = find_distinct(rows, {Locus.TRB})
+    assert distinct.chains["kind"].tolist() == ["trb"]
+    assert distinct.not_embedded == {"locus_not_covered_by_backend": 1}
+    assert len(distinct.pairs) == 0
 
 
 def test_a_second_chain_never_makes_the_pair():
@@ -49,7 +49,7 @@ def test_a_second_chain_never_makes_the_pair():
         [("a", "TRA", "CAV*SNYQLIF"), ("a", "TRA", "CAVRDSNYQLIF"), ("a", "TRB", "CASSLGQAYEQYF")]
     )
     for which in ("first", "all"):
-        cell = find_uniques(rows, LOCI, which=which).cells.loc[("s1", "a")]
+        cell = find_distinct(rows, LOCI, which=which).cells.loc[("s1", "a")]
         assert cell["emb_tra"] is None
         assert cell["emb_pair"] is None
         assert cell["emb_trb"] == embedding_key("TRB", "CASSLGQAYEQYF", "TRBV20-1", "TRBJ2-7")
@@ -57,10 +57,10 @@ def test_a_second_chain_never_makes_the_pair():
 
 def test_no_rows_give_empty_tables():
     """Nothing to embed is not an error."""
-    uniques = find_uniques(make_chain_rows([]), LOCI)
-    assert (len(uniques.chains), len(uniques.pairs), len(uniques.cells)) == (0, 0, 0)
-    assert list(uniques.cells.columns) == ["emb_tra", "emb_trb", "emb_pair"]
-    assert uniques.not_embedded == {}
+    distinct = find_distinct(make_chain_rows([]), LOCI)
+    assert (len(distinct.chains), len(distinct.pairs), len(distinct.cells)) == (0, 0, 0)
+    assert list(distinct.cells.columns) == ["emb_tra", "emb_trb", "emb_pair"]
+    assert distinct.not_embedded == {}
 
 
 @pytest.mark.parametrize("column", ["junction_aa", "v_call", "emb_id"])

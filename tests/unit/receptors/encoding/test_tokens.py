@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 
 from tcellflow.errors import BundleError, InputError
-from tcellflow.receptors.encoding.sequences import ChainSequences
+from tcellflow.receptors.encoding.sequences import RESIDUES, ChainSequences
 from tcellflow.receptors.encoding.tokens import (
     FIRST_RESIDUE,
     PADDING,
-    RESIDUES,
     UNKNOWN_GENE,
     build_vocabulary,
-    pair_vectors,
     parse_vocabulary,
     tokenise_junctions,
 )
@@ -140,11 +138,3 @@ def test_all_faults_are_told_together():
         parse_vocabulary(forge(residues="AB", j_calls=[]), where="vocabulary.json")
     assert "residues" in str(caught.value)
     assert "j_calls" in str(caught.value)
-
-
-def test_a_pair_is_the_sum_of_its_chains_at_unit_length():
-    """Both chains count as much as their features are long; an absent chain changes nothing."""
-    alpha = np.array([[3, 0], [3, 0], [0, 0], [0, 0]], np.float32)
-    beta = np.array([[0, 4], [0, 0], [0, 2], [0, 0]], np.float32)
-    expected = [[0.6, 0.8], [1, 0], [0, 1], [0, 0]]
-    np.testing.assert_allclose(pair_vectors(alpha, beta), expected, rtol=1e-6)

@@ -8,8 +8,8 @@ import pytest
 
 from state_cohorts import CLONAL, MAP, write_cohort, write_manifest, write_three
 from tcellflow.errors import InputError, OptionsError
-from tcellflow.states.axes import FUNCTIONS, LINEAGES
-from tcellflow.states.labels import Meaning, find_state, parse_meaning, possible_joint
+from tcellflow.states.axes import FUNCTIONS, LINEAGES, possible_joint
+from tcellflow.states.labels import Meaning, find_state, parse_meaning
 from tcellflow.training.cohorts.cells import read_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
 from tcellflow.training.cohorts.truth import read_truth

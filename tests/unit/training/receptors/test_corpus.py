@@ -7,7 +7,8 @@ import pytest
 
 from receptor_corpora import make_chains, make_pairs, write_table
 from tcellflow.errors import InputError
-from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, PADDING, RESIDUES, build_vocabulary
+from tcellflow.receptors.encoding.sequences import RESIDUES
+from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, PADDING, build_vocabulary
 from tcellflow.training.receptors.corpus import CorpusOptions, read_corpus
 
 VOCABULARY = build_vocabulary()

@@ -12,7 +12,8 @@ from torch.nn import functional
 from receptor_corpora import make_chains, make_pairs, write_table
 from tcellflow.errors import InputError
 from tcellflow.models.receptors import ReceptorEncoderConfig, to_unit
-from tcellflow.receptors.encoding.tokens import build_vocabulary, pair_vectors
+from tcellflow.receptors.encoding.tokens import build_vocabulary
+from tcellflow.receptors.encoding.vectors import pair_vectors
 from tcellflow.training.receptors.batches import BatchMaker, MixOptions, View
 from tcellflow.training.receptors.corpus import CorpusOptions, read_corpus
 from tcellflow.training.receptors.loss import contrast, encode_view

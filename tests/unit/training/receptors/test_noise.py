@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, MASKED, PADDING, RESIDUES
+from tcellflow.receptors.encoding.sequences import RESIDUES
+from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, MASKED, PADDING
 from tcellflow.training.receptors.corpus import TokenChains
 from tcellflow.training.receptors.noise import NoiseOptions, add_noise
 

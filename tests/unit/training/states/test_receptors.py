@@ -18,12 +18,12 @@ from state_cohorts import (
     write_three_with_receptors,
 )
 from tcellflow.errors import BundleError, InputError
+from tcellflow.evaluation.classification import macro_f1
 from tcellflow.inference.receptors.encoder import choose_encoder, find_encoder
 from tcellflow.models.exported_states import Calibration
 from tcellflow.models.seed import SeedEnsemble
 from tcellflow.receptors.encoding.sequences import ChainSequences
-from tcellflow.states.axes import STATES
-from tcellflow.states.labels import possible_joint
+from tcellflow.states.axes import STATES, possible_joint
 from tcellflow.training.cohorts.cells import read_cohort, read_receptor_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
 from tcellflow.training.cohorts.receptors import embed_cohorts
@@ -34,7 +34,7 @@ from tcellflow.training.states.distil import DistilTask
 from tcellflow.training.states.noise import StateNoise, measure_ambient
 from tcellflow.training.states.seed import MEMBERS, SeedTask, joint_cells
 from tcellflow.training.states.splits import split_folds
-from tcellflow.training.states.task import StateTask, StateTaskOptions, collapse, macro_f1, predict_cells
+from tcellflow.training.states.task import StateTask, StateTaskOptions, collapse, predict_cells
 from tcellflow.training.states.train import export_states
 
 TASK = StateTaskOptions(width=16, latent=8, batch=BatchOptions(t_cells=24, strange=8))

@@ -10,8 +10,7 @@ import torch
 
 from state_cohorts import write_three
 from tcellflow.models.exported_states import Calibration
-from tcellflow.states.axes import STATES
-from tcellflow.states.labels import possible_joint
+from tcellflow.states.axes import STATES, possible_joint
 from tcellflow.training.cohorts.cells import read_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
 from tcellflow.training.loop import LoopOptions, train

@@ -1,0 +1,329 @@
+"""The options of every step: what it reads, where it writes, and how.
+
+Invariant: nothing heavy is imported here, so that options which contradict each other, and inputs that are
+not there, are told before any library is loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from tcellflow.errors import OptionsError
+from tcellflow.inference.states.options import CallOptions
+from tcellflow.io.files.kinds import check_is_file, check_is_there
+from tcellflow.steps.inputs import find_default_files
+from tcellflow.vocabulary import OutputName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tcellflow.inference.session import Device
+    from tcellflow.receptors.encoding.distinct import Which
+    from tcellflow.states.axes import EffectorMemoryAs
+
+DEFAULT_BACKEND: Final = "native"
+DEFAULT_BUNDLE: Final = "states"
+
+
+@dataclass(frozen=True)
+class PreprocessOptions:
+    """Options of ``preprocess``.
+
+    Parameters
+    ----------
+    output
+        Output folder.
+    prefix
+        Sample name: file names start with it, and it is the ``sample_id`` of every cell.
+    gex
+        Expression matrix; may be None where receptors are given.
+    tcr
+        Receptor files; may be empty where expression is given.
+    adt
+        Antibody counts beside the expression file.
+    donor
+        Donor of all cells; None = as the files say, else the sample.
+    min_genes, min_counts, max_pct_mt
+        Thresholds of quality control; None = the default that suits the matrix.
+    t_cells_only
+        Drop cells that the T-cell gate does not call T cells.
+    barcode_rule
+        How cell names of two files are matched, or "auto".
+    allow_low_overlap
+        Go on although two files share less than a tenth of their cells.
+    orphans
+        Clone of cells with a single chain.
+    library_size_column
+        obs column of the expression file with each cell's true counts.
+    species
+        Species of the sample.
+    force
+        Whether finished outputs may be replaced.
+    """
+
+    output: Path
+    prefix: str
+    gex: Path | None = None
+    tcr: tuple[Path, ...] = ()
+    adt: Path | None = None
+    donor: str | None = None
+    min_genes: int | None = None
+    min_counts: int | None = None
+    max_pct_mt: float | None = None
+    t_cells_only: bool = False
+    barcode_rule: str = "auto"
+    allow_low_overlap: bool = False
+    orphans: Literal["strict", "rescue"] = "strict"
+    library_size_column: str | None = None
+    species: str = "human"
+    force: bool = False
+
+    def check(self) -> None:
+        """Refuse what can be told to fail before anything is read.
+
+        Raises
+        ------
+        OptionsError
+            As `check_agreement`.
+        InputError
+            As `check_inputs`.
+        """
+        self.check_agreement()
+        self.check_inputs()
+
+    def check_agreement(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises
+        ------
+        OptionsError
+            If they do, or neither expression nor receptors are given.
+        """
+        if self.donor is not None and not self.donor.strip():
+            raise OptionsError(
+                "the donor's name is empty", where="--donor", mend="name the donor, or leave it out"
+            )
+        if self.gex is None and not self.tcr:
+            raise OptionsError(
+                "neither expression nor receptors are given",
+                where="--gex, --tcr",
+                mend="give at least one of them",
+            )
+        for name, value in (("--adt", self.adt), ("--library-size-column", self.library_size_column)):
+            if self.gex is None and value is not None:
+                raise OptionsError(f"{name} needs an expression file", where=name, mend="give --gex as well")
+        if self.gex is None and self.t_cells_only:
+            raise OptionsError(
+                "T cells are told by their expression", where="--t-cells-only", mend="give --gex as well"
+            )
+
+    def check_inputs(self) -> None:
+        """Refuse inputs that are not there.
+
+        Raises
+        ------
+        InputError
+            If one does not exist or cannot be read.
+        """
+        for path in (self.gex, *self.tcr, self.adt):
+            if path is not None:
+                check_is_there(path)
+
+
+@dataclass(frozen=True)
+class EmbedTcrOptions:
+    """Options of embed-tcr.
+
+    Parameters
+    ----------
+    chains
+        One or more chains tables; distinct chains of all are computed once.
+    output
+        Output folder.
+    prefix
+        Sample name in front of the file names.
+    gex
+        Cells file; then every cell of it has a row, and a copy with vectors is written.
+    backend
+        Encoder, see `tcellflow.inference.receptors.encoder.BACKENDS`.
+    bundle
+        Name or folder of a receptors bundle; the backend's own if not given.
+    force_tra
+        Whether alpha chains are embedded by weights that know beta chains alone (tcr-bert).
+    which
+        "first": the first-ranked chain of each arm. "all": second and further chains too.
+    neighbours
+        Nearest receptors listed for each distinct one; 0 = no list and no clusters.
+    cluster_distance
+        Greatest cosine distance of a step within a cluster; measured ones of the backend if not given.
+    h5ad
+        Whether the copy of the cells file is written.
+    device
+        ``cpu``, ``cuda`` or ``auto``.
+    threads
+        CPU threads, which change no result; None = those this process may use.
+    force
+        Whether finished outputs may be replaced.
+    """
+
+    chains: tuple[Path, ...]
+    output: Path
+    prefix: str
+    gex: Path | None = None
+    backend: str = DEFAULT_BACKEND
+    bundle: str | None = None
+    force_tra: bool = False
+    which: Which = "first"
+    neighbours: int = 0
+    cluster_distance: float | None = None
+    h5ad: bool = True
+    device: Device = "auto"
+    threads: int | None = None
+    force: bool = False
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the files that embed-tcr writes: some of `OutputName`."""
+        return (
+            OutputName.EMBEDDINGS,
+            OutputName.RECEPTORS,
+            OutputName.EMBED_QC,
+            *((OutputName.NEIGHBOURS,) if self.neighbours else ()),
+            *((OutputName.EMBEDDED,) if self.gex is not None and self.h5ad else ()),
+        )
+
+    def check(self) -> None:
+        """Refuse inputs that are not there.
+
+        Raises
+        ------
+        InputError
+            If one does not exist, is a folder or cannot be read.
+        """
+        for path in (*self.chains, self.gex):
+            if path is not None:
+                check_is_file(path)
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """Options of predict.
+
+    Parameters
+    ----------
+    cells
+        Cells file of preprocess.
+    output
+        Output folder.
+    prefix
+        Sample name in front of the file names.
+    receptors
+        Receptors table of embed-tcr, for the clones; else those of the cells file.
+    embeddings
+        Embeddings table of embed-tcr, for bundles that take receptors; needs `receptors`.
+    bundle
+        Name or folder of a states bundle.
+    ensemble
+        Whether the bundle's ensemble runs instead of the single model distilled from it.
+    device
+        ``cpu``, ``cuda`` or ``auto``.
+    threads
+        Threads; those this process may use if not given.
+    effector_memory_as
+        Whether effector memory counts as Memory or as Effector.
+    calls
+        What is asked of the calls.
+    evidence_genes
+        Most genes listed for and against each call; 0 = no list.
+    h5ad
+        Whether the annotated copy of the cells file is written.
+    force
+        Whether finished outputs may be replaced.
+    """
+
+    cells: Path
+    output: Path
+    prefix: str
+    receptors: Path | None = None
+    embeddings: Path | None = None
+    bundle: str = DEFAULT_BUNDLE
+    ensemble: bool = False
+    device: Device = "auto"
+    threads: int | None = None
+    effector_memory_as: EffectorMemoryAs = "memory"
+    calls: CallOptions = field(default_factory=CallOptions)
+    evidence_genes: int = 0
+    h5ad: bool = True
+    force: bool = False
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the files that predict writes: some of `OutputName`."""
+        return (
+            OutputName.PREDICTIONS,
+            OutputName.PREDICTIONS_CSV,
+            OutputName.CLONOTYPES,
+            OutputName.METRICS,
+            *((OutputName.GENE_EVIDENCE,) if self.evidence_genes else ()),
+            *((OutputName.ANNOTATED,) if self.h5ad else ()),
+        )
+
+    def check(self) -> None:
+        """Refuse inputs that are not there.
+
+        Raises
+        ------
+        InputError
+            If one does not exist, is a folder or cannot be read.
+        """
+        for path in (self.cells, self.receptors, self.embeddings):
+            if path is not None:
+                check_is_file(path)
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Options of the report.
+
+    Parameters
+    ----------
+    output
+        Output folder; also where the sample's files are looked for when none are named.
+    prefix
+        Sample name in front of the file names.
+    files
+        The sample's files, recognised by their contract or note; empty = those in `output`.
+    true_labels
+        CSV or TSV of labels per barcode to compare the calls with; None = no comparison.
+    force
+        Whether finished outputs may be replaced.
+    """
+
+    output: Path
+    prefix: str
+    files: tuple[Path, ...] = ()
+    true_labels: Path | None = None
+    force: bool = False
+
+    def find_files(self) -> tuple[Path, ...]:
+        """Give the files to report on: those named, else those of the sample in `output`.
+
+        Raises
+        ------
+        InputError
+            If none is named and there is none.
+        """
+        return self.files or find_default_files(self.output, self.prefix)
+
+    def check(self) -> None:
+        """Refuse inputs that are not there.
+
+        Raises
+        ------
+        InputError
+            If one does not exist, is a folder or cannot be read, or no file is found.
+        """
+        for path in (*self.find_files(), self.true_labels):
+            if path is not None:
+                check_is_file(path)
