@@ -7,51 +7,18 @@ ensemble is a batched product and not a loop.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tcellflow.models.configurations import AxesConfig
+
 N_LINEAGES, N_FUNCTIONS = 6, 9
 N_JOINT = N_LINEAGES * N_FUNCTIONS
 _IMPOSSIBLE = -1e4  # logit of a structural zero
 _CLIP = 10.0  # of standardised expression
-
-
-@dataclass(frozen=True)
-class AxesConfig:
-    """Shape of the network.
-
-    Parameters
-    ----------
-    genes
-        Genes G of the panel.
-    width
-        Width of the first layer.
-    latent
-        Width of the latent vector.
-    receptor_dimension
-        Width D of a chain's vector; 0 = the network takes expression alone.
-    receptor_width
-        Width of the receptors' hidden layer.
-    dropout
-        Share of hidden units dropped while training.
-    members
-        Members M.
-    taught
-        Numbers of a teacher's latent vector that are learnt beside the labels; 0 = none.
-    """
-
-    genes: int
-    width: int = 256
-    latent: int = 128
-    receptor_dimension: int = 0
-    receptor_width: int = 64
-    dropout: float = 0.3
-    members: int = 1
-    taught: int = 0
 
 
 class AxesLogits(NamedTuple):

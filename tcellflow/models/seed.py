@@ -8,48 +8,17 @@ nothing. Four vectors per cell meet: expression, alpha, beta, and V/J genes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from tcellflow.models.axes import N_JOINT, AxesConfig, AxesLogits
+from tcellflow.models.axes import N_JOINT, AxesLogits
+from tcellflow.models.configurations import AxesConfig, SeedConfig
 
 _HIDDEN = -1e4  # added to attention logits of what is missing
 _VJ_WIDTH = 64
 _TOKENS = 3  # alpha, beta, V/J
-
-
-@dataclass(frozen=True)
-class SeedConfig:
-    """Shape of the network.
-
-    Parameters
-    ----------
-    genes
-        Genes of the panel.
-    chain
-        Width of a chain's vector.
-    vj
-        Width of the one-hot V/J genes.
-    width
-        Width h of the network.
-    heads
-        Attention heads; divides the width.
-    dropout
-        Share dropped, in attention too.
-    states
-        Classes.
-    """
-
-    genes: int = 3_000
-    chain: int = 768
-    vj: int = 161
-    width: int = 512
-    heads: int = 4
-    dropout: float = 0.3
-    states: int = 7
 
 
 class ResidualBlock(nn.Module):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from tcellflow.training.receptors.options import CorpusOptions
+
 _ROWS_AT_ONCE: Final = 65_536
 _JUNCTION: Final = f"^[{RESIDUES}]{{{MIN_JUNCTION_LENGTH},{MAX_JUNCTION_LENGTH}}}$"
 # One junction of this many is kept for validation, the same ones in every run.
@@ -87,32 +89,6 @@ class Corpus:
     betas: TokenChains
     pair_alphas: TokenChains
     pair_betas: TokenChains
-
-
-@dataclass(frozen=True)
-class CorpusOptions:
-    """Which tables a corpus is read from, and what is left out.
-
-    Parameters
-    ----------
-    chains
-        Tables of single chains: locus, junction_aa, v_call, j_call; source and has_epitope_label
-        where known.
-    pairs
-        Tables of pairs: the same columns with the endings ``_tra`` and ``_trb``, without locus.
-    withheld
-        Tables whose junctions must not be learnt, whichever column they stand in.
-    excluded_sources
-        Values of ``source`` to leave out.
-    is_label_free
-        Whether chains and pairs flagged by has_epitope_label are left out.
-    """
-
-    chains: tuple[Path, ...]
-    pairs: tuple[Path, ...] = ()
-    withheld: tuple[Path, ...] = ()
-    excluded_sources: frozenset[str] = frozenset()
-    is_label_free: bool = True
 
 
 @dataclass

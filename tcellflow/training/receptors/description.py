@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tcellflow.training.receptors.corpus import CorpusTally
-    from tcellflow.training.receptors.train import TrainReceptorsOptions
+    from tcellflow.training.receptors.options import TrainReceptorsOptions
 
 VOCABULARY_FILE: Final = "vocabulary.json"
 _SUMMARY: Final = "Vectors of alpha and beta chains and of their pairs, learnt by contrast"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tcellflow.models.receptors import GermlineTables
     from tcellflow.training.receptors.batches import View
     from tcellflow.training.receptors.corpus import Corpus, TokenChains
+    from tcellflow.training.receptors.options import TeacherOptions
 
 _KINDS: Final = len(RESIDUES) + FIRST_RESIDUE
 _PLACES: Final = 24
@@ -159,22 +160,6 @@ def _lay_out(residues: npt.NDArray[np.uint8]) -> Tensor:
     is_gap = (places >= heads) & (from_end < heads)
     laid = np.take_along_axis(residues, source.clip(0, residues.shape[1] - 1), axis=1)
     return torch.from_numpy(np.where(is_gap, PADDING, laid).astype(np.int64))
-
-
-@dataclass(frozen=True)
-class TeacherOptions:
-    """How distances become what the encoder should say.
-
-    Parameters
-    ----------
-    softness
-        Distance over which a neighbour's weight falls by e.
-    temperature
-        Divides the encoder's cosines.
-    """
-
-    softness: float = 8.0
-    temperature: float = 0.1
 
 
 class DistanceTeacher:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, MASKED, PADDING, RESIDUES, UNKNOWN_GENE
 from tcellflow.training.receptors.corpus import TokenChains
+from tcellflow.training.receptors.options import NoiseOptions
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -54,35 +55,6 @@ def _substitution_steps() -> npt.NDArray[np.float64]:
 
 
 _STEPS: Final = _substitution_steps()
-
-
-@dataclass(frozen=True)
-class NoiseOptions:
-    """How strongly views are noised; each number is a chance.
-
-    Parameters
-    ----------
-    mask
-        A residue is hidden.
-    substitute
-        A residue is exchanged, likelier for a similar one (BLOSUM62).
-    indel
-        A junction loses or gains one residue in its central part.
-    hide_v, hide_j
-        The gene becomes unknown.
-    hide_v_identity
-        Of the V gene only the loops are seen.
-    drop_chain
-        One chain of a pair is left out of a view.
-    """
-
-    mask: float = 0.15
-    substitute: float = 0.2
-    indel: float = 0.15
-    hide_v: float = 0.05
-    hide_j: float = 0.15
-    hide_v_identity: float = 0.1
-    drop_chain: float = 0.25
 
 
 NO_NOISE: Final = NoiseOptions(

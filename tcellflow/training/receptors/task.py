@@ -5,19 +5,18 @@ Invariant: validation sees junctions that training never sees, noised the same w
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
 
 from tcellflow.errors import InputError
-from tcellflow.models.receptors import ReceptorEncoder, ReceptorEncoderConfig
-from tcellflow.training.receptors.batches import BatchMaker, MixOptions
-from tcellflow.training.receptors.distance import DistanceTeacher, TeacherOptions
+from tcellflow.models.receptors import ReceptorEncoder
+from tcellflow.training.receptors.batches import BatchMaker
+from tcellflow.training.receptors.distance import DistanceTeacher
 from tcellflow.training.receptors.germline import build_germline_tables
 from tcellflow.training.receptors.loss import contrast, encode_view
-from tcellflow.training.receptors.noise import NoiseOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,44 +25,9 @@ if TYPE_CHECKING:
 
     from tcellflow.receptors.encoding.tokens import ReceptorVocabulary
     from tcellflow.training.receptors.corpus import Corpus
+    from tcellflow.training.receptors.options import ReceptorTaskOptions
 
 _VALIDATION_BATCHES = 4
-
-
-@dataclass(frozen=True)
-class ReceptorTaskOptions:
-    """What the encoder is and what it is trained for.
-
-    Parameters
-    ----------
-    network
-        Shape of the encoder.
-    noise
-        Strength of the noise.
-    mix
-        Kinds of receptors in a batch.
-    batch_size
-        Receptors of a batch; each is told from all others.
-    temperature
-        Of the contrast.
-    contrast_weight, teacher_weight, residue_weight
-        Weights of the three losses.
-    teacher
-        How alignment distances become neighbours.
-    seed
-        Seed of weights and batches.
-    """
-
-    network: ReceptorEncoderConfig = field(default_factory=ReceptorEncoderConfig)
-    noise: NoiseOptions = field(default_factory=NoiseOptions)
-    mix: MixOptions = field(default_factory=MixOptions)
-    batch_size: int = 512
-    temperature: float = 0.05
-    contrast_weight: float = 1.0
-    teacher_weight: float = 1.0
-    residue_weight: float = 0.2
-    teacher: TeacherOptions = field(default_factory=TeacherOptions)
-    seed: int = 0
 
 
 class ReceptorTask:

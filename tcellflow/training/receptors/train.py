@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,11 +19,11 @@ from tcellflow.receptors.encoding.tokens import build_vocabulary
 from tcellflow.training.card import read_text
 from tcellflow.training.checkpoints import refuse_earlier_run
 from tcellflow.training.export import GraphSpec, export_onnx
-from tcellflow.training.loop import LoopOptions, train
+from tcellflow.training.loop import train
 from tcellflow.training.receptors.card import write_receptor_card
-from tcellflow.training.receptors.corpus import CorpusOptions, read_corpus
+from tcellflow.training.receptors.corpus import read_corpus
 from tcellflow.training.receptors.description import VOCABULARY_FILE, describe_bundle
-from tcellflow.training.receptors.task import ReceptorTask, ReceptorTaskOptions
+from tcellflow.training.receptors.task import ReceptorTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from tcellflow.io.bundles.folders import Bundle
     from tcellflow.models.receptors import ReceptorEncoder
     from tcellflow.receptors.encoding.tokens import ReceptorVocabulary
+    from tcellflow.training.receptors.options import TrainReceptorsOptions
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,44 +55,6 @@ _EXAMPLES: Final = (
     ("TRB", "CASSLAPGATNEKLFF", "TRBV7", "TRBJ1"),
     ("TRB", "C" + "ASGRT" * 7 + "EQYF", None, None),
 )
-
-
-@dataclass(frozen=True)
-class TrainReceptorsOptions:
-    """What to train on, how, and where the result goes.
-
-    Parameters
-    ----------
-    corpus
-        Tables, and what is left out of them.
-    output
-        Folder of checkpoint, metrics and bundle.
-    task
-        Network and losses.
-    loop
-        Steps, device and checkpoints.
-    licences
-        TOML file that maps sources to the licences of their data.
-    evaluation
-        Markdown file with results to put on the bundle's card.
-    name, version
-        Of the bundle.
-    resume
-        Whether to go on from the folder's checkpoint.
-    force
-        Whether an earlier run in the folder may be replaced.
-    """
-
-    corpus: CorpusOptions
-    output: Path
-    task: ReceptorTaskOptions = field(default_factory=ReceptorTaskOptions)
-    loop: LoopOptions = field(default_factory=lambda: LoopOptions(steps=4_200, learning_rate=2.5e-3))
-    licences: Path | None = None
-    evaluation: Path | None = None
-    name: str = "receptors"
-    version: str = "1"
-    resume: bool = False
-    force: bool = False
 
 
 def train_receptors(

@@ -5,7 +5,6 @@ Invariant: a batch depends on the seed and the step's number alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -15,7 +14,6 @@ from tcellflow.states.labels import possible_joint
 from tcellflow.training.cohorts.truth import UNKNOWN_CYCLE
 from tcellflow.training.states.noise import (
     NoisedCells,
-    StateNoise,
     draw_ambient,
     measure_ambient,
     noise_cells,
@@ -27,37 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.training.states.cells import StateCells
+    from tcellflow.training.states.options import BatchOptions, StateNoise
 
 _UNLABELLED_WEIGHT: Final = 0.3  # of a cohort's cells whose labels say nothing
 _SYNTHETIC: Final = 0.5  # share of the strange cells that are made up, half shuffled, half ambient
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """What is in a batch.
-
-    Parameters
-    ----------
-    t_cells
-        T cells.
-    strange
-        Cells that are no T cells: of other kinds, shuffled, ambient.
-    cohort_power
-        A cohort of n cells is drawn n to this power times as often as one of a single cell.
-    label_power
-        The same for the labels within a cohort.
-    silver_weight
-        Weight of a teacher's label in the loss.
-    receptors_alone
-        Labelled cells of cohorts without expression that come beside the T cells, as a share of these.
-    """
-
-    t_cells: int = 128
-    strange: int = 48
-    cohort_power: float = 0.5
-    label_power: float = 0.25
-    silver_weight: float = 0.3
-    receptors_alone: float = 0.1
 
 
 class StateBatch(NamedTuple):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tcellflow.inference.receptors.encoder import EncoderChoice
     from tcellflow.training.cohorts.cells import Cohort
     from tcellflow.training.cohorts.truth import CellTruth
-    from tcellflow.training.states.train import TrainStatesOptions
+    from tcellflow.training.states.options import TrainStatesOptions
 
 PANEL_FILE: Final = "panel.tsv"
 _LEAST_CELLS: Final = 20  # that speak for a state before their kind of truth stands behind it

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tcellflow.models.axes import AxesNetwork
     from tcellflow.models.exported_states import Calibration
     from tcellflow.training.states.cells import StateCells
-    from tcellflow.training.states.task import StateTaskOptions
+    from tcellflow.training.states.options import StateTaskOptions
 
 _CHECKED_CELLS = 512
 _MIXED = 0.5  # share of the inputs

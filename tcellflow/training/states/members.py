@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tcellflow.models.exported_states import StateNetwork
     from tcellflow.training.states.cells import StateCells
-    from tcellflow.training.states.train import TrainStatesOptions
+    from tcellflow.training.states.options import TrainStatesOptions
 
     Progress = Callable[[int, int], None]
     Floats = NDArray[np.float32]

@@ -6,7 +6,7 @@ them learnt from and which are not test cells.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,10 +14,12 @@ import torch
 from torch.nn import functional
 
 from tcellflow.errors import InputError
-from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork, split_receptors
+from tcellflow.models.configurations import SeedConfig
+from tcellflow.models.seed import SeedEnsemble, SeedNetwork, split_receptors
 from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES
-from tcellflow.training.loop import LoopOptions, train
+from tcellflow.training.loop import train
 from tcellflow.training.states.cells import StateCells, measure_scales
+from tcellflow.training.states.options import SEED_MEMBERS, SeedMember
 from tcellflow.training.states.task import collapse, macro_f1, predict_cells, show_tensors
 from tcellflow.vocabulary import Evidence, Function, Lineage, State
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from tcellflow.training.options import LoopOptions
 
 EPOCHS: Final = 70
 _PATIENCE: Final = 12
@@ -42,46 +46,6 @@ _CELL_OF: Final = {
     State.TH_EFFECTOR: (Lineage.CD4, Function.TH_EFFECTOR),
     State.TREG: (Lineage.TREG, Function.REGULATORY),
 }
-
-
-@dataclass(frozen=True)
-class SeedMember:
-    """Settings of one member.
-
-    Parameters
-    ----------
-    name
-        As the classifier names it.
-    seed
-        Of weights and batches.
-    width, heads, dropout
-        Shape, as in `SeedConfig`.
-    weight_decay, learning_rate
-        Of the optimiser.
-    batch
-        Cells of a batch.
-    """
-
-    name: str
-    seed: int
-    width: int = 512
-    heads: int = 4
-    dropout: float = 0.30
-    weight_decay: float = 0.02
-    learning_rate: float = 2e-4
-    batch: int = 256
-
-
-MEMBERS: Final = (
-    SeedMember("m1_h512", 42),
-    SeedMember("m2_h512_s2", 999),
-    SeedMember("m3_h384", 123, width=384),
-    SeedMember("m4_8heads", 777, heads=8),
-    SeedMember("m5_lowdrop", 2024, dropout=0.25, weight_decay=0.03),
-    SeedMember("m6_highdrop", 31415, dropout=0.35, weight_decay=0.015),
-    SeedMember("m7_lr3e4", 5555, learning_rate=3e-4),
-    SeedMember("m8_bigbatch", 8888, learning_rate=3e-4, batch=512),
-)
 
 
 class SeedTask:
@@ -188,7 +152,7 @@ def train_seed(
     loop
         Device and precision; steps, rates and patience are the classifier's own.
     n_members
-        How many of `MEMBERS` are trained, the first ones.
+        How many of `SEED_MEMBERS` are trained, the first ones.
     resume
         Whether to go on from the folder's checkpoints.
     on_step
@@ -214,7 +178,7 @@ def train_seed(
             mend="give more labelled cells, or split by a smaller unit",
         )
     scored: list[tuple[float, SeedNetwork, SeedMember]] = []
-    for number, member in enumerate(MEMBERS[:n_members], 1):
+    for number, member in enumerate(SEED_MEMBERS[:n_members], 1):
         task = SeedTask(cells, learn, kept_back, member)
         steps = EPOCHS * task.steps_per_epoch
         own = replace(

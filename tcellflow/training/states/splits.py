@@ -6,7 +6,7 @@ Invariant: cells of one unit are never on both sides; the folds depend on names 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.training.states.cells import StateCells
-
-SplitUnit = Literal["random", "clone", "donor", "cohort"]
+    from tcellflow.training.states.options import SplitUnit
 
 
 def split_folds(cells: StateCells, unit: SplitUnit, n_folds: int, seed: int) -> NDArray[np.int64]:

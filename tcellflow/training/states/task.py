@@ -6,24 +6,25 @@ validation sees only cells that were kept back.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from tcellflow.models.axes import AxesConfig, AxesNetwork
+from tcellflow.models.axes import AxesNetwork
+from tcellflow.models.configurations import AxesConfig
 from tcellflow.states.axes import STATES
 from tcellflow.states.labels import possible_joint, resting_states
-from tcellflow.training.states.batches import BatchOptions, StateBatches
+from tcellflow.training.states.batches import StateBatches
 from tcellflow.training.states.cells import measure_scales
 from tcellflow.training.states.losses import (
     measure_cycle_loss,
     measure_label_loss,
     measure_teacher_loss,
 )
-from tcellflow.training.states.noise import StateNoise, show_cells
+from tcellflow.training.states.noise import show_cells
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
@@ -36,44 +37,9 @@ if TYPE_CHECKING:
     from tcellflow.models.exported_states import StateNetwork
     from tcellflow.training.states.batches import StateBatch
     from tcellflow.training.states.cells import StateCells
+    from tcellflow.training.states.options import StateTaskOptions
 
 _AT_ONCE: Final = 512
-
-
-@dataclass(frozen=True)
-class StateTaskOptions:
-    """What a member is and what it is trained for.
-
-    Parameters
-    ----------
-    width, latent, dropout
-        Shape, as in `AxesConfig`.
-    ridge_weight
-        Weight of the squared weights from genes straight to the axes.
-    label_noise
-        Share of labels taken to be wrong.
-    cycle_weight, strange_weight, teacher_weight, consistency_weight
-        Weights of the losses beside that of the labels.
-    batch
-        What is in a batch.
-    noise
-        Strength of the noise.
-    seed
-        Seed of weights and batches.
-    """
-
-    width: int = 256
-    latent: int = 128
-    dropout: float = 0.3
-    ridge_weight: float = 0.03
-    label_noise: float = 0.1
-    cycle_weight: float = 0.3
-    strange_weight: float = 0.5
-    teacher_weight: float = 0.3
-    consistency_weight: float = 0.0
-    batch: BatchOptions = field(default_factory=BatchOptions)
-    noise: StateNoise = field(default_factory=StateNoise)
-    seed: int = 0
 
 
 class StateTask:

@@ -6,8 +6,7 @@ Invariant: every figure in the bundle is of cells that the network which judged 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -27,7 +26,6 @@ from tcellflow.training.cohorts.manifest import read_manifest
 from tcellflow.training.cohorts.receptors import embed_cohorts
 from tcellflow.training.cohorts.truth import take_truth
 from tcellflow.training.export import GraphSpec, export_onnx
-from tcellflow.training.loop import LoopOptions
 from tcellflow.training.states.card import write_state_card
 from tcellflow.training.states.cells import choose_panel, pool_cohorts
 from tcellflow.training.states.description import (
@@ -39,104 +37,25 @@ from tcellflow.training.states.description import (
 )
 from tcellflow.training.states.figures import judge_held_out, measure_members
 from tcellflow.training.states.members import distil, train_members, train_seed_members
-from tcellflow.training.states.seed import MEMBERS as SEED_MEMBERS
-from tcellflow.training.states.task import StateTaskOptions
+from tcellflow.training.states.options import SEED_MEMBERS, TrainStatesOptions
 from tcellflow.training.states.teacher import teach_cells
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tcellflow.inference.receptors.encoder import EncoderChoice
     from tcellflow.io.bundles.folders import Bundle
     from tcellflow.models.exported_states import Calibration, StateNetwork
-    from tcellflow.training.states.splits import SplitUnit
 
     Progress = Callable[[int, int], None]
 
 _LOG = logging.getLogger(__name__)
 BUNDLE_FOLDER: Final = "bundle"
-Architecture = Literal["axes", "seed"]
 _SEED_GENES: Final = 3_000
-_AXES_MEMBERS: Final = 5
 _OUTPUTS: Final = (
     "state_probabilities", "joint", "p_lineage", "p_function", "p_cycling", "latent", "ood_score",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TrainStatesOptions:
-    """What to train on, how, and where the result goes.
-
-    Parameters
-    ----------
-    manifest
-        YAML file of cohorts.
-    output
-        Folder of checkpoints, metrics and bundle.
-    architecture
-        ``axes``, or ``seed``: the network of the multimodal T-cell classifier with its eight members and
-        their settings. Of the options below, those of members, teacher, task and steps are for axes.
-    split
-        What stays together between learning and judging.
-    members
-        Networks. Each of the axes keeps another share of the units back, 5 by default; of the seed's
-        eight the first so many are trained, by default all.
-    hold_out
-        Cohorts that nobody learns from.
-    receptors
-        Receptor encoder, as `find_encoder` takes it, whose vectors of the cohorts' chains are learnt from
-        beside expression; None = expression alone.
-    n_genes
-        Genes of the panel.
-    teacher
-        Bundle whose genes come first in the panel and whose latent vector is learnt beside the labels;
-        None = none.
-    task
-        Network and losses.
-    loop
-        Steps, device and checkpoints of a member.
-    distil_steps
-        Steps of the network that is distilled from several members.
-    evaluation
-        Markdown file with results to put on the card.
-    name, version
-        Of the bundle.
-    resume
-        Whether to go on from the folder's checkpoints.
-    force
-        Whether an earlier run in the folder may be replaced.
-    """
-
-    manifest: Path
-    output: Path
-    architecture: Architecture = "axes"
-    split: SplitUnit = "donor"
-    members: int | None = None
-    hold_out: frozenset[str] = frozenset()
-    receptors: str | None = None
-    n_genes: int = 3_400
-    teacher: str | None = "states-linear"
-    task: StateTaskOptions = field(default_factory=StateTaskOptions)
-    loop: LoopOptions = field(
-        default_factory=lambda: LoopOptions(
-            steps=800, weight_decay=0.05, warm_up_steps=50, validate_every=100
-        )
-    )
-    distil_steps: int = 1_000
-    evaluation: Path | None = None
-    name: str = "states"
-    version: str = "1"
-    resume: bool = False
-    force: bool = False
-
-    @property
-    def n_members(self) -> int:
-        """Networks that are trained."""
-        if self.members is None:
-            return len(SEED_MEMBERS) if self.architecture == "seed" else _AXES_MEMBERS
-        return self.members
 
 
 def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None) -> Bundle:

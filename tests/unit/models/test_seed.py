@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork, SeedReceptors
+from tcellflow.models.configurations import SeedConfig
+from tcellflow.models.seed import SeedEnsemble, SeedNetwork, SeedReceptors
 from tcellflow.training.states.seed import joint_cells
 from tcellflow.training.states.task import collapse
 

@@ -8,7 +8,8 @@ import pytest
 from receptor_corpora import make_chains, make_pairs, write_table
 from tcellflow.errors import InputError
 from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, PADDING, RESIDUES, build_vocabulary
-from tcellflow.training.receptors.corpus import CorpusOptions, read_corpus
+from tcellflow.training.receptors.corpus import read_corpus
+from tcellflow.training.receptors.options import CorpusOptions
 
 VOCABULARY = build_vocabulary()
 

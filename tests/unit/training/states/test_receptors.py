@@ -27,14 +27,16 @@ from tcellflow.states.labels import possible_joint
 from tcellflow.training.cohorts.cells import read_cohort, read_receptor_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
 from tcellflow.training.cohorts.receptors import embed_cohorts
-from tcellflow.training.loop import LoopOptions, train
-from tcellflow.training.states.batches import BatchOptions, StateBatches
+from tcellflow.training.loop import train
+from tcellflow.training.options import LoopOptions
+from tcellflow.training.states.batches import StateBatches
 from tcellflow.training.states.cells import choose_panel, measure_scales, pool_cohorts
 from tcellflow.training.states.distil import DistilTask
-from tcellflow.training.states.noise import StateNoise, measure_ambient
-from tcellflow.training.states.seed import MEMBERS, SeedTask, joint_cells
+from tcellflow.training.states.noise import measure_ambient
+from tcellflow.training.states.options import SEED_MEMBERS, BatchOptions, StateNoise, StateTaskOptions
+from tcellflow.training.states.seed import SeedTask, joint_cells
 from tcellflow.training.states.splits import split_folds
-from tcellflow.training.states.task import StateTask, StateTaskOptions, collapse, macro_f1, predict_cells
+from tcellflow.training.states.task import StateTask, collapse, macro_f1, predict_cells
 from tcellflow.training.states.train import export_states
 
 TASK = StateTaskOptions(width=16, latent=8, batch=BatchOptions(t_cells=24, strange=8))
@@ -329,7 +331,7 @@ def test_a_checkpoint_knows_its_receptors(cells):
 
 def test_the_seed_network_takes_chains_of_the_encoders_width(cells):
     """Chains are heard, V/J genes stay missing, receptors alone teach it nothing, and the graph agrees."""
-    member = replace(MEMBERS[0], width=8, heads=2, batch=32)
+    member = replace(SEED_MEMBERS[0], width=8, heads=2, batch=32)
     known = np.flatnonzero(cells.truth.is_t & (cells.truth.state != "") & cells.has_expression)
     task = SeedTask(cells, known[::2], known[1::2], member)
     assert task.network.config.chain == cells.receptors.dimension

@@ -14,21 +14,17 @@ from tcellflow.states.axes import STATES
 from tcellflow.states.labels import possible_joint
 from tcellflow.training.cohorts.cells import read_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
-from tcellflow.training.loop import LoopOptions, train
-from tcellflow.training.states.batches import BatchOptions, StateBatches
+from tcellflow.training.loop import train
+from tcellflow.training.options import LoopOptions
+from tcellflow.training.states.batches import StateBatches
 from tcellflow.training.states.calibration import KeptBack, calibrate, fit_calibration
 from tcellflow.training.states.cells import choose_panel, pool_cohorts
 from tcellflow.training.states.distil import mix_cells
 from tcellflow.training.states.losses import measure_label_loss
-from tcellflow.training.states.noise import (
-    StateNoise,
-    measure_ambient,
-    noise_cells,
-    show_cells,
-    shuffle_genes,
-)
+from tcellflow.training.states.noise import measure_ambient, noise_cells, show_cells, shuffle_genes
+from tcellflow.training.states.options import BatchOptions, StateNoise, StateTaskOptions
 from tcellflow.training.states.reliability import calibration_error, measure_sets
-from tcellflow.training.states.task import StateTask, StateTaskOptions
+from tcellflow.training.states.task import StateTask
 from tcellflow.training.states.train import export_states
 
 TASK = StateTaskOptions(width=16, latent=8, batch=BatchOptions(t_cells=24, strange=8))
