@@ -147,8 +147,8 @@ class SeedNetwork(nn.Module):
         heard, _ = self.to_gex(gex, tokens, tokens, attn_mask=bias, need_weights=False)
         any_there = is_there.amax(1)[:, None, None]
         gex_side = self.norm_gex(gex + self.dropout(heard) * any_there)
-        said, _ = self.to_tcr(tokens, gex, gex, need_weights=False)
-        tcr_side = self.norm_tcr(tokens + self.dropout(said)) * weight
+        heard, _ = self.to_tcr(tokens, gex, gex, need_weights=False)
+        tcr_side = self.norm_tcr(tokens + self.dropout(heard)) * weight
         return [gex_side, tcr_side]
 
 
@@ -179,11 +179,11 @@ def _layer(inputs: int, outputs: int, dropout: float) -> list[nn.Module]:
 
 
 class SeedEnsemble(nn.Module):
-    """Members of the seed network, said in the words of the axes: `AxesLogits` of M + 1 judges.
+    """Members of the seed network, in the words of the axes: `AxesLogits` of M + 1 judges.
 
     The first judge is the average of the members' logits, whose answer counts; the members follow. States
-    have no axes of their own here: each resting state lies on one joint cell. A cell is strange where
-    no state speaks for it (the energy of the average).
+    have no axes of their own here: each resting state lies on one joint cell. A cell is out of
+    distribution where no state speaks for it (the energy of the average).
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ class SeedEnsemble(nn.Module):
         logits = torch.stack([logits for logits, _ in answers])  # (M, B, K)
         logits = torch.cat([logits.mean(0, keepdim=True), logits])
         resting, cycling = logits[..., self._resting], logits[..., self._cycling]
-        strange = -torch.logsumexp(logits, -1, keepdim=True)
+        ood = -torch.logsumexp(logits, -1, keepdim=True)
         joint = resting @ self.to_joint + self.elsewhere
         cycle = cycling - torch.logsumexp(resting, -1, keepdim=True)
-        return AxesLogits((joint,), cycle, strange, answers[0][1][None], None)
+        return AxesLogits((joint,), cycle, ood, answers[0][1][None], None)

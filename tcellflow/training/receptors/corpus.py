@@ -144,7 +144,7 @@ def read_corpus(options: CorpusOptions, vocabulary: ReceptorVocabulary) -> tuple
     if not len(chains) and not len(alphas):
         raise InputError("no chain is left to learn from", where=options.chains[0], mend="leave out less")
     locus_of = {name: number for number, name in enumerate(vocabulary.loci)}
-    kept_back, pair_kept_back = _is_for_validation(chains), _is_for_validation(betas)
+    is_validation, pair_is_validation = _is_for_validation(chains), _is_for_validation(betas)
     split = [
         Corpus(
             alphas=chains.take(is_in & (chains.locus == locus_of[Locus.TRA])),
@@ -152,7 +152,7 @@ def read_corpus(options: CorpusOptions, vocabulary: ReceptorVocabulary) -> tuple
             pair_alphas=alphas.take(pair_is_in),
             pair_betas=betas.take(pair_is_in),
         )
-        for is_in, pair_is_in in ((~kept_back, ~pair_kept_back), (kept_back, pair_kept_back))
+        for is_in, pair_is_in in ((~is_validation, ~pair_is_validation), (is_validation, pair_is_validation))
     ]
     return split[0], split[1], reader.tally
 

@@ -208,10 +208,10 @@ class DistanceTeacher:
             target = self._judge(arms).to(vectors.device)
             chosen = vectors[torch.from_numpy(receptors).to(vectors.device)]
             itself = torch.eye(len(chosen), dtype=torch.bool, device=vectors.device)
-            said = (chosen @ chosen.T / self._options.temperature).masked_fill(itself, -1e4)
+            found = (chosen @ chosen.T / self._options.temperature).masked_fill(itself, -1e4)
             wanted = (-target / self._options.softness).masked_fill(itself, -1e4)
             divergence = functional.kl_div(
-                said.log_softmax(1), wanted.log_softmax(1), reduction="sum", log_target=True
+                found.log_softmax(1), wanted.log_softmax(1), reduction="sum", log_target=True
             )
             total, weight = total + divergence, weight + len(chosen)
         return total / max(weight, 1)

@@ -18,7 +18,7 @@ from tcellflow.training.receptors.options import NoiseOptions
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_NOT_ASKED: Final = -100  # the class that torch's cross-entropy ignores
+NOT_ASKED: Final = -100  # the class that torch's cross-entropy ignores
 # BLOSUM62 (Henikoff and Henikoff 1992), rows and columns in the order of RESIDUES.
 _BLOSUM62_ROWS: Final = """
 4 0 -2 -1 -2 0 -2 -1 -1 -1 -1 -2 -1 -1 -1 1 0 0 -3 -2
@@ -107,7 +107,7 @@ def add_noise(chains: TokenChains, options: NoiseOptions, random: np.random.Gene
     residues[is_masked] = MASKED
     old = original[is_exchanged].astype(np.int64) - FIRST_RESIDUE
     residues[is_exchanged] = (random.random((len(old), 1)) > _STEPS[old]).sum(1) + FIRST_RESIDUE
-    targets = np.where(is_masked | is_exchanged, original.astype(np.int64) - FIRST_RESIDUE, _NOT_ASKED)
+    targets = np.where(is_masked | is_exchanged, original.astype(np.int64) - FIRST_RESIDUE, NOT_ASKED)
     hidden = random.random((3, len(chains)))
     view = TokenChains(
         locus=chains.locus,

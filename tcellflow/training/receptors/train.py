@@ -16,13 +16,12 @@ from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.receptors import ReceptorInference
 from tcellflow.receptors.encoding.sequences import ChainSequences
 from tcellflow.receptors.encoding.tokens import build_vocabulary
-from tcellflow.training.card import read_text
 from tcellflow.training.checkpoints import refuse_earlier_run
+from tcellflow.training.description import read_text
 from tcellflow.training.export import GraphSpec, export_onnx
 from tcellflow.training.loop import train
-from tcellflow.training.receptors.card import write_receptor_card
 from tcellflow.training.receptors.corpus import read_corpus
-from tcellflow.training.receptors.description import VOCABULARY_FILE, describe_bundle
+from tcellflow.training.receptors.description import VOCABULARY_FILE, describe_bundle, write_receptor_card
 from tcellflow.training.receptors.task import ReceptorTask
 
 if TYPE_CHECKING:
@@ -90,12 +89,12 @@ def train_receptors(
     licences = _read_licences(options.licences)
     evaluation = read_text(options.evaluation)
     vocabulary = build_vocabulary()
-    learn, kept_back, tally = read_corpus(options.corpus, vocabulary)
+    learn, validate, tally = read_corpus(options.corpus, vocabulary)
     _LOG.info(
         "learning from %d pairs, %d alpha and %d beta chains",
         len(learn.pair_betas), len(learn.alphas), len(learn.betas),
     )  # fmt: skip
-    task = ReceptorTask(learn, kept_back, vocabulary, options.task)
+    task = ReceptorTask(learn, validate, vocabulary, options.task)
     history = train(task, options.output, options.loop, resume=options.resume, on_step=on_step)
     content, difference = export_encoder(task.network, vocabulary)
     document = describe_bundle(options, tally, licences, history, difference)

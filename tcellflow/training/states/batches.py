@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from tcellflow.training.states.options import BatchOptions, StateNoise
 
 _UNLABELLED_WEIGHT: Final = 0.3  # of a cohort's cells whose labels say nothing
-_SYNTHETIC: Final = 0.5  # share of the strange cells that are made up, half shuffled, half ambient
+_SYNTHETIC: Final = (
+    0.5  # share of the cells out of distribution that are made up, half shuffled, half ambient
+)
 
 
 class StateBatch(NamedTuple):
@@ -46,7 +48,7 @@ class StateBatch(NamedTuple):
         (T, 1) 1 cycling, 0 resting, -1 not known.
     weight
         (T, 1) of the labels.
-    is_strange
+    is_ood
         (B, 1) 1 for cells that are no T cells.
     taught
         (T, K) the teacher's latent vectors, NaN rows where it says nothing; None without a teacher.
@@ -58,7 +60,7 @@ class StateBatch(NamedTuple):
     joint: torch.Tensor
     cycle: torch.Tensor
     weight: torch.Tensor
-    is_strange: torch.Tensor
+    is_ood: torch.Tensor
     taught: torch.Tensor | None
 
     def to(self, device: torch.device) -> StateBatch:
@@ -121,16 +123,16 @@ class StateBatches:
         rng = np.random.default_rng((self._seed, step))
         measured = _draw(self._groups, self._chances, self.options.t_cells, rng)
         noised = noise_cells(self.cells, measured, self._ambient, self.noise, rng)
-        strange = self._draw_strange(measured, rng) if self.options.strange else []
+        ood = self._draw_ood(measured, rng) if self.options.strange else []
         alone = self._draw_alone(rng)
         unseen = NoisedCells(*np.zeros((2, len(alone), noised.present.shape[1]), np.float32))
-        shown = (noised, unseen, *strange)
+        shown = (noised, unseen, *ood)
         rows = np.concatenate([measured, alone])
         expression, present = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*shown, strict=True))
         truth = self.cells.truth
         is_silver = truth.evidence[rows] == Evidence.TEACHER
-        is_strange = torch.zeros(len(expression), 1)
-        is_strange[len(rows) :] = 1
+        is_ood = torch.zeros(len(expression), 1)
+        is_ood[len(rows) :] = 1
         return StateBatch(
             expression,
             present,
@@ -140,7 +142,7 @@ class StateBatches:
             torch.from_numpy(np.where(is_silver, self.options.silver_weight, 1.0).astype(np.float32))[
                 :, None
             ],
-            is_strange,
+            is_ood,
             None if self.cells.taught is None else torch.from_numpy(self.cells.taught[rows]),
         )
 
@@ -163,7 +165,7 @@ class StateBatches:
         rng = np.random.default_rng((self._seed, step, 1))
         return noise_cells(self.cells, rows, self._ambient, self.noise, rng)
 
-    def _draw_strange(self, t_rows: NDArray[np.intp], rng: np.random.Generator) -> list[NoisedCells]:
+    def _draw_ood(self, t_rows: NDArray[np.intp], rng: np.random.Generator) -> list[NoisedCells]:
         n = self.options.strange
         made = n if not self._foreign else int(n * _SYNTHETIC)
         shuffled = rng.choice(t_rows, made // 2)

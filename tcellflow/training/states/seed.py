@@ -20,7 +20,8 @@ from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES
 from tcellflow.training.loop import train
 from tcellflow.training.states.cells import StateCells, measure_scales
 from tcellflow.training.states.options import SEED_MEMBERS, SeedMember
-from tcellflow.training.states.task import collapse, macro_f1, predict_cells, show_tensors
+from tcellflow.training.states.predictions import collapse, predict_cells, show_tensors
+from tcellflow.training.states.task import macro_f1
 from tcellflow.vocabulary import Evidence, Function, Lineage, State
 
 if TYPE_CHECKING:
@@ -55,17 +56,17 @@ class SeedTask:
     ----------
     cells
         All cells.
-    learn, kept_back
+    learn, validation
         Rows with a known state that are learnt from, and that judge.
     member
         Its settings.
     """
 
     def __init__(
-        self, cells: StateCells, learn: NDArray[np.intp], kept_back: NDArray[np.intp], member: SeedMember
+        self, cells: StateCells, learn: NDArray[np.intp], validation: NDArray[np.intp], member: SeedMember
     ) -> None:
         self.member = member
-        self._cells, self._learn, self._kept_back = cells, learn, kept_back
+        self._cells, self._learn, self._validation = cells, learn, validation
         mean, scale = measure_scales(cells.take(learn))
         config = SeedConfig(
             genes=len(mean),
@@ -118,14 +119,14 @@ class SeedTask:
         return loss, {"states": loss.detach()}
 
     def validate(self) -> dict[str, float]:
-        """Judge the network by the cells that were kept back.
+        """Judge the network by the cells of the validation fold.
 
         Returns
         -------
         dict
             ``macro_f1`` over their states and ``loss`` = 1 - that.
         """
-        score = judge_ensemble([self.network], self._cells, self._kept_back)
+        score = judge_ensemble([self.network], self._cells, self._validation)
         return {"loss": 1 - score, "macro_f1": score}
 
 
@@ -146,7 +147,7 @@ def train_seed(
     cells
         All cells; those with expression and a state that is not a teacher's guess count.
     folds
-        Fold of each cell; fold 0 is kept back.
+        Fold of each cell; fold 0 is for validation.
     folder
         Where checkpoints and metrics go.
     loop
@@ -170,16 +171,16 @@ def train_seed(
     """
     truth = cells.truth
     known = truth.is_t & (truth.state != "") & (truth.evidence != Evidence.TEACHER) & cells.has_expression
-    learn, kept_back = np.flatnonzero(known & (folds != 0)), np.flatnonzero(known & (folds == 0))
-    if not len(learn) or not len(kept_back):
+    learn, validation = np.flatnonzero(known & (folds != 0)), np.flatnonzero(known & (folds == 0))
+    if not len(learn) or not len(validation):
         raise InputError(
-            f"{len(learn)} labelled cells are left to learn from, {len(kept_back)} to judge by",
+            f"{len(learn)} labelled cells are left to learn from, {len(validation)} to judge by",
             where="cohorts",
             mend="give more labelled cells, or split by a smaller unit",
         )
     scored: list[tuple[float, SeedNetwork, SeedMember]] = []
     for number, member in enumerate(SEED_MEMBERS[:n_members], 1):
-        task = SeedTask(cells, learn, kept_back, member)
+        task = SeedTask(cells, learn, validation, member)
         steps = EPOCHS * task.steps_per_epoch
         own = replace(
             loop,
@@ -193,10 +194,17 @@ def train_seed(
         )
         train(task, folder / f"member-{number}", own, resume=resume, on_step=on_step)
         network = task.network.cpu()
-        scored.append((judge_ensemble([network], cells, kept_back), network, member))
+        scored.append((judge_ensemble([network], cells, validation), network, member))
+    return _choose_members(scored, cells, validation)
+
+
+def _choose_members(
+    scored: Sequence[tuple[float, SeedNetwork, SeedMember]], cells: StateCells, validation: NDArray[np.intp]
+) -> tuple[SeedEnsemble, list[dict[str, Any]]]:
+    """Average the best 3, the best 5 or all, whichever the validation cells favour; the fewest of equals."""
     ranked = sorted(scored, key=lambda entry: -entry[0])
     score_of = {
-        size: judge_ensemble([network for _, network, _ in ranked[:size]], cells, kept_back)
+        size: judge_ensemble([network for _, network, _ in ranked[:size]], cells, validation)
         for size in (*(size for size in _SIZES if size < len(ranked)), len(ranked))
     }
     best = max(score_of, key=lambda size: (score_of[size], -size))

@@ -40,7 +40,7 @@ def split_folds(cells: StateCells, unit: SplitUnit, n_folds: int, seed: int) -> 
     -------
     ndarray
         Shape (B,), int64. Units with cells of known state are dealt out, the largest first, to the fold
-        that has fewest units; units without such cells, or with silver labels alone, are in no fold (-1):
+        that has fewest units; units without such cells, or with pseudo-labels alone, are in no fold (-1):
         everyone learns from them. Cells without expression are of no known state here, for nobody is
         judged by them. Cohorts that share a donor are one unit.
 

@@ -19,34 +19,36 @@ from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.exported_states import AxesInference
 from tcellflow.states.axes import STATES
 from tcellflow.states.labels import resting_states
-from tcellflow.training.card import read_text
 from tcellflow.training.checkpoints import refuse_earlier_run
 from tcellflow.training.cohorts.cells import Cohort, read_cohort, read_receptor_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
 from tcellflow.training.cohorts.receptors import embed_cohorts
 from tcellflow.training.cohorts.truth import take_truth
+from tcellflow.training.description import read_text
 from tcellflow.training.export import GraphSpec, export_onnx
-from tcellflow.training.states.card import write_state_card
-from tcellflow.training.states.cells import choose_panel, pool_cohorts
+from tcellflow.training.states.cells import choose_panel, pool_cohorts, teach_cells
 from tcellflow.training.states.description import (
     PANEL_FILE,
     describe_bundle,
     describe_receptors,
     describe_training,
     write_panel,
+    write_state_card,
 )
 from tcellflow.training.states.figures import judge_held_out, measure_members
 from tcellflow.training.states.members import distil, train_members, train_seed_members
 from tcellflow.training.states.options import SEED_MEMBERS, TrainStatesOptions
-from tcellflow.training.states.teacher import teach_cells
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from tcellflow.inference.receptors.encoder import EncoderChoice
     from tcellflow.io.bundles.folders import Bundle
     from tcellflow.models.exported_states import Calibration, StateNetwork
+    from tcellflow.training.states.cells import StateCells
 
     Progress = Callable[[int, int], None]
 
@@ -92,15 +94,7 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
     encoder = None if options.receptors is None else find_encoder(options.receptors)
     learn, held_out = _read_cohorts(options, encoder)
     is_seed = options.architecture == "seed"
-    teacher = None
-    if options.teacher is not None and not is_seed:
-        teacher = StatePredictor(options.teacher, threads=1, device="cpu")
-    n_genes = min(options.n_genes, _SEED_GENES) if is_seed else options.n_genes
-    measuring = [cohort for cohort in learn if cohort.has_expression]
-    panel, weights = choose_panel(measuring, n_genes, () if teacher is None else tuple(teacher.genes))
-    cells = pool_cohorts(learn, panel)
-    if teacher is not None:
-        cells = teach_cells(cells, panel, teacher)
+    cells, panel, weights = _gather_cells(learn, options)
     _LOG.info("learning from %d cells of %d cohorts over %d genes", len(cells), len(learn), len(panel))
     names = [cohort.entry.name for cohort in learn]
     scores: list[dict[str, Any]] = []
@@ -129,6 +123,21 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
     return write_bundle(
         options.output / BUNDLE_FOLDER, document, files, force=options.force or options.resume
     )
+
+
+def _gather_cells(
+    learn: list[Cohort], options: TrainStatesOptions
+) -> tuple[StateCells, NDArray[np.object_], NDArray[np.float64]]:
+    """Give the cells over the panel, taught where there is a teacher; the panel and its weights."""
+    teacher, n_genes = None, options.n_genes
+    if options.architecture == "seed":
+        n_genes = min(n_genes, _SEED_GENES)
+    elif options.teacher is not None:
+        teacher = StatePredictor(options.teacher, threads=1, device="cpu")
+    measuring = [cohort for cohort in learn if cohort.has_expression]
+    panel, weights = choose_panel(measuring, n_genes, () if teacher is None else tuple(teacher.genes))
+    cells = pool_cohorts(learn, panel)
+    return cells if teacher is None else teach_cells(cells, panel, teacher), panel, weights
 
 
 def export_states(network: StateNetwork, calibration: Calibration) -> tuple[bytes, float]:

@@ -34,9 +34,10 @@ from tcellflow.training.states.cells import choose_panel, measure_scales, pool_c
 from tcellflow.training.states.distil import DistilTask
 from tcellflow.training.states.noise import measure_ambient
 from tcellflow.training.states.options import SEED_MEMBERS, BatchOptions, StateNoise, StateTaskOptions
+from tcellflow.training.states.predictions import collapse, predict_cells
 from tcellflow.training.states.seed import SeedTask, joint_cells
 from tcellflow.training.states.splits import split_folds
-from tcellflow.training.states.task import StateTask, collapse, macro_f1, predict_cells
+from tcellflow.training.states.task import StateTask, macro_f1
 from tcellflow.training.states.train import export_states
 
 TASK = StateTaskOptions(width=16, latent=8, batch=BatchOptions(t_cells=24, strange=8))
@@ -175,7 +176,7 @@ def test_batches_show_receptors_alone_beside_the_cells_with_expression(cells):
     assert (batch.present[:40].sum(dim=1) > 0).all()
     assert (batch.present[50:].sum(dim=1) > 0).all()
     assert not batch.receptors[50:].any()
-    assert batch.is_strange[:50].sum() == 0
+    assert batch.is_ood[:50].sum() == 0
     none = StateBatches(cells, replace(options, receptors_alone=0.0), noise, 3).draw(2)
     assert len(none.joint) == 40
     assert torch.equal(none.expression[:40], batch.expression[:40])
@@ -225,7 +226,7 @@ def test_a_member_learns_from_receptors(learnt):
     """Shown the chains of a cohort it never saw, it names states; without them it guesses."""
     task, _, history = learnt
     assert history[-1]["validation_macro_f1"] > 0.6
-    cells = task._kept_back
+    cells = task._validation
     rows = np.flatnonzero(cells.truth.is_t & (cells.truth.state != ""))
     joint, cycle, _ = predict_cells(task.network, replace(cells, receptors=None), rows)
     called = np.array(STATES, dtype=object)[collapse(joint, cycle).argmax(axis=1)]
