@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from tcellflow.training.cohorts.cells import Cohort
     from tcellflow.training.cohorts.chains import CellChains
 
-# TRAC, TRBC, TRDC and TRGC tell lineages and not clones, so they may stay; TRA has no D segments.
+# Segments of T-cell receptors mark clones and donors, immunoglobulins ambient RNA of B cells. TRAC, TRBC,
+# TRDC and TRGC tell lineages and not clones, so they may stay; TRA has no D segments (TRADD is another gene).
 CLONE_GENE: Final = re.compile(r"TR(A[VJ]|B[VDJ]|G[VJ]|D[VDJ]).*|IG[HKL].*")
 _LEAST_SEEN: Final = 0.01  # share of a cohort's cells
 _LEAST_CELLS: Final = 10  # of a state, for it to be told from others
