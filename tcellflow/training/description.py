@@ -70,11 +70,6 @@ def write_card(
         A paragraph behind the summary.
     evaluation
         Markdown with results.
-
-    Returns
-    -------
-    str
-        Markdown with a final newline.
     """
     lines = [f"# {document['name']} {document['version']}", f"\n{document['summary']}."]
     if about:

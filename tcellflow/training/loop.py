@@ -7,6 +7,7 @@ alone; a run that was killed and started again ends, on the CPU, with the same b
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -22,7 +23,7 @@ from tcellflow.training.checkpoints import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from tcellflow.training.options import Device, LoopOptions
 
+OnStep = Callable[[int, int], None]  # called with (steps done, steps in all)
 _BETAS: Final = (0.9, 0.98)  # the usual choice for transformers with a warm-up
 
 
@@ -108,7 +110,7 @@ def train(
     options: LoopOptions,
     *,
     resume: bool = False,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> list[dict[str, Any]]:
     """Train a network, keeping the weights of its best validation.
 
@@ -162,7 +164,7 @@ class _Loop:
         self.fingerprint = {**asdict(options), "task": dict(task.fingerprint)}
         self.random = torch.Generator().manual_seed(options.seed)
 
-    def run(self, on_step: Callable[[int, int], None]) -> None:
+    def run(self, on_step: OnStep) -> None:
         steps, progress = self.options.steps, self.progress
         while progress.step < steps and not self._is_out_of_patience():
             parts = self._take_step()

@@ -65,11 +65,6 @@ class BatchMaker:
     def draw(self, step: int) -> tuple[View, View]:
         """Draw the batch of a step.
 
-        Parameters
-        ----------
-        step
-            Number of the step.
-
         Returns
         -------
         tuple of View

@@ -110,13 +110,6 @@ class CorpusTally:
 def read_corpus(options: CorpusOptions, vocabulary: ReceptorVocabulary) -> tuple[Corpus, Corpus, CorpusTally]:
     """Read the corpus in blocks of rows; of each block only the tokens are kept.
 
-    Parameters
-    ----------
-    options
-        Tables and rules.
-    vocabulary
-        Names that the encoder knows.
-
     Returns
     -------
     tuple

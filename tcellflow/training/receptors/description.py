@@ -110,20 +110,7 @@ _OUTPUTS: Final = [
 
 
 def write_receptor_card(document: Mapping[str, Any], evaluation: str) -> str:
-    """Write the card.
-
-    Parameters
-    ----------
-    document
-        Content of ``bundle.json``.
-    evaluation
-        Markdown with results; may be empty.
-
-    Returns
-    -------
-    str
-        Markdown with a final newline.
-    """
+    """Write the card."""
     network = document["recipe"]["network"]
     about = (
         f"A transformer of {network['layers']} layers, {network['width']} wide, over the junction, V gene "

@@ -84,15 +84,6 @@ class NoisedChains:
 def add_noise(chains: TokenChains, options: NoiseOptions, random: np.random.Generator) -> NoisedChains:
     """Make one noised view.
 
-    Parameters
-    ----------
-    chains
-        N chains.
-    options
-        Chances.
-    random
-        Source of chance.
-
     Returns
     -------
     NoisedChains

@@ -89,11 +89,6 @@ class ImportOptions:
 def import_tcr_bert(options: ImportOptions) -> Bundle:
     """Turn a Hugging Face folder of TCR-BERT weights into a bundle.
 
-    Parameters
-    ----------
-    options
-        What to import, and how.
-
     Returns
     -------
     Bundle
@@ -332,18 +327,7 @@ def describe_import(
 
 
 def write_import_card(document: Mapping[str, Any]) -> str:
-    """Write the card.
-
-    Parameters
-    ----------
-    document
-        Content of ``bundle.json``.
-
-    Returns
-    -------
-    str
-        Markdown with a final newline.
-    """
+    """Write the card."""
     about = (
         "Made by `tcellflow bundle import tcr-bert` from a folder of the user's. Junctions of up to "
         f"{document['max_length']} residues are read whole, of {' and '.join(document['loci'])}; vectors "

@@ -19,13 +19,12 @@ from tcellflow.receptors.encoding.tokens import build_vocabulary
 from tcellflow.training.checkpoints import refuse_earlier_run
 from tcellflow.training.description import read_text
 from tcellflow.training.export import GraphSpec, export_onnx
-from tcellflow.training.loop import train
+from tcellflow.training.loop import OnStep, train
 from tcellflow.training.receptors.corpus import read_corpus
 from tcellflow.training.receptors.description import VOCABULARY_FILE, describe_bundle, write_receptor_card
 from tcellflow.training.receptors.task import ReceptorTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tcellflow.io.bundles.folders import Bundle
@@ -56,17 +55,8 @@ _EXAMPLES: Final = (
 )
 
 
-def train_receptors(
-    options: TrainReceptorsOptions, *, on_step: Callable[[int, int], None] | None = None
-) -> Bundle:
+def train_receptors(options: TrainReceptorsOptions, *, on_step: OnStep | None = None) -> Bundle:
     """Train a receptor encoder and write its bundle.
-
-    Parameters
-    ----------
-    options
-        Data, network and place.
-    on_step
-        Called with (steps done, steps in all).
 
     Returns
     -------

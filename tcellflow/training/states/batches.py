@@ -64,18 +64,7 @@ class StateBatch(NamedTuple):
     taught: torch.Tensor | None
 
     def to(self, device: torch.device) -> StateBatch:
-        """Move the batch.
-
-        Parameters
-        ----------
-        device
-            Where to.
-
-        Returns
-        -------
-        StateBatch
-            The same numbers there.
-        """
+        """Move the batch."""
         parts: list[Any] = [None if part is None else part.to(device) for part in self]
         return StateBatch(*parts)
 
@@ -108,18 +97,7 @@ class StateBatches:
         self._alone, self._alone_chances = _group(cells, _find_receptors_alone(cells), options)
 
     def draw(self, step: int) -> StateBatch:
-        """Draw the batch of a step.
-
-        Parameters
-        ----------
-        step
-            Its number.
-
-        Returns
-        -------
-        StateBatch
-            Noised cells.
-        """
+        """Draw the batch of a step."""
         rng = np.random.default_rng((self._seed, step))
         measured = _draw(self._groups, self._chances, self.options.t_cells, rng)
         noised = noise_cells(self.cells, measured, self._ambient, self.noise, rng)
@@ -148,11 +126,6 @@ class StateBatches:
 
     def draw_again(self, step: int) -> NoisedCells:
         """Give the T cells with expression of a step's batch under other noise.
-
-        Parameters
-        ----------
-        step
-            Its number.
 
         Returns
         -------

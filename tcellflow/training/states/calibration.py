@@ -188,13 +188,6 @@ def _fit_cycle(judged: JudgedCells) -> tuple[float, float]:
 def calibrate(judged: JudgedCells, calibration: Calibration) -> Floats:
     """Give the calibrated probabilities of cells.
 
-    Parameters
-    ----------
-    judged
-        The cells.
-    calibration
-        Fitted.
-
     Returns
     -------
     ndarray

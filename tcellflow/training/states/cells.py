@@ -83,18 +83,7 @@ class StateCells:
         return np.asarray(self.present.any(axis=1))[self.cohort]
 
     def take(self, rows: NDArray[np.intp]) -> StateCells:
-        """Select cells.
-
-        Parameters
-        ----------
-        rows
-            Row numbers.
-
-        Returns
-        -------
-        StateCells
-            They, with all cohorts.
-        """
+        """Select cells."""
         return StateCells(
             self.counts[rows],
             self.library[rows],
@@ -109,11 +98,6 @@ class StateCells:
     def normalise(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Give log1p(counts per 10,000) of some cells.
 
-        Parameters
-        ----------
-        rows
-            Row numbers.
-
         Returns
         -------
         ndarray
@@ -124,20 +108,7 @@ class StateCells:
 
 
 def pool_cohorts(cohorts: Sequence[Cohort], panel: NDArray[np.object_]) -> StateCells:
-    """Put the cells of cohorts under each other.
-
-    Parameters
-    ----------
-    cohorts
-        At least one.
-    panel
-        Gene symbols.
-
-    Returns
-    -------
-    StateCells
-        All their cells.
-    """
+    """Put the cells of one cohort or more under each other."""
     counts, present = [], []
     for cohort in cohorts:
         alignment = align_panel(cohort.symbols, panel)

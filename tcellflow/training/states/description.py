@@ -33,18 +33,7 @@ _STRENGTH: Final = (Evidence.GATED, Evidence.AUTHOR, Evidence.MARKER, Evidence.T
 
 
 def describe_training(cohorts: Sequence[Cohort]) -> list[dict[str, Any]]:
-    """Describe what was learnt from.
-
-    Parameters
-    ----------
-    cohorts
-        Cohorts of the training.
-
-    Returns
-    -------
-    list of dict
-        One entry per cohort.
-    """
+    """Describe what was learnt from."""
     return [
         {
             "name": cohort.entry.name,
@@ -255,20 +244,7 @@ _OUTPUTS: Final = [
 
 
 def write_state_card(document: Mapping[str, Any], evaluation: str) -> str:
-    """Write the card.
-
-    Parameters
-    ----------
-    document
-        Content of ``bundle.json``.
-    evaluation
-        Markdown with results; may be empty.
-
-    Returns
-    -------
-    str
-        Markdown with a final newline.
-    """
+    """Write the card."""
     return write_card(document, _tell_states(document), evaluation=evaluation)
 
 

@@ -63,13 +63,6 @@ class Learnt:
 def measure_members(learnt: Learnt, names: Sequence[str]) -> dict[str, Any]:
     """Measure the answers of members for cells they had not learnt from.
 
-    Parameters
-    ----------
-    learnt
-        Members and their answers.
-    names
-        Of the cohorts.
-
     Returns
     -------
     dict

@@ -14,7 +14,7 @@ import torch
 
 from tcellflow.models.axes import AxesNetwork, stack_members
 from tcellflow.models.exported_states import Calibration
-from tcellflow.training.loop import train
+from tcellflow.training.loop import OnStep, train
 from tcellflow.training.states.calibration import JudgedCells, fit_calibration
 from tcellflow.training.states.cells import measure_scales
 from tcellflow.training.states.distil import DistilTask
@@ -26,7 +26,7 @@ from tcellflow.training.states.task import StateTask
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from tcellflow.training.states.cells import StateCells
     from tcellflow.training.states.options import TrainStatesOptions
 
-    Progress = Callable[[int, int], None]
     Floats = NDArray[np.float32]
 
 _LOG = logging.getLogger(__name__)
@@ -42,20 +41,9 @@ _FOLDS_OF_ONE: Final = 5  # the validation fold of a single member is a fifth
 
 
 def train_members(
-    cells: StateCells, names: Sequence[str], options: TrainStatesOptions, on_step: Progress | None
+    cells: StateCells, names: Sequence[str], options: TrainStatesOptions, on_step: OnStep | None
 ) -> Learnt:
     """Train members of the axes network; each has another validation fold.
-
-    Parameters
-    ----------
-    cells
-        All cells.
-    names
-        Of their cohorts.
-    options
-        The run.
-    on_step
-        Called with (steps done, steps in all).
 
     Returns
     -------
@@ -88,18 +76,9 @@ def train_members(
 
 
 def train_seed_members(
-    cells: StateCells, options: TrainStatesOptions, on_step: Progress | None
+    cells: StateCells, options: TrainStatesOptions, on_step: OnStep | None
 ) -> tuple[Learnt, list[dict[str, Any]]]:
     """Train the members of the seed network; all have the same validation fold, by which they are chosen.
-
-    Parameters
-    ----------
-    cells
-        All cells.
-    options
-        The run.
-    on_step
-        Called with (steps done, steps in all).
 
     Returns
     -------
@@ -115,20 +94,9 @@ def train_seed_members(
 
 
 def distil(
-    cells: StateCells, learnt: Learnt, options: TrainStatesOptions, on_step: Progress | None
+    cells: StateCells, learnt: Learnt, options: TrainStatesOptions, on_step: OnStep | None
 ) -> tuple[StateNetwork, Calibration]:
     """Give one network; its answers are calibrated because those it learnt from were.
-
-    Parameters
-    ----------
-    cells
-        All cells.
-    learnt
-        The members.
-    options
-        The run.
-    on_step
-        Called with (steps done, steps in all).
 
     Returns
     -------

@@ -41,11 +41,6 @@ class NoisedCells(NamedTuple):
 def measure_ambient(cells: StateCells) -> NDArray[np.float64]:
     """Give the mean composition of each cohort's molecules, all kinds of cells together.
 
-    Parameters
-    ----------
-    cells
-        Cells of C cohorts.
-
     Returns
     -------
     ndarray
@@ -62,20 +57,7 @@ def measure_ambient(cells: StateCells) -> NDArray[np.float64]:
 
 
 def show_cells(cells: StateCells, rows: NDArray[np.intp]) -> NoisedCells:
-    """Show cells as they are.
-
-    Parameters
-    ----------
-    cells
-        All cells.
-    rows
-        Which.
-
-    Returns
-    -------
-    NoisedCells
-        Without noise.
-    """
+    """Show cells as they are."""
     present = cells.present[cells.cohort[rows]]
     return NoisedCells(cells.normalise(rows), present.astype(np.float32))
 
@@ -101,11 +83,6 @@ def noise_cells(
         Its strength.
     rng
         Source of chance.
-
-    Returns
-    -------
-    NoisedCells
-        One row per row asked for.
     """
     n = len(rows)
     library = cells.library[rows].copy()
@@ -133,13 +110,6 @@ def noise_cells(
 
 def shuffle_genes(shown: NoisedCells, rng: np.random.Generator) -> NoisedCells:
     """Give cells the expression of other genes: no such cells exist.
-
-    Parameters
-    ----------
-    shown
-        Any cells.
-    rng
-        Source of chance.
 
     Returns
     -------

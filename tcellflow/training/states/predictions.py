@@ -30,15 +30,6 @@ def show_tensors(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Show cells as they are, receptors too, as they are shown where a bundle predicts.
 
-    Parameters
-    ----------
-    cells
-        All cells.
-    rows
-        Which.
-    device
-        Where to.
-
     Returns
     -------
     tuple

@@ -17,7 +17,7 @@ from tcellflow.errors import InputError
 from tcellflow.models.configurations import SeedConfig
 from tcellflow.models.seed import SeedEnsemble, SeedNetwork, split_receptors
 from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES
-from tcellflow.training.loop import train
+from tcellflow.training.loop import OnStep, train
 from tcellflow.training.states.cells import StateCells, measure_scales
 from tcellflow.training.states.options import SEED_MEMBERS, SeedMember
 from tcellflow.training.states.predictions import collapse, predict_cells, show_tensors
@@ -25,7 +25,7 @@ from tcellflow.training.states.task import macro_f1
 from tcellflow.vocabulary import Evidence, Function, Lineage, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -138,7 +138,7 @@ def train_seed(
     n_members: int,
     *,
     resume: bool,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> tuple[SeedEnsemble, list[dict[str, Any]]]:
     """Train the members, and choose among them by cells of the first fold.
 

@@ -41,16 +41,14 @@ from tcellflow.training.states.options import SEED_MEMBERS, TrainStatesOptions
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from tcellflow.inference.receptors.encoder import EncoderChoice
     from tcellflow.io.bundles.folders import Bundle
     from tcellflow.models.exported_states import Calibration, StateNetwork
+    from tcellflow.training.loop import OnStep
     from tcellflow.training.states.cells import StateCells
 
-    Progress = Callable[[int, int], None]
 
 _LOG = logging.getLogger(__name__)
 BUNDLE_FOLDER: Final = "bundle"
@@ -60,15 +58,8 @@ _OUTPUTS: Final = (
 )  # fmt: skip
 
 
-def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None) -> Bundle:
+def train_states(options: TrainStatesOptions, *, on_step: OnStep | None = None) -> Bundle:
     """Train a states bundle and write it.
-
-    Parameters
-    ----------
-    options
-        Data, network and place.
-    on_step
-        Called with (steps done, steps in all).
 
     Returns
     -------
