@@ -25,8 +25,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks.harness.machine import ONE_THREAD, describe_machine
+from benchmarks.harness.nextflow import VERSION, Nextflow
 from tcellflow import __version__
-from tests.nextflow_engine import VERSION, Nextflow
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

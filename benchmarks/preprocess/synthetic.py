@@ -137,7 +137,8 @@ def write_both(folder: Path, n_cells: int, n_genes: int, seed: int) -> None:
         x["indptr"] = starts.astype(np.int32) if starts[-1] < np.iinfo(np.int32).max else starts
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write both matrices."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cells", type=int, default=100_000)
@@ -145,3 +146,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     write_both(options.folder, options.cells, options.genes, options.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,11 +2,11 @@
 
     python -m benchmarks.receptors.few_shot --data FOLDER --bundle NAME_OR_FOLDER
 
-For each epitope k references are drawn, and every other receptor is scored by minus its distance to
-the nearest of them. Receptors in the group of a reference (`groups.py`) are no queries, so reference and
-query are at least two edits apart. Negatives are the receptors of the other epitopes, and receptors
-without label of studies that training never sees. AUROC is of one epitope and draw; 1-NN accuracy asks,
-with k references of each epitope, whether the nearest has the query's epitope (mean over epitopes).
+For each epitope k references are drawn, and every other receptor is scored by minus its distance to the
+nearest of them. Receptors in the group of a reference (`recipes.datasets.receptor_groups`) are no queries, so
+reference and query are at least two edits apart. Negatives are the receptors of the other epitopes, and
+receptors without label of studies that training never sees. AUROC is of one epitope and draw; 1-NN accuracy
+asks, with k references of each epitope, whether the nearest has the query's epitope (mean over epitopes).
 """
 
 from __future__ import annotations

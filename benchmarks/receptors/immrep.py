@@ -2,10 +2,10 @@
 
     python -m benchmarks.receptors.immrep --data FOLDER --bundle NAME_OR_FOLDER
 
-Folds keep the groups of near receptors (`groups.py`) whole. A receptor of the fold that is left out is
-scored by minus its distance to the nearest positive of the other folds. Negatives are of two kinds that
-are told apart: positives of other epitopes, and controls of other cohorts, which batch effects may give
-away. Logistic regressions also learn from the negatives of the other folds, of either kind.
+Folds keep the groups of near receptors (`recipes.datasets.receptor_groups`) whole. A receptor of the fold
+that is left out is scored by minus its distance to the nearest positive of the other folds. Negatives are of
+two kinds that are told apart: positives of other epitopes, and controls of other cohorts, which batch effects
+may give away. Logistic regressions also learn from the negatives of the other folds, of either kind.
 """
 
 from __future__ import annotations

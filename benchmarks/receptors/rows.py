@@ -22,7 +22,8 @@ from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.inference.receptors.kmers import KmerCounter
 from tcellflow.inference.receptors.network import batch_by_length
 from tcellflow.io.bundles.folders import Bundle, find_bundle, read_bundle
-from tcellflow.models.receptors import ReceptorEncoderConfig, ReceptorInference
+from tcellflow.models.configurations import ReceptorEncoderConfig
+from tcellflow.models.receptors import ReceptorInference
 from tcellflow.receptors.encoding.keys import MAX_JUNCTION_LENGTH
 from tcellflow.receptors.encoding.tokens import build_vocabulary
 from tcellflow.receptors.encoding.vectors import pair_vectors
@@ -33,7 +34,8 @@ from tcellflow.training.receptors.distance import (
     measure_edges,
 )
 from tcellflow.training.receptors.germline import build_germline_tables
-from tcellflow.training.receptors.task import ReceptorTaskOptions, build_encoder
+from tcellflow.training.receptors.options import ReceptorTaskOptions
+from tcellflow.training.receptors.task import build_encoder
 from tcellflow.vocabulary import ReceptorBackend
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.harness.machine import describe_machine
 from benchmarks.states.curves import evaluate_curves
 from benchmarks.states.held_out import JUDGED, SEED, evaluate_held_out, read_sets
+from benchmarks.states.out_of_distribution import evaluate_ood
 from benchmarks.states.peers import PEERS, BundleRow
 from benchmarks.states.random_split import evaluate_random
-from benchmarks.states.strangers import evaluate_strangers
 from benchmarks.states.tables import render
 from recipes.datasets.cells import read_all
 from recipes.datasets.labels import find_set
@@ -98,8 +98,8 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
             judged=judged,
             ours=OURS,
         ),
-        "strangers": {
-            name: evaluate_strangers(models[0].predictor, read_all(options.data, find_set(name)), seed=SEED)
+        "out_of_distribution": {
+            name: evaluate_ood(models[0].predictor, read_all(options.data, find_set(name)), seed=SEED)
             for name in judged
             if (models := ours(name))
         },

@@ -73,13 +73,14 @@ def embed(encoder: ChainEncoder, chains: ChainSequences) -> Floats:
     return vectors * np.float32(np.sqrt(N_GENES / found.shape[1] / 2))
 
 
-def deal_out(vectors: Floats, groups: NDArray[np.object_], rng: np.random.Generator) -> Floats:
-    """Deal the vectors out anew among the cells of each group."""
-    dealt = vectors.copy()
+def deal_out(cells: LabelledSet, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Give each cell the row of a cell of the same donor and state."""
+    groups = np.array([f"{d}/{s}" for d, s in zip(cells.donors, cells.state, strict=True)], dtype=object)
+    rows = np.arange(len(cells))
     for group in sorted(set(groups)):
-        rows = np.flatnonzero(groups == group)
-        dealt[rows] = vectors[rng.permutation(rows)]
-    return dealt
+        inside = np.flatnonzero(groups == group)
+        rows[inside] = rng.permutation(inside)
+    return rows
 
 
 def judge(cells: LabelledSet, receptors: dict[str, Floats], *, by_clone: bool, seed: int) -> dict[str, Any]:
@@ -87,8 +88,7 @@ def judge(cells: LabelledSet, receptors: dict[str, Floats], *, by_clone: bool, s
     rng = np.random.default_rng(seed)
     truth = cells.state.astype(str).astype(object)
     both = np.concatenate([receptors["TRA"], receptors["TRB"]], axis=1)
-    within = np.array([f"{d}/{s}" for d, s in zip(cells.donors, truth, strict=True)], dtype=object)
-    dealt = deal_out(both, within, rng)
+    dealt = both[deal_out(cells, rng)]
     alone = np.array([f"cell {i}" for i in range(len(cells))], dtype=object)
     groups = np.where((cells.clones != "") & by_clone, cells.clones, alone)
     rows = (EXPRESSION, "alpha alone", "beta alone", "both chains alone", BOTH, SHUFFLED)

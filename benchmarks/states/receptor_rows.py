@@ -2,8 +2,8 @@
 
     python -m benchmarks.states.receptor_rows --data FOLDER --expression RUNS --receptors RUNS [-o rows.json]
 
-A folder of RUNS holds one folder per seed, each with runs of ``build_bundle.py``: ``SEED/NAME`` trained with
-``--hold-out NAME``, and ``SEED/clone`` with ``--split clone``. Those of `--receptors` were trained with
+A folder of RUNS holds one folder per seed, each with runs of `recipes.states.build`: ``SEED/NAME`` trained
+with ``--hold-out NAME``, and ``SEED/clone`` with ``--split clone``. Those of `--receptors` were trained with
 ``--receptors native``, and are judged as they are and with chains taken away, dealt out anew among the cells
 of the same donor and state, or without their V and J genes. `--expression` are the same runs without them.
 
@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks.states.held_out import SEED, THREE, closed_calls
 from benchmarks.states.peers import NAMES
 from benchmarks.states.receptor_gain import NAMES as WITH_RECEPTORS
+from benchmarks.states.receptor_gain import deal_out
 from recipes.datasets.cells import read_set
 from recipes.datasets.labels import find_set
 from tcellflow.evaluation.classification import weighted_macro_f1
@@ -62,16 +63,6 @@ def as_block(table: NDArray[np.float32]) -> ReceptorBlock:
     tra, trb = np.split(table[:, :-2].copy(), 2, axis=1)
     tra[table[:, -2] == 0], trb[table[:, -1] == 0] = np.nan, np.nan
     return ReceptorBlock(tra, trb)
-
-
-def deal_out(cells: LabelledSet, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Give each cell the row of a cell of the same donor and state."""
-    groups = np.array([f"{d}/{s}" for d, s in zip(cells.donors, cells.state, strict=True)])
-    rows = np.arange(len(cells))
-    for group in sorted(set(groups)):
-        inside = np.flatnonzero(groups == group)
-        rows[inside] = rng.permutation(inside)
-    return rows
 
 
 def show_rows(cells: LabelledSet, chains: CellChains, seed: int) -> dict[str, ReceptorBlock | None]:

@@ -94,7 +94,8 @@ def write_ensemble(bundle: Path, folder: Path, members: int) -> Path:
     """Export a stack of so many members of the bundle's shape, with random weights."""
     import torch  # noqa: PLC0415 (slow to import)
 
-    from tcellflow.models.axes import AxesConfig, AxesNetwork  # noqa: PLC0415
+    from tcellflow.models.axes import AxesNetwork  # noqa: PLC0415
+    from tcellflow.models.configurations import AxesConfig  # noqa: PLC0415
     from tcellflow.models.exported_states import Calibration  # noqa: PLC0415
     from tcellflow.states.axes import possible_joint  # noqa: PLC0415
     from tcellflow.training.states.train import export_states  # noqa: PLC0415

@@ -21,8 +21,8 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 def render(result: dict[str, Any]) -> str:
     """Write all tables."""
     parts = [render_sets(result["held_out"]), render_gains(result["held_out"])]
-    if result.get("strangers"):
-        parts.append(render_strangers(result["strangers"]))
+    if result.get("out_of_distribution"):
+        parts.append(render_ood(result["out_of_distribution"]))
     if result.get("random_split"):
         parts.append(render_random(result["random_split"]))
     if result.get("curves"):
@@ -54,16 +54,16 @@ def render_gains(held_out: dict[str, Any]) -> str:
     return "\n".join(lines) if len(lines) > 2 else "No set was held out of the bundle."
 
 
-def render_strangers(strangers: dict[str, Any]) -> str:
-    """AUROC of each kind of stranger: the score alone / behind the gate."""
-    kinds = [k for k in dict.fromkeys(k for found in strangers.values() for k in found) if k != "t_cells"]
+def render_ood(sets: dict[str, Any]) -> str:
+    """AUROC of each kind of cells out of distribution: the score alone / behind the gate."""
+    kinds = [k for k in dict.fromkeys(k for found in sets.values() for k in found) if k != "t_cells"]
     kinds = [kind for kind in kinds if kind != "refused"]
     lines = [_line(["held out", "T cells", *kinds]), _rule(2 + len(kinds))]
-    for name, found in strangers.items():
+    for name, found in sets.items():
         if "refused" in found:
             lines.append(_line([name, found["refused"], *[EMPTY] * len(kinds)]))
             continue
-        lines.append(_line([name, str(found["t_cells"]), *(_stranger(found.get(kind)) for kind in kinds)]))
+        lines.append(_line([name, str(found["t_cells"]), *(_auroc(found.get(kind)) for kind in kinds)]))
     return "\n".join(lines)
 
 
@@ -85,7 +85,7 @@ def render_curves(curves: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _stranger(found: dict[str, Any] | None) -> str:
+def _auroc(found: dict[str, Any] | None) -> str:
     if found is None:
         return EMPTY
     if found.get("refused"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tcellflow.genes.panel import align_panel
+from tcellflow.training.states.cells import CLONE_GENE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
     from recipes.datasets.cells import LabelledSet
 
-# Segments of T-cell receptors mark clones and donors, immunoglobulins mark ambient B-cell RNA; TRAC,
-# TRBC, TRDC and TRGC stay, because constant genes tell lineages and not clones. TRA has no D segments
-# (TRADD is another gene).
-RECEPTOR_GENE = re.compile(r"TR(A[VJ]|B[VDJ]|G[VJ]|D[VDJ]).*|IG[HKL].*")
 N_GENES = 3_000
 LEAST_SETS = 2
 LEAST_SPREAD = 0.05  # keeps genes that are hardly seen from being blown up
@@ -57,7 +53,7 @@ class FeaturePanel:
 
 def choose_panel(sets: Sequence[LabelledSet], n_genes: int = N_GENES) -> FeaturePanel:
     """Choose the genes that vary most within the training sets and that at least two of them measure."""
-    names = sorted({str(s) for cells in sets for s in cells.symbols if not RECEPTOR_GENE.fullmatch(str(s))})
+    names = sorted({str(s) for cells in sets for s in cells.symbols if not CLONE_GENE.fullmatch(str(s))})
     genes = np.array(names, dtype=object)
     n_sets, n_cells, total, squares, within = (np.zeros(len(genes)) for _ in range(5))
     for cells in sets:

@@ -12,13 +12,11 @@ IMMREP22_memCD8_controls (negatives). No junction of a receptor with a known epi
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from tcellflow.io.bundles.folders import PACKAGED_FOLDER
-from tcellflow.io.bundles.writing import write_manifest
+from recipes.install import install_bundle
 
 HERE = Path(__file__).parent
 CHAINS = ("trb_human.parquet", "tra_olga_synthetic.parquet", "tra_human.parquet")
@@ -50,10 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     subprocess.run(build_command(options.corpus, options.run), check=True)
     if options.install:
-        target = PACKAGED_FOLDER / "receptors"
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(options.run / "bundle", target)
-        write_manifest(PACKAGED_FOLDER)
+        install_bundle(options.run / "bundle", "receptors")
 
 
 if __name__ == "__main__":

@@ -14,13 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from recipes.receptors.build import CHAINS, KEPT_FOR_EVALUATION, PAIRS, WITHHELD, WITHOUT_LICENCE
-from tcellflow.training.loop import LoopOptions
-from tcellflow.training.receptors.corpus import CorpusOptions
-from tcellflow.training.receptors.task import ReceptorTaskOptions
-from tcellflow.training.receptors.train import TrainReceptorsOptions, train_receptors
+from tcellflow.training.receptors.options import CorpusOptions, TrainReceptorsOptions
+from tcellflow.training.receptors.train import train_receptors
 
 HERE = Path(__file__).parent
-FINAL = ReceptorTaskOptions()
+DEFAULT = TrainReceptorsOptions(CorpusOptions(chains=()))
+FINAL = DEFAULT.task
 DESIGNS = {
     "final": FINAL,
     "contrast alone": replace(FINAL, teacher_weight=0),
@@ -51,9 +50,7 @@ def main() -> None:
         withheld=tuple(options.corpus / name for name in WITHHELD),
         excluded_sources=frozenset((*KEPT_FOR_EVALUATION, *WITHOUT_LICENCE)),
     )
-    loop = LoopOptions(
-        steps=options.steps, learning_rate=2.5e-3, warm_up_steps=100, validate_every=100, device="cpu"
-    )
+    loop = replace(DEFAULT.loop, steps=options.steps, warm_up_steps=100, validate_every=100, device="cpu")
     for name in options.designs:
         folder = options.runs / name.replace(" ", "-").replace(",", "")
         started = time.process_time()

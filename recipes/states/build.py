@@ -8,13 +8,12 @@ RUN takes the manifest of cohorts, checkpoints, metrics and the bundle; a run th
 but these and others of their donors: so the evaluation has bundles that never saw what they are judged by.
 ``--architecture seed`` trains the seed network on the same sets, to be judged beside them.
 ``--receptors native`` learns from receptors too, ``--receptors-alone`` from sets of nothing else as well;
-`receptor_rows.py` judges such bundles.
+`benchmarks.states.receptor_rows` judges such bundles.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,9 +22,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from recipes.datasets.labels import find_kin
+from recipes.install import install_bundle
 from recipes.states.cohorts import write_cohorts
-from tcellflow.io.bundles.folders import PACKAGED_FOLDER
-from tcellflow.io.bundles.writing import write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +34,9 @@ OPTIONS = {
         "--split", "cohort", "--steps", "500", "--distil-steps", "3000", "--width", "192",
         "--latent", "96", "--learning-rate", "0.002", "--validate-every", "500", "--device", "cpu",
     ),
-    # All members keep the same fifth back. By cohort it would be the largest set, half of the labelled cells;
-    # by clone it is a fifth of each set: the original's split by cell, less sister cells on both sides.
+    # All members have one validation fold, a fifth. By cohort it would be the largest set, half of the
+    # labelled cells; by clone it is a fifth of each set: the original's split by cell, less sister cells on
+    # both sides.
     "seed": ("--architecture", "seed", "--split", "clone", "--device", "cpu"),
 }  # fmt: skip
 SEEDS = {"axes": 4, "seed": 8}
@@ -102,10 +101,7 @@ def main() -> None:
     )
     subprocess.run(command, check=True)
     if options.install:
-        target = PACKAGED_FOLDER / "states"
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(options.run / "bundle", target)
-        write_manifest(PACKAGED_FOLDER)
+        install_bundle(options.run / "bundle", "states")
 
 
 if __name__ == "__main__":

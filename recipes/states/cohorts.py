@@ -10,13 +10,13 @@ Writes ``cohorts.yaml`` and, for each set, ``NAME.cells.tsv`` with the columns
     library_size  true library size, measured or estimated; empty for receptors alone
     kind          ``T``, or ``B``, ``NK``, ``myeloid``: other cells, of which none may look like a T cell
     label         the set's own label where it says something (protein gate, sorting, authors)
-    teacher       silver label of states-linear where it is sure and neighbours agree (T cells whose
+    teacher       pseudo-label of states-linear where it is sure and neighbours agree (T cells whose
                   function has no label)
     cycle         ``cycling`` or ``resting`` by marker genes
 
 `labels` of a cohort lists these columns in the order of their worth, with the kind of evidence and the map
 to the axes: the first column that speaks about an axis decides it. A list of values means one of these,
-``?`` that nothing is said.
+``?`` that nothing is known.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from recipes.datasets.labels import (
     UNLABELLED,
     find_kin,
 )
-from recipes.states.silver import find_silver, read_teacher_label
+from recipes.states.pseudo_labels import find_pseudo_labels, read_teacher_label
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.vocabulary import Cycle, Evidence
 
@@ -112,7 +112,7 @@ def tell_origin(data: Path, description: SetDescription) -> dict[str, str]:
 
 def tabulate(cells: LabelledSet, teacher: StatePredictor) -> pd.DataFrame:
     """Give one row for each cell that teaches something: T cells, and other cells of a known kind."""
-    silver = find_silver(cells, teacher)
+    pseudo = find_pseudo_labels(cells, teacher)
     says = np.array([axes is not NOTHING for axes in cells.axes])
     has_function = np.array([bool(axes.functions) for axes in cells.axes])
     is_foreign = np.isin(cells.foreign, list(Foreign))
@@ -125,8 +125,8 @@ def tabulate(cells: LabelledSet, teacher: StatePredictor) -> pd.DataFrame:
             "library_size": np.round(cells.library, 1),
             "kind": np.where(is_t, T_CELL, cells.foreign),
             "label": np.where(says & is_t, cells.labels, ""),
-            "teacher": np.where(is_t & ~has_function, silver.teacher, ""),
-            "cycle": np.where(is_t, silver.cycle, ""),
+            "teacher": np.where(is_t & ~has_function, pseudo.teacher, ""),
+            "cycle": np.where(is_t, pseudo.cycle, ""),
         },
         columns=list(COLUMNS),
     )

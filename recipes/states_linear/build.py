@@ -19,7 +19,6 @@ import onnx
 from scipy.optimize import minimize_scalar
 
 from recipes.datasets.cells import LabelledSet, read_set
-from recipes.datasets.features import RECEPTOR_GENE
 from recipes.datasets.labels import CALIBRATION_SET, SETS
 from recipes.states_linear.evaluate import evaluate, predict_set, render
 from recipes.states_linear.graph import (
@@ -36,6 +35,9 @@ from tcellflow.genes.symbols import harmonise_genes
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.io.bundles.states import digest_symbols
 from tcellflow.io.bundles.writing import write_bundle, write_manifest
+from tcellflow.training.description import describe_tensor
+from tcellflow.training.states.cells import CLONE_GENE
+from tcellflow.training.states.description import EXCLUDED_GENES, PANEL_FILE, write_panel
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def read_teacher(path: Path) -> LinearWeights:
         genes, classes = stored["T_cell__genes"].astype(str), stored["T_cell__classes"].astype(str)
     if set(classes) != set(CLASSES):
         raise SystemExit(f"the class table does not fit: {sorted(set(classes) ^ set(CLASSES))}")
-    kept = np.array([RECEPTOR_GENE.fullmatch(gene) is None for gene in genes])
+    kept = np.array([CLONE_GENE.fullmatch(gene) is None for gene in genes])
     harmonised = harmonise_genes([""] * int(kept.sum()), list(genes[kept]))
     if harmonised.symbols.size != kept.sum():
         raise SystemExit("two of the teacher's genes have the same symbol")
@@ -140,10 +142,6 @@ def teacher_table(classes: tuple[str, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def _tensor(name: str, axes: list[str], meaning: str) -> dict[str, Any]:
-    return {"name": name, "dtype": "float32", "axes": axes, "meaning": meaning}
-
-
 def describe(weights: LinearWeights, temperature: float, curve: list[dict[str, float]]) -> dict[str, Any]:
     """Give bundle.json without files and metrics."""
     return {
@@ -153,23 +151,25 @@ def describe(weights: LinearWeights, temperature: float, curve: list[dict[str, f
         "summary": SUMMARY,
         "licence": "MIT (LICENSE.STCAT)",
         "inputs": [
-            _tensor("expression", ["B", "G"], "log1p(counts per 10,000)"),
-            _tensor("present", ["1 or B", "G"], "1 where the gene was measured, else 0"),
+            describe_tensor("expression", ["B", "G"], "log1p(counts per 10,000)"),
+            describe_tensor("present", ["1 or B", "G"], "1 where the gene was measured, else 0"),
         ],
         "outputs": [
-            _tensor("state_probabilities", ["B", "K"], "labels/state"),
-            _tensor("p_lineage", ["B", "lineages"], "labels/lineage"),
-            _tensor("p_function", ["B", "functions"], "labels/function"),
-            _tensor("p_cycling", ["B", "1"], "probability of cycling"),
-            _tensor("joint", ["B", "lineages", "functions"], "joint probability of lineage and function"),
-            _tensor("latent", ["B", "D"], "decision values of labels/latent, not a distribution"),
+            describe_tensor("state_probabilities", ["B", "K"], "labels/state"),
+            describe_tensor("p_lineage", ["B", "lineages"], "labels/lineage"),
+            describe_tensor("p_function", ["B", "functions"], "labels/function"),
+            describe_tensor("p_cycling", ["B", "1"], "probability of cycling"),
+            describe_tensor(
+                "joint", ["B", "lineages", "functions"], "joint probability of lineage and function"
+            ),
+            describe_tensor("latent", ["B", "D"], "decision values of labels/latent, not a distribution"),
         ],
         "panel": {
-            "file": "panel.tsv",
+            "file": PANEL_FILE,
             "n_genes": len(weights.genes),
             "sha256": digest_symbols(list(weights.genes)),
             "weight": "standard deviation of the gene's coefficient over the classes",
-            "excluded": "V, D and J genes of T-cell receptors; all immunoglobulin genes",
+            "excluded": EXCLUDED_GENES,
         },
         "labels": {
             "state": list(map(str, STATES)),
@@ -221,10 +221,10 @@ def write_folder(
 ) -> Bundle:
     """Write all files of the bundle."""
     model = build_model(weights, description["calibration"]["temperature"])
-    rows = [f"{s}\t{w:.6g}" for s, w in zip(weights.genes, gene_weights(weights), strict=True)]
+    panel = write_panel(np.array(weights.genes, dtype=object), gene_weights(weights))
     files = {
         "model.onnx": onnx.ModelProto.SerializeToString(model, deterministic=True),
-        "panel.tsv": ("\n".join(["symbol\tweight", *rows]) + "\n").encode(),
+        PANEL_FILE: panel,
         "LICENSE.STCAT": licence.read_bytes(),
         "CARD.md": card(description, metrics).encode(),
     }

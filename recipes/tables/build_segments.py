@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -38,5 +39,12 @@ def _j_ends(row: pd.Series) -> tuple[str, str]:
     return region[: found[-1]], anchor
 
 
+def main() -> None:
+    """Write the table to stdout."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("imgt_table", type=Path)
+    sys.stdout.write(derive_segments(parser.parse_args().imgt_table))
+
+
 if __name__ == "__main__":
-    sys.stdout.write(derive_segments(Path(sys.argv[1])))
+    main()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tcellflow import __version__
-from tcellflow.cli import analyse, bundle, console, run, train, train_states
+from tcellflow.cli import analyse, bundle, console, run, train
 from tcellflow.errors import ExitCode, TcellflowError
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ app = typer.Typer(
 analyse.register(app)
 run.register(app)
 app.add_typer(bundle.bundle_app, name="bundle")
-train.train_app.command("states", short_help="Train T-cell states from labelled cohorts.")(
-    train_states.states
-)
 app.add_typer(train.train_app, name="train")
 
 # Writable caches are not a given in containers: a read-only root and no HOME are normal there.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tcellflow.cli import console
+from tcellflow.cli.train_options import check_libraries
 from tcellflow.errors import BundleError
 
 if TYPE_CHECKING:
@@ -148,8 +149,6 @@ def import_(
     The bundle runs without torch: tcellflow embed-tcr --backend tcr-bert --bundle FOLDER. Nothing is
     downloaded.
     """
-    from tcellflow.cli.train import check_libraries
-
     check_libraries("torch", "transformers", "onnx", "onnxscript", command="bundle import")
     from tcellflow.training.receptors.tcr_bert import ImportOptions, import_tcr_bert
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.train import (
+from tcellflow.cli.train_options import (
     BundleVersion,
     Device,
     Evaluation,
@@ -19,6 +20,10 @@ from tcellflow.cli.train import (
     ValidateEvery,
     check_libraries,
 )
+from tcellflow.training.states.options import AXES_MEMBERS, Architecture, SplitUnit, TrainStatesOptions
+
+_DEFAULT = TrainStatesOptions(manifest=Path())
+_NONE = "none"
 
 
 def states(
@@ -27,26 +32,26 @@ def states(
         Path, typer.Option("--manifest", help="YAML file of cohorts: counts, labels and what they mean.")
     ],
     architecture: Annotated[
-        Literal["axes", "seed"],
+        Architecture,
         typer.Option(
             "--architecture",
             help="axes, or seed: the multimodal T-cell classifier's network and eight members, which bring "
             "their own settings.",
         ),
-    ] = "axes",
+    ] = _DEFAULT.architecture,
     split: Annotated[
-        Literal["random", "clone", "donor", "cohort"],
+        SplitUnit,
         typer.Option("--split", help="What stays together between learning and judging."),
-    ] = "donor",
+    ] = _DEFAULT.split,
     seeds: Annotated[
         int | None,
         typer.Option(
             "--seeds",
             min=1,
-            help="Members (5); each keeps another share of the units back. With --architecture seed: train "
-            "the first so many of its eight.",
+            help=f"Members ({AXES_MEMBERS}); each keeps another share of the units back. With --architecture "
+            "seed: train the first so many of its eight.",
         ),
-    ] = None,
+    ] = _DEFAULT.members,
     hold_out: Annotated[
         list[str] | None,
         typer.Option("--hold-out", help="Cohort that nobody learns from; may be repeated."),
@@ -57,47 +62,55 @@ def states(
             "--receptors",
             help="Learn from receptors too: a receptors bundle or backend, as for embed-tcr, or 'none'.",
         ),
-    ] = "none",
+    ] = _DEFAULT.receptors or _NONE,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of checkpoints, metrics.jsonl and bundle.")
-    ] = Path("states"),
-    name: Name = "states",
-    bundle_version: BundleVersion = "1",
+    ] = _DEFAULT.output,
+    name: Name = _DEFAULT.name,
+    bundle_version: BundleVersion = _DEFAULT.version,
     evaluation: Evaluation = None,
-    genes: Annotated[int, typer.Option("--genes", min=10, help="Genes of the panel.")] = 3_400,
+    genes: Annotated[int, typer.Option("--genes", min=10, help="Genes of the panel.")] = _DEFAULT.n_genes,
     teacher: Annotated[
         str,
         typer.Option(
             "--teacher", help="Bundle whose genes and latent vector are learnt beside the labels, or 'none'."
         ),
-    ] = "states-linear",
+    ] = _DEFAULT.teacher or _NONE,
     teacher_weight: Annotated[
         float, typer.Option("--teacher-weight", min=0, help="Weight of the teacher's latent vector.")
-    ] = 0.3,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of a member.")] = 800,
+    ] = _DEFAULT.task.teacher_weight,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of a member.")] = _DEFAULT.loop.steps,
     distil_steps: Annotated[
         int, typer.Option("--distil-steps", min=1, help="Steps of the network distilled from the members.")
-    ] = 1_000,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="T cells in a batch.")] = 128,
-    learning_rate: LearningRate = 1e-3,
-    width: Annotated[int, typer.Option("--width", min=2, help="Width of the first layer.")] = 256,
-    latent: Annotated[int, typer.Option("--latent", min=2, help="Width of the latent vector.")] = 128,
+    ] = _DEFAULT.distil_steps,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=2, help="T cells in a batch.")
+    ] = _DEFAULT.task.batch.t_cells,
+    learning_rate: LearningRate = _DEFAULT.loop.learning_rate,
+    width: Annotated[
+        int, typer.Option("--width", min=2, help="Width of the first layer.")
+    ] = _DEFAULT.task.width,
+    latent: Annotated[
+        int, typer.Option("--latent", min=2, help="Width of the latent vector.")
+    ] = _DEFAULT.task.latent,
     silver_weight: Annotated[
         float, typer.Option("--silver-weight", min=0, help="Weight of a teacher's label.")
-    ] = 0.3,
+    ] = _DEFAULT.task.batch.silver_weight,
     consistency_weight: Annotated[
         float,
         typer.Option(
             "--consistency-weight", min=0, help="Weight of saying the same of a cell under other noise."
         ),
-    ] = 0.0,
-    validate_every: ValidateEvery = 100,
+    ] = _DEFAULT.task.consistency_weight,
+    validate_every: ValidateEvery = _DEFAULT.loop.validate_every,
     patience: Annotated[
         int | None,
         typer.Option("--patience", min=1, help="Stop a member after so many validations without a gain."),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of folds, weights and batches.")] = 0,
-    device: Device = "auto",
+    ] = _DEFAULT.loop.patience,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed of folds, weights and batches.")
+    ] = _DEFAULT.task.seed,
+    device: Device = _DEFAULT.loop.device,
     resume: Resume = False,
     force: Force = False,
 ) -> None:
@@ -108,10 +121,7 @@ def states(
     stopped goes on with --resume and ends as if it had not been.
     """
     check_libraries("torch", "onnx", "onnxscript", command="train")
-    from tcellflow.training.loop import LoopOptions
-    from tcellflow.training.states.batches import BatchOptions
-    from tcellflow.training.states.task import StateTaskOptions
-    from tcellflow.training.states.train import TrainStatesOptions, train_states
+    from tcellflow.training.states.train import train_states
 
     options = TrainStatesOptions(
         manifest=manifest,
@@ -120,29 +130,32 @@ def states(
         split=split,
         members=seeds,
         hold_out=frozenset(hold_out or ()),
-        receptors=None if receptors == "none" else receptors,
+        receptors=None if receptors == _NONE else receptors,
         n_genes=genes,
-        teacher=None if teacher == "none" else teacher,
-        task=StateTaskOptions(
+        teacher=None if teacher == _NONE else teacher,
+        task=replace(
+            _DEFAULT.task,
             width=width,
             latent=latent,
             teacher_weight=teacher_weight,
             consistency_weight=consistency_weight,
-            batch=BatchOptions(
-                t_cells=batch_size, strange=max(1, 3 * batch_size // 8), silver_weight=silver_weight
+            batch=replace(
+                _DEFAULT.task.batch,
+                t_cells=batch_size,
+                strange=max(1, batch_size * _DEFAULT.task.batch.strange // _DEFAULT.task.batch.t_cells),
+                silver_weight=silver_weight,
             ),
             seed=seed,
         ),
-        loop=LoopOptions(
+        loop=replace(
+            _DEFAULT.loop,
             steps=steps,
             learning_rate=learning_rate,
-            warm_up_steps=min(50, steps),
-            weight_decay=0.05,
+            warm_up_steps=min(_DEFAULT.loop.warm_up_steps, steps),
             validate_every=validate_every,
             patience=patience,
             seed=seed,
             device=device,
-            is_mixed_precision=False,
         ),
         distil_steps=distil_steps,
         evaluation=evaluation,

@@ -7,51 +7,18 @@ ensemble is a batched product and not a loop.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tcellflow.models.configurations import AxesConfig
+
 N_LINEAGES, N_FUNCTIONS = 6, 9
 N_JOINT = N_LINEAGES * N_FUNCTIONS
 _IMPOSSIBLE = -1e4  # logit of a structural zero
 _CLIP = 10.0  # of standardised expression
-
-
-@dataclass(frozen=True)
-class AxesConfig:
-    """Shape of the network.
-
-    Parameters
-    ----------
-    genes
-        Genes G of the panel.
-    width
-        Width of the first layer.
-    latent
-        Width of the latent vector.
-    receptor_dimension
-        Width D of a chain's vector; 0 = the network takes expression alone.
-    receptor_width
-        Width of the receptors' hidden layer.
-    dropout
-        Share of hidden units dropped while training.
-    members
-        Members M.
-    taught
-        Numbers of a teacher's latent vector that are learnt beside the labels; 0 = none.
-    """
-
-    genes: int
-    width: int = 256
-    latent: int = 128
-    receptor_dimension: int = 0
-    receptor_width: int = 64
-    dropout: float = 0.3
-    members: int = 1
-    taught: int = 0
 
 
 class AxesLogits(NamedTuple):
@@ -64,7 +31,7 @@ class AxesLogits(NamedTuple):
         their mean counts.
     cycle
         (M, B, 1) logit of cycling.
-    strange
+    ood
         (M, B, 1) logit of not being a T cell of the kind that was learnt.
     latent
         (M, B, latent).
@@ -74,7 +41,7 @@ class AxesLogits(NamedTuple):
 
     heads: tuple[Tensor, ...]
     cycle: Tensor
-    strange: Tensor
+    ood: Tensor
     latent: Tensor
     taught: Tensor | None
 
@@ -187,7 +154,7 @@ class AxesNetwork(nn.Module):
         self.joint_of_genes = MemberLinear(m, config.genes, N_JOINT)
         nn.init.zeros_(self.joint_of_genes.weight)
         self.cycle = MemberLinear(m, latent, 1)
-        self.strange = MemberLinear(m, latent, 1)
+        self.strange = MemberLinear(m, latent, 1)  # named so in checkpoints and bundles
         if config.taught:
             self.taught = MemberLinear(m, latent, config.taught)
         self.dropout = nn.Dropout(config.dropout)
@@ -247,14 +214,14 @@ class AxesNetwork(nn.Module):
             latent = latent + self._hear_receptors(receptors)
         latent = functional.gelu(self.norm_latent(latent))
         dropped = self.dropout(latent)
-        strange = self.strange(self.dropout(functional.gelu(self.to_strange(first))))
+        ood = self.strange(self.dropout(functional.gelu(self.to_strange(first))))
         taught = self.taught(dropped) if self.config.taught else None
         by_latent, by_genes = self.joint(dropped), self.joint_of_genes(standard)
         if self.config.receptor_dimension:
             # without any gene the second head has nothing but its bias to say, and the first speaks for both
             by_genes = torch.where(is_seen > 0, by_genes, by_latent)
         heads = (by_latent + self.forbidden, by_genes + self.forbidden)
-        return AxesLogits(heads, self.cycle(dropped), strange, latent, taught)
+        return AxesLogits(heads, self.cycle(dropped), ood, latent, taught)
 
 
 def stack_members(networks: list[AxesNetwork]) -> AxesNetwork:
@@ -273,7 +240,7 @@ def stack_members(networks: list[AxesNetwork]) -> AxesNetwork:
     Raises
     ------
     ValueError
-        If they standardise expression in different ways: the members would no longer say what they said.
+        If they standardise expression in different ways: the members would no longer give the same answers.
     """
     first = networks[0]
     for network in networks[1:]:

@@ -138,7 +138,7 @@ class AxesInference(nn.Module):
             joint @ self.to_function,
             cycling,
             logits.latent.mean(0),
-            self.network.summarise(logits.strange),
+            self.network.summarise(logits.ood),
         )
         if self.n_members == 1:
             return outputs

@@ -8,7 +8,7 @@ brought to unit length; the length of a chain's features says how much that chai
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,47 +16,11 @@ from torch.nn import functional
 
 from tcellflow.models.blocks import TransformerBlock
 
+if TYPE_CHECKING:
+    from tcellflow.models.configurations import ReceptorEncoderConfig
+
 _HIDDEN = -1e4  # added to attention logits of padding: gone after the softmax, and finite in bfloat16
 _LEADING = 2  # V and J token stand in front of the residues
-
-
-@dataclass(frozen=True)
-class ReceptorEncoderConfig:
-    """Shape of the encoder.
-
-    Parameters
-    ----------
-    width
-        Width W of a token.
-    layers
-        Transformer blocks.
-    heads
-        Attention heads; divides the width.
-    feed_forward
-        Hidden width of a block.
-    dimension
-        Width D of the vectors.
-    positions
-        Places told apart, counted from either end of the junction.
-    residues
-        Kinds of residues.
-    loci
-        Loci told apart.
-    """
-
-    width: int = 64
-    layers: int = 3
-    heads: int = 4
-    feed_forward: int = 256
-    dimension: int = 128
-    positions: int = 20
-    residues: int = 20
-    loci: int = 2
-
-    @property
-    def residue_tokens(self) -> int:
-        """Tokens of a residue: padding, masked, and one per kind."""
-        return self.residues + 2
 
 
 @dataclass(frozen=True)

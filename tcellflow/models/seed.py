@@ -8,48 +8,17 @@ nothing. Four vectors per cell meet: expression, alpha, beta, and V/J genes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from tcellflow.models.axes import N_JOINT, AxesConfig, AxesLogits
+from tcellflow.models.axes import N_JOINT, AxesLogits
+from tcellflow.models.configurations import AxesConfig, SeedConfig
 
 _HIDDEN = -1e4  # added to attention logits of what is missing
 _VJ_WIDTH = 64
 _TOKENS = 3  # alpha, beta, V/J
-
-
-@dataclass(frozen=True)
-class SeedConfig:
-    """Shape of the network.
-
-    Parameters
-    ----------
-    genes
-        Genes of the panel.
-    chain
-        Width of a chain's vector.
-    vj
-        Width of the one-hot V/J genes.
-    width
-        Width h of the network.
-    heads
-        Attention heads; divides the width.
-    dropout
-        Share dropped, in attention too.
-    states
-        Classes.
-    """
-
-    genes: int = 3_000
-    chain: int = 768
-    vj: int = 161
-    width: int = 512
-    heads: int = 4
-    dropout: float = 0.3
-    states: int = 7
 
 
 class ResidualBlock(nn.Module):
@@ -178,8 +147,8 @@ class SeedNetwork(nn.Module):
         heard, _ = self.to_gex(gex, tokens, tokens, attn_mask=bias, need_weights=False)
         any_there = is_there.amax(1)[:, None, None]
         gex_side = self.norm_gex(gex + self.dropout(heard) * any_there)
-        said, _ = self.to_tcr(tokens, gex, gex, need_weights=False)
-        tcr_side = self.norm_tcr(tokens + self.dropout(said)) * weight
+        heard, _ = self.to_tcr(tokens, gex, gex, need_weights=False)
+        tcr_side = self.norm_tcr(tokens + self.dropout(heard)) * weight
         return [gex_side, tcr_side]
 
 
@@ -210,11 +179,11 @@ def _layer(inputs: int, outputs: int, dropout: float) -> list[nn.Module]:
 
 
 class SeedEnsemble(nn.Module):
-    """Members of the seed network, said in the words of the axes: `AxesLogits` of M + 1 judges.
+    """Members of the seed network, in the words of the axes: `AxesLogits` of M + 1 judges.
 
     The first judge is the average of the members' logits, whose answer counts; the members follow. States
-    have no axes of their own here: each resting state lies on one joint cell. A cell is strange where
-    no state speaks for it (the energy of the average).
+    have no axes of their own here: each resting state lies on one joint cell. A cell is out of
+    distribution where no state speaks for it (the energy of the average).
 
     Parameters
     ----------
@@ -287,7 +256,7 @@ class SeedEnsemble(nn.Module):
         logits = torch.stack([logits for logits, _ in answers])  # (M, B, K)
         logits = torch.cat([logits.mean(0, keepdim=True), logits])
         resting, cycling = logits[..., self._resting], logits[..., self._cycling]
-        strange = -torch.logsumexp(logits, -1, keepdim=True)
+        ood = -torch.logsumexp(logits, -1, keepdim=True)
         joint = resting @ self.to_joint + self.elsewhere
         cycle = cycling - torch.logsumexp(resting, -1, keepdim=True)
-        return AxesLogits((joint,), cycle, strange, answers[0][1][None], None)
+        return AxesLogits((joint,), cycle, ood, answers[0][1][None], None)

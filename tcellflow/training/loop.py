@@ -7,9 +7,10 @@ alone; a run that was killed and started again ends, on the CPU, with the same b
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import torch
 
@@ -22,13 +23,15 @@ from tcellflow.training.checkpoints import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from torch import Tensor, nn
 
-Device = Literal["cpu", "cuda", "auto"]
+    from tcellflow.training.options import Device, LoopOptions
+
+OnStep = Callable[[int, int], None]  # called with (steps done, steps in all)
 _BETAS: Final = (0.9, 0.98)  # the usual choice for transformers with a warm-up
 
 
@@ -65,46 +68,6 @@ class Task(Protocol):
         dict
             Figures; ``loss`` among them, the lower the better.
         """
-
-
-@dataclass(frozen=True)
-class LoopOptions:
-    """How a network is trained.
-
-    Parameters
-    ----------
-    steps
-        Steps of the whole run; the learning rate falls to zero over them.
-    learning_rate
-        Its highest value.
-    warm_up_steps
-        Steps over which it rises.
-    weight_decay
-        Decay of matrices; vectors such as biases are not decayed.
-    clip_norm
-        Longest gradient.
-    validate_every
-        Steps between validations, each of which writes metrics and a checkpoint.
-    patience
-        Validations without a lower loss after which training stops; None = never.
-    seed
-        Seed of the network's dropout; batches have their own.
-    device
-        ``cpu``, ``cuda``, or ``auto``: the GPU where torch can use one.
-    is_mixed_precision
-        Whether products are rounded to bfloat16.
-    """
-
-    steps: int
-    learning_rate: float = 1e-3
-    warm_up_steps: int = 200
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    validate_every: int = 500
-    patience: int | None = None
-    seed: int = 0
-    device: Device = "auto"
-    is_mixed_precision: bool = True
 
 
 @dataclass
@@ -147,7 +110,7 @@ def train(
     options: LoopOptions,
     *,
     resume: bool = False,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> list[dict[str, Any]]:
     """Train a network, keeping the weights of its best validation.
 
@@ -201,7 +164,7 @@ class _Loop:
         self.fingerprint = {**asdict(options), "task": dict(task.fingerprint)}
         self.random = torch.Generator().manual_seed(options.seed)
 
-    def run(self, on_step: Callable[[int, int], None]) -> None:
+    def run(self, on_step: OnStep) -> None:
         steps, progress = self.options.steps, self.progress
         while progress.step < steps and not self._is_out_of_patience():
             parts = self._take_step()

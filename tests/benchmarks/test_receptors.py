@@ -12,11 +12,10 @@ import pytest
 from receptor_corpora import make_chains, make_pairs, write_table
 from recipes.datasets.receptor_groups import group_receptors, join_near
 from recipes.datasets.receptors import read_background
-from tcellflow.models.receptors import ReceptorEncoderConfig
-from tcellflow.training.loop import LoopOptions
-from tcellflow.training.receptors.corpus import CorpusOptions
-from tcellflow.training.receptors.task import ReceptorTaskOptions
-from tcellflow.training.receptors.train import TrainReceptorsOptions, train_receptors
+from tcellflow.models.configurations import ReceptorEncoderConfig
+from tcellflow.training.options import LoopOptions
+from tcellflow.training.receptors.options import CorpusOptions, ReceptorTaskOptions, TrainReceptorsOptions
+from tcellflow.training.receptors.train import train_receptors
 
 ROOT = Path(__file__).resolve().parents[2]
 HELD_OUT = "CD39_HGSC_10x"

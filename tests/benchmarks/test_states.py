@@ -120,7 +120,7 @@ def test_cohorts_say_what_the_labels_say(data, tmp_path):
 
 
 def test_a_set_is_judged_by_rows_that_did_not_see_it(data, tmp_path, monkeypatch, capsys):
-    """Clear cells are told apart by what learns from the other sets, and strangers by the gate."""
+    """Clear cells are told apart by what learns from the other sets, and other cells by the gate."""
     output = tmp_path / "result.json"
     words = ["evaluate.py", "--data", data, "--bundle", "states-linear", "--seeds", 1]
     words += ["--unseen", NAMES[0], "--sets", NAMES[0], "--cache", tmp_path, "-o", output]
@@ -132,10 +132,10 @@ def test_a_set_is_judged_by_rows_that_did_not_see_it(data, tmp_path, monkeypatch
     assert rows["majority"]["figures"]["balanced_accuracy"][0] == pytest.approx(1 / 3, abs=1e-4)
     low, high = rows["logistic regression"]["compared"]["macro_f1"]["ours_less_this"][1:]
     assert low <= high
-    strangers = result["strangers"][NAMES[0]]
-    assert strangers["B"]["ood_score"] is None
-    assert strangers["B"]["with_gate"] > 0.9
-    assert strangers["genes named as in mice"]["refused"]
+    others = result["out_of_distribution"][NAMES[0]]
+    assert others["B"]["ood_score"] is None
+    assert others["B"]["with_gate"] > 0.9
+    assert others["genes named as in mice"]["refused"]
     assert result["curves"]["as measured"]["logistic regression"] > 0.9
     assert result["random_split"]["logistic regression"]["figures"]["macro_f1"][0] > 0.9
     assert "| majority |" in capsys.readouterr().out

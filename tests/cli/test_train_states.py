@@ -110,8 +110,8 @@ SEED = ("--architecture", "seed", "--genes", 24, "--device", "cpu")
 @pytest.fixture
 def small_members(monkeypatch):
     """The members of the seed network, so small and brief that a test can train them."""
-    small = tuple(replace(member, width=8, heads=2, batch=64) for member in seed.MEMBERS)
-    monkeypatch.setattr(seed, "MEMBERS", small)
+    small = tuple(replace(member, width=8, heads=2, batch=64) for member in seed.SEED_MEMBERS)
+    monkeypatch.setattr(seed, "SEED_MEMBERS", small)
     monkeypatch.setattr(seed, "EPOCHS", 2)
     return small
 

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from nextflow_engine import ROOT, find_nextflow
+from benchmarks.harness.nextflow import ROOT
+from nextflow_engine import find_nextflow
 
 EXAMPLE = ROOT / "examples" / "one_module"
 

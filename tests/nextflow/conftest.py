@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from nextflow_engine import Nextflow, find_nextflow
+from nextflow_engine import find_nextflow
+
+if TYPE_CHECKING:
+    from benchmarks.harness.nextflow import Nextflow
 
 
 @pytest.fixture(scope="session")

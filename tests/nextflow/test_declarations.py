@@ -8,7 +8,7 @@ import pytest
 import typer.main
 import yaml
 
-from nextflow_engine import MODULES
+from benchmarks.harness.nextflow import MODULES
 from tcellflow import __version__
 from tcellflow.cli.app import app
 from tcellflow.vocabulary import STEPS, OutputName, output_name

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nextflow_engine import PIPELINE, ROOT
+from benchmarks.harness.nextflow import PIPELINE, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nextflow-failures")]
 CONTIGS = ROOT / "tcellflow" / "data" / "samples" / "trex_pt17_trimodal" / "filtered_contig_annotations.csv"

@@ -9,7 +9,7 @@ import anndata
 import pyarrow.parquet as pq
 import pytest
 
-from nextflow_engine import ROOT
+from benchmarks.harness.nextflow import ROOT
 from tcellflow.vocabulary import OutputName, output_name
 
 HERE = Path(__file__).parent

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.harness.nextflow import PIPELINE, ROOT
 from container_images import build_image
-from nextflow_engine import PIPELINE, ROOT
 from tcellflow.vocabulary import OutputName, output_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.container, pytest.mark.xdist_group("images")]

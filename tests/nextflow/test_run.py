@@ -11,7 +11,7 @@ import anndata
 import pandas as pd
 import pytest
 
-from nextflow_engine import PIPELINE, ROOT
+from benchmarks.harness.nextflow import PIPELINE, ROOT
 from tcellflow.vocabulary import OutputName, State, output_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nextflow-run")]

@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from nextflow_engine import PIPELINE
+from benchmarks.harness.nextflow import PIPELINE
 
 HERE = Path(__file__).parent
 SCHEMA = json.loads((PIPELINE / "assets" / "schema_input.json").read_text())

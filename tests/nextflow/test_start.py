@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nextflow_engine import PIPELINE, ROOT
+from benchmarks.harness.nextflow import PIPELINE, ROOT
 from tcellflow import __version__
 from tcellflow.vocabulary import STEPS
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from nextflow_engine import PIPELINE
+from benchmarks.harness.nextflow import PIPELINE
 from tcellflow import __version__
 from tcellflow.vocabulary import OutputName, output_name
 

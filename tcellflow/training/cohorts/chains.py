@@ -55,11 +55,6 @@ class CellChains:
     def take(self, rows: NDArray[np.intp]) -> CellChains:
         """Select cells.
 
-        Parameters
-        ----------
-        rows
-            Row numbers.
-
         Returns
         -------
         CellChains

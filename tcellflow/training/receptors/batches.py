@@ -12,31 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tcellflow.training.receptors.corpus import Corpus, TokenChains
-from tcellflow.training.receptors.noise import NO_NOISE, NoisedChains, NoiseOptions, add_noise
+from tcellflow.training.receptors.noise import NO_NOISE, NoisedChains, add_noise
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from tcellflow.training.receptors.options import MixOptions, NoiseOptions
+
 _BOTH, _ALPHA_ONLY, _BETA_ONLY = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class MixOptions:
-    """What a batch is made of; shares of its receptors that sum to at most 1, the rest being betas.
-
-    Parameters
-    ----------
-    natural_pairs
-        Pairs of one cell.
-    random_pairs
-        A single alpha and a single beta put together.
-    alphas
-        Single alpha chains.
-    """
-
-    natural_pairs: float = 0.25
-    random_pairs: float = 0.25
-    alphas: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -81,11 +64,6 @@ class BatchMaker:
 
     def draw(self, step: int) -> tuple[View, View]:
         """Draw the batch of a step.
-
-        Parameters
-        ----------
-        step
-            Number of the step.
 
         Returns
         -------

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from tcellflow.training.receptors.options import CorpusOptions
+
 _ROWS_AT_ONCE: Final = 65_536
 _JUNCTION: Final = f"^[{RESIDUES}]{{{MIN_JUNCTION_LENGTH},{MAX_JUNCTION_LENGTH}}}$"
 # One junction of this many is kept for validation, the same ones in every run.
@@ -89,32 +91,6 @@ class Corpus:
     pair_betas: TokenChains
 
 
-@dataclass(frozen=True)
-class CorpusOptions:
-    """Which tables a corpus is read from, and what is left out.
-
-    Parameters
-    ----------
-    chains
-        Tables of single chains: locus, junction_aa, v_call, j_call; source and has_epitope_label
-        where known.
-    pairs
-        Tables of pairs: the same columns with the endings ``_tra`` and ``_trb``, without locus.
-    withheld
-        Tables whose junctions must not be learnt, whichever column they stand in.
-    excluded_sources
-        Values of ``source`` to leave out.
-    is_label_free
-        Whether chains and pairs flagged by has_epitope_label are left out.
-    """
-
-    chains: tuple[Path, ...]
-    pairs: tuple[Path, ...] = ()
-    withheld: tuple[Path, ...] = ()
-    excluded_sources: frozenset[str] = frozenset()
-    is_label_free: bool = True
-
-
 @dataclass
 class CorpusTally:
     """What was read and what was left out, for the card.
@@ -133,13 +109,6 @@ class CorpusTally:
 
 def read_corpus(options: CorpusOptions, vocabulary: ReceptorVocabulary) -> tuple[Corpus, Corpus, CorpusTally]:
     """Read the corpus in blocks of rows; of each block only the tokens are kept.
-
-    Parameters
-    ----------
-    options
-        Tables and rules.
-    vocabulary
-        Names that the encoder knows.
 
     Returns
     -------
@@ -168,7 +137,7 @@ def read_corpus(options: CorpusOptions, vocabulary: ReceptorVocabulary) -> tuple
     if not len(chains) and not len(alphas):
         raise InputError("no chain is left to learn from", where=options.chains[0], mend="leave out less")
     locus_of = {name: number for number, name in enumerate(vocabulary.loci)}
-    kept_back, pair_kept_back = _is_for_validation(chains), _is_for_validation(betas)
+    is_validation, pair_is_validation = _is_for_validation(chains), _is_for_validation(betas)
     split = [
         Corpus(
             alphas=chains.take(is_in & (chains.locus == locus_of[Locus.TRA])),
@@ -176,7 +145,7 @@ def read_corpus(options: CorpusOptions, vocabulary: ReceptorVocabulary) -> tuple
             pair_alphas=alphas.take(pair_is_in),
             pair_betas=betas.take(pair_is_in),
         )
-        for is_in, pair_is_in in ((~kept_back, ~pair_kept_back), (kept_back, pair_kept_back))
+        for is_in, pair_is_in in ((~is_validation, ~pair_is_validation), (is_validation, pair_is_validation))
     ]
     return split[0], split[1], reader.tally
 

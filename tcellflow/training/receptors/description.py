@@ -1,4 +1,4 @@
-"""What ``bundle.json`` says of a trained receptor encoder.
+"""What a trained receptor encoder tells of itself: ``bundle.json`` and card.
 
 Invariant: rows, sources and settings are those of the run, not of its defaults.
 """
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tcellflow.io.bundles.receptors import TASK_RECEPTORS
 from tcellflow.receptors.encoding.keys import MAX_JUNCTION_LENGTH
-from tcellflow.training.export import OPSET, PARITY_TOLERANCE
+from tcellflow.training.description import describe_parity, describe_tensor, write_card
 from tcellflow.vocabulary import ReceptorBackend
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tcellflow.training.receptors.corpus import CorpusTally
-    from tcellflow.training.receptors.train import TrainReceptorsOptions
+    from tcellflow.training.receptors.options import TrainReceptorsOptions
 
 VOCABULARY_FILE: Final = "vocabulary.json"
 _SUMMARY: Final = "Vectors of alpha and beta chains and of their pairs, learnt by contrast"
@@ -65,11 +65,7 @@ def describe_bundle(
         "pooling": "V token, J token and mean of residues",
         "max_length": MAX_JUNCTION_LENGTH,
         "loci": ["TRA", "TRB"],
-        "parity": {
-            "tolerance": PARITY_TOLERANCE,
-            "largest_difference": float(f"{difference:.1e}"),
-            "opset": OPSET,
-        },
+        "parity": describe_parity(difference),
         "training": [
             {"table": table, "source": source, "rows": rows, "licence": licences.get(source, "not stated")}
             for table, sources in tally.kept.items()
@@ -94,24 +90,69 @@ def describe_bundle(
     }
 
 
-def _tensor(name: str, dtype: str, axes: list[str], meaning: str) -> dict[str, Any]:
-    return {"name": name, "dtype": dtype, "axes": axes, "meaning": meaning}
-
-
 def _rounded(line: Mapping[str, Any]) -> dict[str, Any]:
     return {name: round(value, 4) for name, value in line.items() if not name.startswith("train_")}
 
 
 _INPUTS: Final = [
-    _tensor("locus", "int64", ["B"], "0 = TRA, 1 = TRB"),
-    _tensor("residues", "int64", ["B", "L"], "junction: 0 padding, 1 masked, 2-21 residues"),
-    _tensor("v_call", "int64", ["B"], "place in the vocabulary's v_calls from 1; 0 = unknown"),
-    _tensor("j_call", "int64", ["B"], "place in the vocabulary's j_calls from 1; 0 = unknown"),
+    describe_tensor("locus", ["B"], "0 = TRA, 1 = TRB", "int64"),
+    describe_tensor("residues", ["B", "L"], "junction: 0 padding, 1 masked, 2-21 residues", "int64"),
+    describe_tensor("v_call", ["B"], "place in the vocabulary's v_calls from 1; 0 = unknown", "int64"),
+    describe_tensor("j_call", ["B"], "place in the vocabulary's j_calls from 1; 0 = unknown", "int64"),
 ]
 _OUTPUTS: Final = [
-    _tensor("vector", "float32", ["B", "D"], "vector of the chain, unit length"),
-    _tensor(
-        "features", "float32", ["B", "D"], "those of a pair's chains are added, then brought to unit length"
+    describe_tensor("vector", ["B", "D"], "vector of the chain, unit length"),
+    describe_tensor(
+        "features", ["B", "D"], "those of a pair's chains are added, then brought to unit length"
     ),
-    _tensor("residue_logits", "float32", ["B", "L", "20"], "which residue stands at each place"),
+    describe_tensor("residue_logits", ["B", "L", "20"], "which residue stands at each place"),
 ]
+
+
+def write_receptor_card(document: Mapping[str, Any], evaluation: str) -> str:
+    """Write the card."""
+    network = document["recipe"]["network"]
+    about = (
+        f"A transformer of {network['layers']} layers, {network['width']} wide, over the junction, V gene "
+        f"(its identity and its CDR1 and CDR2 loops), J gene and locus of one chain; vectors have "
+        f"{document['dimension']} numbers. The vector of a pair is the sum of the features of both "
+        f"chains, at unit length."
+    )
+    return write_card(document, _tell_receptors(document), about=about, evaluation=evaluation)
+
+
+def _tell_receptors(document: Mapping[str, Any]) -> Iterator[str]:
+    recipe = document["recipe"]
+    yield "\n## Data\n"
+    yield _say_labels(document)
+    yield "\n| table | source | rows | licence of the source |\n|---|---|---|---|"
+    for row in document["training"]:
+        yield f"| {row['table']} | {row['source']} | {row['rows']:,} | {row['licence']} |"
+    excluded = ", ".join(document["excluded_sources"]) or "none"
+    yield f"\nSources left out: {excluded}. Rows left out, by the first reason that applied:"
+    counts = "; ".join(f"{reason} {rows:,}" for reason, rows in document["left_out_rows"].items()) or "none"
+    yield f"{counts}.\n\n## Training\n"
+    yield (
+        f"{recipe['steps']:,} steps of {recipe['batch_size']} receptors. Losses: contrast of a receptor and "
+        f"its noised view at temperature {recipe['temperature']}; neighbours as an alignment corrected for "
+        f"crowding has them (weight {recipe['teacher_weight']:g}); hidden residues (weight "
+        f"{recipe['residue_weight']:g})."
+    )
+    for metrics in document["metrics"]:
+        figures = ", ".join(
+            f"{name.replace('_', ' ')} {value}" for name, value in metrics.items() if name != "split"
+        )
+        yield f"\nValidation ({metrics['split']}): {figures}."
+    yield (
+        f"\nThe ONNX graph (opset {document['parity']['opset']}) differs from the network by at most "
+        f"{document['parity']['largest_difference']:g}."
+    )
+
+
+def _say_labels(document: Mapping[str, Any]) -> str:
+    if document["is_label_free"]:
+        return (
+            "No receptor with a known epitope was seen: flagged rows, and every row that shares a junction "
+            "with the tables of labelled receptors, were left out."
+        )
+    return "Receptors with known epitopes were among the data (as sequences, without their labels)."

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tcellflow.models.receptors import GermlineTables
     from tcellflow.training.receptors.batches import View
     from tcellflow.training.receptors.corpus import Corpus, TokenChains
+    from tcellflow.training.receptors.options import TeacherOptions
 
 _KINDS: Final = len(RESIDUES) + FIRST_RESIDUE
 _PLACES: Final = 24
@@ -162,22 +163,6 @@ def _lay_out(residues: npt.NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.where(is_gap, PADDING, laid).astype(np.int64))
 
 
-@dataclass(frozen=True)
-class TeacherOptions:
-    """How distances become what the encoder should say.
-
-    Parameters
-    ----------
-    softness
-        Distance over which a neighbour's weight falls by e.
-    temperature
-        Divides the encoder's cosines.
-    """
-
-    softness: float = 8.0
-    temperature: float = 0.1
-
-
 class DistanceTeacher:
     """Says who a receptor's neighbours are, by alignment corrected for crowding.
 
@@ -224,10 +209,10 @@ class DistanceTeacher:
             target = self._judge(arms).to(vectors.device)
             chosen = vectors[torch.from_numpy(receptors).to(vectors.device)]
             itself = torch.eye(len(chosen), dtype=torch.bool, device=vectors.device)
-            said = (chosen @ chosen.T / self._options.temperature).masked_fill(itself, -1e4)
+            found = (chosen @ chosen.T / self._options.temperature).masked_fill(itself, -1e4)
             wanted = (-target / self._options.softness).masked_fill(itself, -1e4)
             divergence = functional.kl_div(
-                said.log_softmax(1), wanted.log_softmax(1), reduction="sum", log_target=True
+                found.log_softmax(1), wanted.log_softmax(1), reduction="sum", log_target=True
             )
             total, weight = total + divergence, weight + len(chosen)
         return total / max(weight, 1)

@@ -14,11 +14,12 @@ import numpy as np
 from tcellflow.receptors.encoding.sequences import RESIDUES
 from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, MASKED, PADDING, UNKNOWN_GENE
 from tcellflow.training.receptors.corpus import TokenChains
+from tcellflow.training.receptors.options import NoiseOptions
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_NOT_ASKED: Final = -100  # the class that torch's cross-entropy ignores
+NOT_ASKED: Final = -100  # the class that torch's cross-entropy ignores
 # BLOSUM62 (Henikoff and Henikoff 1992), rows and columns in the order of RESIDUES.
 _BLOSUM62_ROWS: Final = """
 4 0 -2 -1 -2 0 -2 -1 -1 -1 -1 -2 -1 -1 -1 1 0 0 -3 -2
@@ -57,35 +58,6 @@ def _substitution_steps() -> npt.NDArray[np.float64]:
 _STEPS: Final = _substitution_steps()
 
 
-@dataclass(frozen=True)
-class NoiseOptions:
-    """How strongly views are noised; each number is a chance.
-
-    Parameters
-    ----------
-    mask
-        A residue is hidden.
-    substitute
-        A residue is exchanged, likelier for a similar one (BLOSUM62).
-    indel
-        A junction loses or gains one residue in its central part.
-    hide_v, hide_j
-        The gene becomes unknown.
-    hide_v_identity
-        Of the V gene only the loops are seen.
-    drop_chain
-        One chain of a pair is left out of a view.
-    """
-
-    mask: float = 0.15
-    substitute: float = 0.2
-    indel: float = 0.15
-    hide_v: float = 0.05
-    hide_j: float = 0.15
-    hide_v_identity: float = 0.1
-    drop_chain: float = 0.25
-
-
 NO_NOISE: Final = NoiseOptions(
     mask=0, substitute=0, indel=0, hide_v=0, hide_j=0, hide_v_identity=0, drop_chain=0
 )
@@ -113,15 +85,6 @@ class NoisedChains:
 def add_noise(chains: TokenChains, options: NoiseOptions, random: np.random.Generator) -> NoisedChains:
     """Make one noised view.
 
-    Parameters
-    ----------
-    chains
-        N chains.
-    options
-        Chances.
-    random
-        Source of chance.
-
     Returns
     -------
     NoisedChains
@@ -136,7 +99,7 @@ def add_noise(chains: TokenChains, options: NoiseOptions, random: np.random.Gene
     residues[is_masked] = MASKED
     old = original[is_exchanged].astype(np.int64) - FIRST_RESIDUE
     residues[is_exchanged] = (random.random((len(old), 1)) > _STEPS[old]).sum(1) + FIRST_RESIDUE
-    targets = np.where(is_masked | is_exchanged, original.astype(np.int64) - FIRST_RESIDUE, _NOT_ASKED)
+    targets = np.where(is_masked | is_exchanged, original.astype(np.int64) - FIRST_RESIDUE, NOT_ASKED)
     hidden = random.random((3, len(chains)))
     view = TokenChains(
         locus=chains.locus,

@@ -15,6 +15,7 @@ import torch
 import transformers
 
 from tcellflow.errors import BundleError, InputError, OptionsError
+from tcellflow.io.bundles.receptors import TASK_RECEPTORS
 from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.tcr_bert import BertTokens, PooledBert
 from tcellflow.provenance import digest_file
@@ -30,14 +31,13 @@ from tcellflow.receptors.encoding.bert_tokens import (
 )
 from tcellflow.receptors.encoding.keys import MIN_JUNCTION_LENGTH
 from tcellflow.receptors.encoding.sequences import ChainSequences, cut_middle
+from tcellflow.training.description import describe_parity, describe_tensor, write_card
 from tcellflow.training.export import GraphSpec, export_onnx
-from tcellflow.training.receptors.tcr_bert_description import (
-    VOCABULARY_FILE,
-    describe_import,
-    write_import_card,
-)
+from tcellflow.training.receptors.description import VOCABULARY_FILE
+from tcellflow.vocabulary import ReceptorBackend
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import nn
@@ -50,6 +50,12 @@ _WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
 _MEND: Final = "give a folder of TCR-BERT weights as published: config.json, vocab.txt, tokenizer_config.json"
 # Junctions whose vectors are compared with torch's; every residue is among them.
 _EXAMPLES: Final = ("CASSIRSSYEQYF", "CAGGGSQGNLIF", "CASSDKMHPVTWQEAFF", "CSVGTGGTNEKLFF")
+_POOLINGS: Final = {"mean": "mean of residues", "cls": "class token"}
+# The published weights with a masked-residue head learnt both loci; those with a classifier were then
+# trained on beta chains alone. Of others it is not known.
+_KNOWS_ALPHA: Final = frozenset({"BertForMaskedLM", "BertForPreTraining"})
+_TOKENS: Final = "0-20 residues, 21 padding, 24 separator, 25 class"
+_BETA_ONLY: Final = "the weights are taken to know beta chains alone; alpha chains need --force-tra"
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,6 @@ class ImportOptions:
 
 def import_tcr_bert(options: ImportOptions) -> Bundle:
     """Turn a Hugging Face folder of TCR-BERT weights into a bundle.
-
-    Parameters
-    ----------
-    options
-        What to import, and how.
 
     Returns
     -------
@@ -265,3 +266,72 @@ def _make_examples(max_tokens: int) -> list[dict[str, np.ndarray]]:
         chains = ChainSequences(nothing, np.array(cut, dtype=object), nothing, nothing)
         examples.append(dict(tokenise_for_bert(chains)))
     return examples
+
+
+def describe_import(
+    *,
+    name: str,
+    pool: Pool,
+    config: Mapping[str, Any],
+    max_length: int,
+    weights_sha256: str,
+    difference: float,
+) -> dict[str, Any]:
+    """Describe imported weights.
+
+    Parameters
+    ----------
+    name
+        Of the bundle.
+    pool
+        How residues become one vector.
+    config
+        Configuration of the folder.
+    max_length
+        Residues that are read whole.
+    weights_sha256
+        Digest of the weights file.
+    difference
+        Largest difference between graph and network.
+
+    Returns
+    -------
+    dict
+        Content of ``bundle.json`` but for format and files.
+    """
+    names = config.get("architectures")
+    architecture = str(names[0]) if isinstance(names, list) and names else "not stated"
+    knows_alpha = architecture in _KNOWS_ALPHA
+    pooling = _POOLINGS[pool]
+    return {
+        "name": name,
+        "version": "1",
+        "task": TASK_RECEPTORS,
+        "summary": f"Imported TCR-BERT weights ({architecture}), {pooling}",
+        "inputs": [describe_tensor(BERT_INPUTS[0], ["B", "L"], _TOKENS, "int64")],
+        "outputs": [describe_tensor("vector", ["B", "D"], pooling)],
+        "backend": ReceptorBackend.TCR_BERT.value,
+        "vocabulary": VOCABULARY_FILE,
+        "dimension": int(config["hidden_size"]),
+        "pooling": pooling,
+        "max_length": max_length,
+        "loci": ["TRA", "TRB"] if knows_alpha else ["TRB"],
+        "parity": describe_parity(difference),
+        "imported": {"weights_sha256": weights_sha256, "architecture": architecture},
+        "training": [],
+        "metrics": [],
+        "limits": ["V and J genes are not read", *([] if knows_alpha else [_BETA_ONLY])],
+        "intended_use": "Features of T-cell receptors, for comparison; no clinical use",
+        "licence": "that of the imported weights (TCR-BERT was published under Apache-2.0)",
+    }
+
+
+def write_import_card(document: Mapping[str, Any]) -> str:
+    """Write the card."""
+    about = (
+        "Made by `tcellflow bundle import tcr-bert` from a folder of the user's. Junctions of up to "
+        f"{document['max_length']} residues are read whole, of {' and '.join(document['loci'])}; vectors "
+        f"have {document['dimension']} numbers and keep their lengths. The ONNX graph differs from the "
+        f"network by at most {document['parity']['largest_difference']:g}."
+    )
+    return write_card(document, about=about)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import tomllib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,22 +16,21 @@ from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.receptors import ReceptorInference
 from tcellflow.receptors.encoding.sequences import ChainSequences
 from tcellflow.receptors.encoding.tokens import build_vocabulary
-from tcellflow.training.card import read_text
 from tcellflow.training.checkpoints import refuse_earlier_run
+from tcellflow.training.description import read_text
 from tcellflow.training.export import GraphSpec, export_onnx
-from tcellflow.training.loop import LoopOptions, train
-from tcellflow.training.receptors.card import write_receptor_card
-from tcellflow.training.receptors.corpus import CorpusOptions, read_corpus
-from tcellflow.training.receptors.description import VOCABULARY_FILE, describe_bundle
-from tcellflow.training.receptors.task import ReceptorTask, ReceptorTaskOptions
+from tcellflow.training.loop import OnStep, train
+from tcellflow.training.receptors.corpus import read_corpus
+from tcellflow.training.receptors.description import VOCABULARY_FILE, describe_bundle, write_receptor_card
+from tcellflow.training.receptors.task import ReceptorTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tcellflow.io.bundles.folders import Bundle
     from tcellflow.models.receptors import ReceptorEncoder
     from tcellflow.receptors.encoding.tokens import ReceptorVocabulary
+    from tcellflow.training.receptors.options import TrainReceptorsOptions
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,55 +55,8 @@ _EXAMPLES: Final = (
 )
 
 
-@dataclass(frozen=True)
-class TrainReceptorsOptions:
-    """What to train on, how, and where the result goes.
-
-    Parameters
-    ----------
-    corpus
-        Tables, and what is left out of them.
-    output
-        Folder of checkpoint, metrics and bundle.
-    task
-        Network and losses.
-    loop
-        Steps, device and checkpoints.
-    licences
-        TOML file that maps sources to the licences of their data.
-    evaluation
-        Markdown file with results to put on the bundle's card.
-    name, version
-        Of the bundle.
-    resume
-        Whether to go on from the folder's checkpoint.
-    force
-        Whether an earlier run in the folder may be replaced.
-    """
-
-    corpus: CorpusOptions
-    output: Path
-    task: ReceptorTaskOptions = field(default_factory=ReceptorTaskOptions)
-    loop: LoopOptions = field(default_factory=lambda: LoopOptions(steps=4_200, learning_rate=2.5e-3))
-    licences: Path | None = None
-    evaluation: Path | None = None
-    name: str = "receptors"
-    version: str = "1"
-    resume: bool = False
-    force: bool = False
-
-
-def train_receptors(
-    options: TrainReceptorsOptions, *, on_step: Callable[[int, int], None] | None = None
-) -> Bundle:
+def train_receptors(options: TrainReceptorsOptions, *, on_step: OnStep | None = None) -> Bundle:
     """Train a receptor encoder and write its bundle.
-
-    Parameters
-    ----------
-    options
-        Data, network and place.
-    on_step
-        Called with (steps done, steps in all).
 
     Returns
     -------
@@ -128,12 +79,12 @@ def train_receptors(
     licences = _read_licences(options.licences)
     evaluation = read_text(options.evaluation)
     vocabulary = build_vocabulary()
-    learn, kept_back, tally = read_corpus(options.corpus, vocabulary)
+    learn, validate, tally = read_corpus(options.corpus, vocabulary)
     _LOG.info(
         "learning from %d pairs, %d alpha and %d beta chains",
         len(learn.pair_betas), len(learn.alphas), len(learn.betas),
     )  # fmt: skip
-    task = ReceptorTask(learn, kept_back, vocabulary, options.task)
+    task = ReceptorTask(learn, validate, vocabulary, options.task)
     history = train(task, options.output, options.loop, resume=options.resume, on_step=on_step)
     content, difference = export_encoder(task.network, vocabulary)
     document = describe_bundle(options, tally, licences, history, difference)

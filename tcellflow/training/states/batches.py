@@ -5,7 +5,6 @@ Invariant: a batch depends on the seed and the step's number alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -15,7 +14,6 @@ from tcellflow.states.axes import possible_joint
 from tcellflow.training.cohorts.truth import UNKNOWN_CYCLE
 from tcellflow.training.states.noise import (
     NoisedCells,
-    StateNoise,
     draw_ambient,
     measure_ambient,
     noise_cells,
@@ -27,37 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.training.states.cells import StateCells
+    from tcellflow.training.states.options import BatchOptions, StateNoise
 
 _UNLABELLED_WEIGHT: Final = 0.3  # of a cohort's cells whose labels say nothing
-_SYNTHETIC: Final = 0.5  # share of the strange cells that are made up, half shuffled, half ambient
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """What is in a batch.
-
-    Parameters
-    ----------
-    t_cells
-        T cells.
-    strange
-        Cells that are no T cells: of other kinds, shuffled, ambient.
-    cohort_power
-        A cohort of n cells is drawn n to this power times as often as one of a single cell.
-    label_power
-        The same for the labels within a cohort.
-    silver_weight
-        Weight of a teacher's label in the loss.
-    receptors_alone
-        Labelled cells of cohorts without expression that come beside the T cells, as a share of these.
-    """
-
-    t_cells: int = 128
-    strange: int = 48
-    cohort_power: float = 0.5
-    label_power: float = 0.25
-    silver_weight: float = 0.3
-    receptors_alone: float = 0.1
+_SYNTHETIC: Final = (
+    0.5  # share of the cells out of distribution that are made up, half shuffled, half ambient
+)
 
 
 class StateBatch(NamedTuple):
@@ -75,7 +48,7 @@ class StateBatch(NamedTuple):
         (T, 1) 1 cycling, 0 resting, -1 not known.
     weight
         (T, 1) of the labels.
-    is_strange
+    is_ood
         (B, 1) 1 for cells that are no T cells.
     taught
         (T, K) the teacher's latent vectors, NaN rows where it says nothing; None without a teacher.
@@ -87,22 +60,11 @@ class StateBatch(NamedTuple):
     joint: torch.Tensor
     cycle: torch.Tensor
     weight: torch.Tensor
-    is_strange: torch.Tensor
+    is_ood: torch.Tensor
     taught: torch.Tensor | None
 
     def to(self, device: torch.device) -> StateBatch:
-        """Move the batch.
-
-        Parameters
-        ----------
-        device
-            Where to.
-
-        Returns
-        -------
-        StateBatch
-            The same numbers there.
-        """
+        """Move the batch."""
         parts: list[Any] = [None if part is None else part.to(device) for part in self]
         return StateBatch(*parts)
 
@@ -135,31 +97,20 @@ class StateBatches:
         self._alone, self._alone_chances = _group(cells, _find_receptors_alone(cells), options)
 
     def draw(self, step: int) -> StateBatch:
-        """Draw the batch of a step.
-
-        Parameters
-        ----------
-        step
-            Its number.
-
-        Returns
-        -------
-        StateBatch
-            Noised cells.
-        """
+        """Draw the batch of a step."""
         rng = np.random.default_rng((self._seed, step))
         measured = _draw(self._groups, self._chances, self.options.t_cells, rng)
         noised = noise_cells(self.cells, measured, self._ambient, self.noise, rng)
-        strange = self._draw_strange(measured, rng) if self.options.strange else []
+        ood = self._draw_ood(measured, rng) if self.options.strange else []
         alone = self._draw_alone(rng)
         unseen = NoisedCells(*np.zeros((2, len(alone), noised.present.shape[1]), np.float32))
-        shown = (noised, unseen, *strange)
+        shown = (noised, unseen, *ood)
         rows = np.concatenate([measured, alone])
         expression, present = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*shown, strict=True))
         truth = self.cells.truth
         is_silver = truth.evidence[rows] == Evidence.TEACHER
-        is_strange = torch.zeros(len(expression), 1)
-        is_strange[len(rows) :] = 1
+        is_ood = torch.zeros(len(expression), 1)
+        is_ood[len(rows) :] = 1
         return StateBatch(
             expression,
             present,
@@ -169,17 +120,12 @@ class StateBatches:
             torch.from_numpy(np.where(is_silver, self.options.silver_weight, 1.0).astype(np.float32))[
                 :, None
             ],
-            is_strange,
+            is_ood,
             None if self.cells.taught is None else torch.from_numpy(self.cells.taught[rows]),
         )
 
     def draw_again(self, step: int) -> NoisedCells:
         """Give the T cells with expression of a step's batch under other noise.
-
-        Parameters
-        ----------
-        step
-            Its number.
 
         Returns
         -------
@@ -192,7 +138,7 @@ class StateBatches:
         rng = np.random.default_rng((self._seed, step, 1))
         return noise_cells(self.cells, rows, self._ambient, self.noise, rng)
 
-    def _draw_strange(self, t_rows: NDArray[np.intp], rng: np.random.Generator) -> list[NoisedCells]:
+    def _draw_ood(self, t_rows: NDArray[np.intp], rng: np.random.Generator) -> list[NoisedCells]:
         n = self.options.strange
         made = n if not self._foreign else int(n * _SYNTHETIC)
         shuffled = rng.choice(t_rows, made // 2)

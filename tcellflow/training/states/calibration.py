@@ -16,7 +16,7 @@ from scipy.special import log_softmax, logsumexp
 
 from tcellflow.models.exported_states import Calibration
 from tcellflow.states.axes import STATES, resting_states
-from tcellflow.training.states.task import collapse
+from tcellflow.training.states.predictions import collapse
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _PULLS: Final = (0.03, 0.01, 0.003, 0.001)
 
 
 @dataclass(frozen=True)
-class KeptBack:
+class JudgedCells:
     """T cells, judged by members that had not learnt from them.
 
     Parameters
@@ -85,12 +85,12 @@ class _Resting:
         return _Resting(self.joint[rows], self.state[rows], self.weight[rows])
 
 
-def fit_calibration(kept_back: KeptBack) -> Calibration:
+def fit_calibration(judged: JudgedCells) -> Calibration:
     """Fit temperature and one shift per state, by likelihood.
 
     Parameters
     ----------
-    kept_back
+    judged
         Cells with a true state.
 
     Returns
@@ -99,14 +99,14 @@ def fit_calibration(kept_back: KeptBack) -> Calibration:
         States of fewer than 50 cells keep their own logits. How strongly the shifts are pulled to 0 is
         chosen by the likelihood of cohorts of 50 cells or more, each left out in turn.
     """
-    truth = np.array([STATES.index(State(state)) for state in kept_back.state], dtype=np.int64)
+    truth = np.array([STATES.index(State(state)) for state in judged.state], dtype=np.int64)
     is_resting = truth != _PROLIFERATING
     cells = _Resting(
-        kept_back.joint[is_resting].astype(np.float64), truth[is_resting], kept_back.weights()[is_resting]
+        judged.joint[is_resting].astype(np.float64), truth[is_resting], judged.weights()[is_resting]
     )
-    values = _fit(cells, _choose_pull(cells, kept_back.cohort[is_resting]))
+    values = _fit(cells, _choose_pull(cells, judged.cohort[is_resting]))
     shift = resting_states() @ values[1:]
-    cycle = _fit_cycle(kept_back)
+    cycle = _fit_cycle(judged)
     return Calibration(
         round(float(np.exp(values[0])), 4), torch.from_numpy(np.round(shift, 4)).float(), *cycle
     )
@@ -169,12 +169,12 @@ def _measure_loss(cells: _Resting, values: Floats, pull: float) -> tuple[float, 
     return found, np.concatenate([[by_temperature], by_shift])
 
 
-def _fit_cycle(kept_back: KeptBack) -> tuple[float, float]:
-    known = kept_back.is_cycling >= 0
-    truth = kept_back.is_cycling[known]
+def _fit_cycle(judged: JudgedCells) -> tuple[float, float]:
+    known = judged.is_cycling >= 0
+    truth = judged.is_cycling[known]
     if truth.sum() < 2 or (truth == 0).sum() < 2:
         return 1.0, 0.0
-    logits = kept_back.cycle[known].astype(np.float64)
+    logits = judged.cycle[known].astype(np.float64)
 
     def loss(values: Floats) -> float:
         scaled = logits / np.exp(values[0]) + values[1]
@@ -184,21 +184,14 @@ def _fit_cycle(kept_back: KeptBack) -> tuple[float, float]:
     return round(float(np.exp(found.x[0])), 4), round(float(found.x[1]), 4)
 
 
-def calibrate(kept_back: KeptBack, calibration: Calibration) -> Floats:
+def calibrate(judged: JudgedCells, calibration: Calibration) -> Floats:
     """Give the calibrated probabilities of cells.
-
-    Parameters
-    ----------
-    kept_back
-        The cells.
-    calibration
-        Fitted.
 
     Returns
     -------
     ndarray
         (B, 7).
     """
-    joint = kept_back.joint.astype(np.float64) / calibration.temperature + calibration.shift.cpu().numpy()
-    cycle = kept_back.cycle.astype(np.float64) / calibration.cycle_temperature + calibration.cycle_shift
+    joint = judged.joint.astype(np.float64) / calibration.temperature + calibration.shift.cpu().numpy()
+    cycle = judged.cycle.astype(np.float64) / calibration.cycle_temperature + calibration.cycle_shift
     return collapse(joint, cycle)

@@ -1,13 +1,14 @@
-"""The cells of all cohorts over one gene panel, and how that panel is chosen.
+"""The cells of all cohorts over one gene panel, how that panel is chosen, and what a teacher tells of them.
 
 Invariant: V, D and J genes of receptors and immunoglobulin genes, which mark clones and ambient RNA, are
-in no panel; the panel and its scales are chosen by the cells that are learnt from alone.
+in no panel; the panel and its scales are chosen by the cells that are learnt from alone. Cells of which the
+teacher sees too few genes are not taught.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,15 +25,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tcellflow.inference.states.predictor import StatePredictor
     from tcellflow.training.cohorts.cells import Cohort
     from tcellflow.training.cohorts.chains import CellChains
 
-# TRAC, TRBC, TRDC and TRGC tell lineages and not clones, so they may stay; TRA has no D segments.
+# Segments of T-cell receptors mark clones and donors, immunoglobulins ambient RNA of B cells. TRAC, TRBC,
+# TRDC and TRGC tell lineages and not clones, so they may stay; TRA has no D segments (TRADD is another gene).
 CLONE_GENE: Final = re.compile(r"TR(A[VJ]|B[VDJ]|G[VJ]|D[VDJ]).*|IG[HKL].*")
 _LEAST_SEEN: Final = 0.01  # share of a cohort's cells
 _LEAST_CELLS: Final = 10  # of a state, for it to be told from others
 _LEAST_SCALE: Final = 0.1
 _SHRINK: Final = 1.0  # cohorts without any difference that every gene is given beside its own
+_LEAST_COVERAGE: Final = 0.25  # as predict asks for
+_TAUGHT_AT_ONCE: Final = 2048
 
 
 @dataclass(frozen=True)
@@ -78,18 +83,7 @@ class StateCells:
         return np.asarray(self.present.any(axis=1))[self.cohort]
 
     def take(self, rows: NDArray[np.intp]) -> StateCells:
-        """Select cells.
-
-        Parameters
-        ----------
-        rows
-            Row numbers.
-
-        Returns
-        -------
-        StateCells
-            They, with all cohorts.
-        """
+        """Select cells."""
         return StateCells(
             self.counts[rows],
             self.library[rows],
@@ -104,11 +98,6 @@ class StateCells:
     def normalise(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Give log1p(counts per 10,000) of some cells.
 
-        Parameters
-        ----------
-        rows
-            Row numbers.
-
         Returns
         -------
         ndarray
@@ -119,20 +108,7 @@ class StateCells:
 
 
 def pool_cohorts(cohorts: Sequence[Cohort], panel: NDArray[np.object_]) -> StateCells:
-    """Put the cells of cohorts under each other.
-
-    Parameters
-    ----------
-    cohorts
-        At least one.
-    panel
-        Gene symbols.
-
-    Returns
-    -------
-    StateCells
-        All their cells.
-    """
+    """Put the cells of one cohort or more under each other."""
     counts, present = [], []
     for cohort in cohorts:
         alignment = align_panel(cohort.symbols, panel)
@@ -241,3 +217,45 @@ def _measure_shares(cohort: Cohort) -> dict[str, float]:
         between += np.square(of_state - mean) / len(names)  # every state counts the same
     shares = between / np.maximum(variance, _LEAST_SCALE**2)
     return dict(zip(map(str, cohort.symbols[seen]), shares.tolist(), strict=True))
+
+
+def teach_cells(cells: StateCells, panel: NDArray[np.object_], teacher: StatePredictor) -> StateCells:
+    """Ask a bundle about T cells.
+
+    Parameters
+    ----------
+    cells
+        Cells over the panel.
+    panel
+        Gene symbols; it begins with the genes of the teacher.
+    teacher
+        The bundle.
+
+    Returns
+    -------
+    StateCells
+        With the teacher's latent vectors, standardised over the cells that were taught.
+    """
+    weights = teacher.bundle.panel.weights
+    place = {str(gene): number for number, gene in enumerate(panel)}
+    columns = np.array([place.get(str(gene), -1) for gene in teacher.genes])
+    seen = columns >= 0
+    taught: NDArray[np.float32] | None = None
+    for number, present in enumerate(cells.present):
+        measured = np.zeros(len(columns), dtype=bool)
+        measured[seen] = present[columns[seen]]
+        if weights[measured].sum() < _LEAST_COVERAGE * weights.sum():
+            continue
+        rows = np.flatnonzero((cells.cohort == number) & cells.truth.is_t)
+        for start in range(0, len(rows), _TAUGHT_AT_ONCE):
+            part = rows[start : start + _TAUGHT_AT_ONCE]
+            expression = np.zeros((len(part), len(columns)), np.float32)
+            expression[:, seen] = cells.normalise(part)[:, columns[seen]]
+            latent = teacher.predict(np.minimum(expression, np.log1p(COUNTS_PER_CELL)), measured).latent
+            if taught is None:
+                taught = np.full((len(cells), latent.shape[1]), np.nan, np.float32)
+            taught[part] = latent
+    if taught is None:
+        return cells
+    mean, scale = np.nanmean(taught, axis=0), np.nanstd(taught, axis=0)
+    return replace(cells, taught=((taught - mean) / np.maximum(scale, 1e-6)).astype(np.float32))

@@ -1,4 +1,4 @@
-"""What ``bundle.json`` says of a trained states bundle.
+"""What a trained states bundle tells of itself: ``bundle.json``, gene panel and card.
 
 Invariant: cells, cohorts and settings are those of the run, not of its defaults.
 """
@@ -13,37 +13,27 @@ import numpy as np
 
 from tcellflow.io.bundles.states import TASK_STATES, digest_symbols
 from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES
-from tcellflow.training.export import OPSET, PARITY_TOLERANCE
+from tcellflow.training.description import describe_parity, describe_tensor, write_card
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from tcellflow.inference.receptors.encoder import EncoderChoice
     from tcellflow.training.cohorts.cells import Cohort
     from tcellflow.training.cohorts.truth import CellTruth
-    from tcellflow.training.states.train import TrainStatesOptions
+    from tcellflow.training.states.options import TrainStatesOptions
 
 PANEL_FILE: Final = "panel.tsv"
+EXCLUDED_GENES: Final = "V, D and J genes of T-cell receptors; all immunoglobulin genes"
 _LEAST_CELLS: Final = 20  # that speak for a state before their kind of truth stands behind it
 _STRENGTH: Final = (Evidence.GATED, Evidence.AUTHOR, Evidence.MARKER, Evidence.TEACHER)
 
 
 def describe_training(cohorts: Sequence[Cohort]) -> list[dict[str, Any]]:
-    """Describe what was learnt from.
-
-    Parameters
-    ----------
-    cohorts
-        Cohorts of the training.
-
-    Returns
-    -------
-    list of dict
-        One entry per cohort.
-    """
+    """Describe what was learnt from."""
     return [
         {
             "name": cohort.entry.name,
@@ -175,7 +165,7 @@ def describe_bundle(
             "n_genes": len(panel),
             "sha256": digest_symbols(list(panel)),
             "weight": "share of the gene's variance that lies between states, mean over cohorts",
-            "excluded": "V, D and J genes of T-cell receptors; all immunoglobulin genes",
+            "excluded": EXCLUDED_GENES,
         },
         "labels": {
             "state": list(map(str, STATES)),
@@ -184,11 +174,7 @@ def describe_bundle(
             "function_reported": find_reported(truth),
         },
         "evidence": find_evidence(truth),
-        "parity": {
-            "tolerance": PARITY_TOLERANCE,
-            "largest_difference": float(f"{difference:.1e}"),
-            "opset": OPSET,
-        },
+        "parity": describe_parity(difference),
         "recipe": {
             "architecture": options.architecture,
             "split": options.split,
@@ -236,26 +222,69 @@ def write_panel(panel: NDArray[np.object_], weights: NDArray[np.float64]) -> byt
     return ("\n".join(["symbol\tweight", *rows]) + "\n").encode()
 
 
-def _tensor(name: str, axes: list[str], meaning: str) -> dict[str, Any]:
-    return {"name": name, "dtype": "float32", "axes": axes, "meaning": meaning}
-
-
 _INPUTS: Final = [
-    _tensor("expression", ["B", "G"], "log1p(counts per 10,000)"),
-    _tensor("present", ["1 or B", "G"], "1 where the gene was measured, else 0"),
+    describe_tensor("expression", ["B", "G"], "log1p(counts per 10,000)"),
+    describe_tensor("present", ["1 or B", "G"], "1 where the gene was measured, else 0"),
 ]
 _RECEPTOR_INPUTS: Final = [
-    _tensor("tra", ["B", "R"], "vector of the alpha chain, 0 where there is none"),
-    _tensor("trb", ["B", "R"], "vector of the beta chain, 0 where there is none"),
-    _tensor("has_tra", ["B", "1"], "1 where there is an alpha vector, else 0"),
-    _tensor("has_trb", ["B", "1"], "1 where there is a beta vector, else 0"),
+    describe_tensor("tra", ["B", "R"], "vector of the alpha chain, 0 where there is none"),
+    describe_tensor("trb", ["B", "R"], "vector of the beta chain, 0 where there is none"),
+    describe_tensor("has_tra", ["B", "1"], "1 where there is an alpha vector, else 0"),
+    describe_tensor("has_trb", ["B", "1"], "1 where there is a beta vector, else 0"),
 ]
 _OUTPUTS: Final = [
-    _tensor("state_probabilities", ["B", "K"], "labels/state"),
-    _tensor("joint", ["B", "lineages", "functions"], "joint probability of lineage and function"),
-    _tensor("p_lineage", ["B", "lineages"], "labels/lineage"),
-    _tensor("p_function", ["B", "functions"], "labels/function"),
-    _tensor("p_cycling", ["B", "1"], "probability of cycling"),
-    _tensor("latent", ["B", "D"], "last hidden layer"),
-    _tensor("ood_score", ["B", "1"], "log-odds of not being a T cell of the kind that was learnt"),
+    describe_tensor("state_probabilities", ["B", "K"], "labels/state"),
+    describe_tensor("joint", ["B", "lineages", "functions"], "joint probability of lineage and function"),
+    describe_tensor("p_lineage", ["B", "lineages"], "labels/lineage"),
+    describe_tensor("p_function", ["B", "functions"], "labels/function"),
+    describe_tensor("p_cycling", ["B", "1"], "probability of cycling"),
+    describe_tensor("latent", ["B", "D"], "last hidden layer"),
+    describe_tensor("ood_score", ["B", "1"], "log-odds of not being a T cell of the kind that was learnt"),
 ]
+
+
+def write_state_card(document: Mapping[str, Any], evaluation: str) -> str:
+    """Write the card."""
+    return write_card(document, _tell_states(document), evaluation=evaluation)
+
+
+def _tell_states(document: Mapping[str, Any]) -> Iterator[str]:
+    recipe = document["recipe"]
+    yield "\n## Truth behind each state\n\n| state | kind of truth |\n|---|---|"
+    yield from (f"| {state} | {kind} |" for state, kind in sorted(document["evidence"].items()))
+    yield "\nFunctions told apart: " + ", ".join(document["labels"]["function_reported"]) + "."
+    yield "\n## Data\n\n| cohort | T cells | donors | labels | licence |\n|---|---|---|---|---|"
+    for cohort in document["training"]:
+        labels = "; ".join(f"{label} {n:,}" for label, n in cohort["labelled"].items()) or "none"
+        yield (
+            f"| {cohort['name']} | {cohort['t_cells']:,} of {cohort['cells']:,} | {cohort['donors']} "
+            f"| {labels} | {cohort['licence']} |"
+        )
+    held_out = ", ".join(recipe["held_out"]) or "none"
+    is_seed = recipe["architecture"] == "seed"
+    judging = "one share of the units, by which they were chosen" if is_seed else "its own share of the units"
+    yield (
+        f"\n{recipe['members']} members, split by {recipe['split']}: each learnt from all but {judging}. "
+        f"Cells of that share judge. Held out from all members: {held_out}.\n"
+    )
+    yield "## Figures\n\nCells that the judging member had not learnt from, or that were held out from all.\n"
+    yield "| cohort | judged by | cells | macro-F1 | calibration error |\n|---|---|---|---|---|"
+    for row in document["metrics"]:
+        f1, error = row["macro_f1"], row["ece"]
+        yield f"| {row['cohort']} | {row['judge']} | {row['cells']:,} | {f1:.3f} | {error:.3f} |"
+    yield f"\n**Calibration.** {document['calibration']['method']}."
+    yield from _tell_receptors(document)
+
+
+def _tell_receptors(document: Mapping[str, Any]) -> Iterator[str]:
+    receptors = document.get("receptors")
+    if receptors is None:
+        return
+    yield (
+        "\n**Receptors.** Optional: a missing chain is a mask. Vectors of the encoder "
+        f"{receptors['encoder_name']}, {receptors['dimension']} wide. Figures and calibration are of cells "
+        "whose chains, where known, were shown.\n\n| cohort | cells with alpha | with beta |\n|---|---|---|"
+    )
+    for cohort in document["training"]:
+        if "with_tra" in cohort:
+            yield f"| {cohort['name']} | {cohort['with_tra']:,} | {cohort['with_trb']:,} |"

@@ -14,7 +14,8 @@ import torch
 from torch.nn import functional
 
 from tcellflow.training.states.batches import StateBatch, StateBatches
-from tcellflow.training.states.task import build_network, show_tensors
+from tcellflow.training.states.predictions import show_tensors
+from tcellflow.training.states.task import build_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tcellflow.models.axes import AxesNetwork
     from tcellflow.models.exported_states import Calibration
     from tcellflow.training.states.cells import StateCells
-    from tcellflow.training.states.task import StateTaskOptions
+    from tcellflow.training.states.options import StateTaskOptions
 
 _CHECKED_CELLS = 512
 _MIXED = 0.5  # share of the inputs
@@ -34,7 +35,7 @@ _MIXED = 0.5  # share of the inputs
 class _Answer:
     joint: Tensor  # (B, 54)
     cycling: Tensor  # (B, 1)
-    strange: Tensor  # (B, 1)
+    ood: Tensor  # (B, 1)
 
 
 class DistilTask:
@@ -111,7 +112,7 @@ class DistilTask:
         parts = {
             "joint": functional.kl_div(own, answer.joint, reduction="batchmean"),
             "cycle": functional.binary_cross_entropy_with_logits(logits.cycle[0].float(), answer.cycling),
-            "strange": functional.binary_cross_entropy_with_logits(logits.strange[0].float(), answer.strange),
+            "strange": functional.binary_cross_entropy_with_logits(logits.ood[0].float(), answer.ood),
         }
         loss = (
             parts["joint"]
@@ -126,7 +127,7 @@ class DistilTask:
         with torch.no_grad(), torch.autocast(expression.device.type, enabled=False):
             logits = self._ensemble(expression, present, receptors)
             joint, cycling = self._calibration(logits)
-        return _Answer(joint.mean(0), cycling.mean(0), torch.sigmoid(logits.strange.mean(0)))
+        return _Answer(joint.mean(0), cycling.mean(0), torch.sigmoid(logits.ood.mean(0)))
 
 
 def mix_cells(batch: StateBatch, share: float, rng: np.random.Generator) -> StateBatch:

@@ -1,6 +1,6 @@
 """Training the members of a states bundle, and the one network distilled from them.
 
-Invariant: what is said of a cell here is said by a member that had not learnt from it.
+Invariant: every answer here is that of a member for a cell it had not learnt from.
 """
 
 from __future__ import annotations
@@ -14,120 +14,89 @@ import torch
 
 from tcellflow.models.axes import AxesNetwork, stack_members
 from tcellflow.models.exported_states import Calibration
-from tcellflow.training.loop import train
-from tcellflow.training.states.calibration import KeptBack, fit_calibration
+from tcellflow.training.loop import OnStep, train
+from tcellflow.training.states.calibration import JudgedCells, fit_calibration
 from tcellflow.training.states.cells import measure_scales
 from tcellflow.training.states.distil import DistilTask
 from tcellflow.training.states.figures import Learnt
+from tcellflow.training.states.predictions import predict_cells
 from tcellflow.training.states.seed import train_seed
 from tcellflow.training.states.splits import split_folds
-from tcellflow.training.states.task import StateTask, predict_cells
+from tcellflow.training.states.task import StateTask
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from tcellflow.models.exported_states import StateNetwork
     from tcellflow.training.states.cells import StateCells
-    from tcellflow.training.states.train import TrainStatesOptions
+    from tcellflow.training.states.options import TrainStatesOptions
 
-    Progress = Callable[[int, int], None]
     Floats = NDArray[np.float32]
 
 _LOG = logging.getLogger(__name__)
-_FOLDS_OF_ONE: Final = 5  # a single member keeps a fifth back
+_FOLDS_OF_ONE: Final = 5  # the validation fold of a single member is a fifth
 
 
 def train_members(
-    cells: StateCells, names: Sequence[str], options: TrainStatesOptions, on_step: Progress | None
+    cells: StateCells, names: Sequence[str], options: TrainStatesOptions, on_step: OnStep | None
 ) -> Learnt:
-    """Train members of the axes network; each keeps another fold back.
-
-    Parameters
-    ----------
-    cells
-        All cells.
-    names
-        Of their cohorts.
-    options
-        The run.
-    on_step
-        Called with (steps done, steps in all).
+    """Train members of the axes network; each has another validation fold.
 
     Returns
     -------
     Learnt
-        The members and what they said of the cells they kept back.
+        The members, and their answers for the cells of their validation folds.
     """
     n_folds = options.n_members if options.n_members > 1 else _FOLDS_OF_ONE
     folds = split_folds(cells, options.split, n_folds, options.task.seed)
     scales = measure_scales(cells)  # one for all, so that they can be one graph; no label is in it
-    networks, said = [], []
+    networks, answers = [], []
     for member in range(options.n_members):
-        kept = np.flatnonzero((folds == member) & cells.has_expression)
+        rows = np.flatnonzero((folds == member) & cells.has_expression)
         task = StateTask(
             cells.take(np.flatnonzero(folds != member)),
-            cells.take(kept),
+            cells.take(rows),
             replace(options.task, seed=options.task.seed + member),
             scales,
         )
         loop = replace(options.loop, seed=options.loop.seed + member)
         _LOG.info(
             "member %d is judged by %s", member + 1,
-            ", ".join(names[number] for number in np.unique(cells.cohort[kept])),
+            ", ".join(names[number] for number in np.unique(cells.cohort[rows])),
         )  # fmt: skip
         folder = options.output / f"member-{member + 1}"
         train(task, folder, loop, resume=options.resume, on_step=on_step)
         networks.append(task.network.cpu())
-        said.append((kept, *predict_cells(task.network, cells, kept)))
-    kept, *logits = (np.concatenate(parts) for parts in zip(*said, strict=True))
-    return _gather(stack_members(networks), cells, kept, logits)
+        answers.append((rows, *predict_cells(task.network, cells, rows)))
+    rows, *logits = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    return _gather(stack_members(networks), cells, rows, logits)
 
 
 def train_seed_members(
-    cells: StateCells, options: TrainStatesOptions, on_step: Progress | None
+    cells: StateCells, options: TrainStatesOptions, on_step: OnStep | None
 ) -> tuple[Learnt, list[dict[str, Any]]]:
-    """Train the members of the seed network; all keep the same fold back, by which they are chosen.
-
-    Parameters
-    ----------
-    cells
-        All cells.
-    options
-        The run.
-    on_step
-        Called with (steps done, steps in all).
+    """Train the members of the seed network; all have the same validation fold, by which they are chosen.
 
     Returns
     -------
     tuple
-        The ensemble and what it said of the cells kept back; settings and score of every member.
+        The ensemble, and its answers for the validation fold; settings and score of every member.
     """
     folds = split_folds(cells, options.split, _FOLDS_OF_ONE, options.task.seed)
     ensemble, scores = train_seed(
         cells, folds, options.output, options.loop, options.n_members, resume=options.resume, on_step=on_step
     )
-    kept = np.flatnonzero((folds == 0) & cells.has_expression)
-    return _gather(ensemble, cells, kept, predict_cells(ensemble, cells, kept)), scores
+    rows = np.flatnonzero((folds == 0) & cells.has_expression)
+    return _gather(ensemble, cells, rows, predict_cells(ensemble, cells, rows)), scores
 
 
 def distil(
-    cells: StateCells, learnt: Learnt, options: TrainStatesOptions, on_step: Progress | None
+    cells: StateCells, learnt: Learnt, options: TrainStatesOptions, on_step: OnStep | None
 ) -> tuple[StateNetwork, Calibration]:
     """Give one network; its answers are calibrated because those it learnt from were.
-
-    Parameters
-    ----------
-    cells
-        All cells.
-    learnt
-        The members.
-    options
-        The run.
-    on_step
-        Called with (steps done, steps in all).
 
     Returns
     -------
@@ -143,24 +112,24 @@ def distil(
 
 
 def _gather(
-    ensemble: StateNetwork, cells: StateCells, kept: NDArray[np.intp], logits: Sequence[Floats]
+    ensemble: StateNetwork, cells: StateCells, rows: NDArray[np.intp], logits: Sequence[Floats]
 ) -> Learnt:
-    """Calibrate by the cells kept back whose state somebody but a teacher told."""
-    joint, cycle, strange = logits
+    """Calibrate by those cells of the validation folds whose state somebody but a teacher told."""
+    joint, cycle, ood = logits
     truth = cells.truth
-    has_state = truth.is_t[kept] & (truth.state[kept] != "") & (truth.evidence[kept] != Evidence.TEACHER)
-    kept_back = KeptBack(
+    has_state = truth.is_t[rows] & (truth.state[rows] != "") & (truth.evidence[rows] != Evidence.TEACHER)
+    judged = JudgedCells(
         joint[has_state],
         cycle[has_state],
-        truth.state[kept][has_state],
-        truth.cycle[kept][has_state],
-        cells.cohort[kept][has_state],
+        truth.state[rows][has_state],
+        truth.cycle[rows][has_state],
+        cells.cohort[rows][has_state],
     )
-    is_t = truth.is_t[kept]
+    is_t = truth.is_t[rows]
     return Learnt(
         ensemble,
-        fit_calibration(kept_back),
-        kept_back,
-        strange[is_t].astype(np.float64),
-        strange[~is_t].astype(np.float64),
+        fit_calibration(judged),
+        judged,
+        ood[is_t].astype(np.float64),
+        ood[~is_t].astype(np.float64),
     )

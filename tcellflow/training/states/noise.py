@@ -5,7 +5,6 @@ Invariant: noise is drawn from the generator given and changes inputs only, neve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -16,54 +15,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.training.states.cells import StateCells
+    from tcellflow.training.states.options import StateNoise
 
     Floats = NDArray[np.float32]
 
 _LEAST_LIBRARY: Final = 20.0
 _LEAST_GENES: Final = 0.1  # share of the measured genes that is kept at least
-
-
-@dataclass(frozen=True)
-class StateNoise:
-    """Strength of the noise.
-
-    Parameters
-    ----------
-    thinned
-        Share of cells that lose molecules.
-    least_depth
-        Smallest part of its molecules that such a cell keeps.
-    contaminated
-        Share of cells with ambient molecules.
-    most_ambient
-        Largest part of ambient molecules, of the cell's own.
-    fewer_genes
-        Share of cells of which fewer genes are measured: those of another cohort, or a random part.
-    panel_sums
-        Share of cells normalised by the sum of the panel's genes instead of all genes.
-    library
-        Standard deviation of the log of the library size.
-    chemistry
-        Standard deviation of the log of each gene's efficiency, drawn anew for every batch.
-    chain_dropped
-        Chance of each chain to go missing.
-    segments_dropped
-        Chance of a cell's chains to lose their V and J genes.
-    expression_dropped
-        Chance of a cell with a receptor to lose its expression.
-    """
-
-    thinned: float = 0.5
-    least_depth: float = 0.15
-    contaminated: float = 0.3
-    most_ambient: float = 0.15
-    fewer_genes: float = 0.5
-    panel_sums: float = 0.1
-    library: float = 0.15
-    chemistry: float = 0.3
-    chain_dropped: float = 0.4
-    segments_dropped: float = 0.3
-    expression_dropped: float = 0.05
 
 
 class NoisedCells(NamedTuple):
@@ -84,11 +41,6 @@ class NoisedCells(NamedTuple):
 def measure_ambient(cells: StateCells) -> NDArray[np.float64]:
     """Give the mean composition of each cohort's molecules, all kinds of cells together.
 
-    Parameters
-    ----------
-    cells
-        Cells of C cohorts.
-
     Returns
     -------
     ndarray
@@ -105,20 +57,7 @@ def measure_ambient(cells: StateCells) -> NDArray[np.float64]:
 
 
 def show_cells(cells: StateCells, rows: NDArray[np.intp]) -> NoisedCells:
-    """Show cells as they are.
-
-    Parameters
-    ----------
-    cells
-        All cells.
-    rows
-        Which.
-
-    Returns
-    -------
-    NoisedCells
-        Without noise.
-    """
+    """Show cells as they are."""
     present = cells.present[cells.cohort[rows]]
     return NoisedCells(cells.normalise(rows), present.astype(np.float32))
 
@@ -144,11 +83,6 @@ def noise_cells(
         Its strength.
     rng
         Source of chance.
-
-    Returns
-    -------
-    NoisedCells
-        One row per row asked for.
     """
     n = len(rows)
     library = cells.library[rows].copy()
@@ -176,13 +110,6 @@ def noise_cells(
 
 def shuffle_genes(shown: NoisedCells, rng: np.random.Generator) -> NoisedCells:
     """Give cells the expression of other genes: no such cells exist.
-
-    Parameters
-    ----------
-    shown
-        Any cells.
-    rng
-        Source of chance.
 
     Returns
     -------

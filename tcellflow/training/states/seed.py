@@ -6,7 +6,7 @@ them learnt from and which are not test cells.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,19 +15,23 @@ from torch.nn import functional
 
 from tcellflow.errors import InputError
 from tcellflow.evaluation.classification import macro_f1
-from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork, split_receptors
+from tcellflow.models.configurations import SeedConfig
+from tcellflow.models.seed import SeedEnsemble, SeedNetwork, split_receptors
 from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES
-from tcellflow.training.loop import LoopOptions, train
+from tcellflow.training.loop import OnStep, train
 from tcellflow.training.states.cells import StateCells, measure_scales
-from tcellflow.training.states.task import collapse, predict_cells, show_tensors
+from tcellflow.training.states.options import SEED_MEMBERS, SeedMember
+from tcellflow.training.states.predictions import collapse, predict_cells, show_tensors
 from tcellflow.vocabulary import Evidence, Function, Lineage, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from tcellflow.training.options import LoopOptions
 
 EPOCHS: Final = 70
 _PATIENCE: Final = 12
@@ -45,46 +49,6 @@ _CELL_OF: Final = {
 }
 
 
-@dataclass(frozen=True)
-class SeedMember:
-    """Settings of one member.
-
-    Parameters
-    ----------
-    name
-        As the classifier names it.
-    seed
-        Of weights and batches.
-    width, heads, dropout
-        Shape, as in `SeedConfig`.
-    weight_decay, learning_rate
-        Of the optimiser.
-    batch
-        Cells of a batch.
-    """
-
-    name: str
-    seed: int
-    width: int = 512
-    heads: int = 4
-    dropout: float = 0.30
-    weight_decay: float = 0.02
-    learning_rate: float = 2e-4
-    batch: int = 256
-
-
-MEMBERS: Final = (
-    SeedMember("m1_h512", 42),
-    SeedMember("m2_h512_s2", 999),
-    SeedMember("m3_h384", 123, width=384),
-    SeedMember("m4_8heads", 777, heads=8),
-    SeedMember("m5_lowdrop", 2024, dropout=0.25, weight_decay=0.03),
-    SeedMember("m6_highdrop", 31415, dropout=0.35, weight_decay=0.015),
-    SeedMember("m7_lr3e4", 5555, learning_rate=3e-4),
-    SeedMember("m8_bigbatch", 8888, learning_rate=3e-4, batch=512),
-)
-
-
 class SeedTask:
     """Network, loss and validation of one member.
 
@@ -92,17 +56,17 @@ class SeedTask:
     ----------
     cells
         All cells.
-    learn, kept_back
+    learn, validation
         Rows with a known state that are learnt from, and that judge.
     member
         Its settings.
     """
 
     def __init__(
-        self, cells: StateCells, learn: NDArray[np.intp], kept_back: NDArray[np.intp], member: SeedMember
+        self, cells: StateCells, learn: NDArray[np.intp], validation: NDArray[np.intp], member: SeedMember
     ) -> None:
         self.member = member
-        self._cells, self._learn, self._kept_back = cells, learn, kept_back
+        self._cells, self._learn, self._validation = cells, learn, validation
         mean, scale = measure_scales(cells.take(learn))
         config = SeedConfig(
             genes=len(mean),
@@ -155,14 +119,14 @@ class SeedTask:
         return loss, {"states": loss.detach()}
 
     def validate(self) -> dict[str, float]:
-        """Judge the network by the cells that were kept back.
+        """Judge the network by the cells of the validation fold.
 
         Returns
         -------
         dict
             ``macro_f1`` over their states and ``loss`` = 1 - that.
         """
-        score = judge_ensemble([self.network], self._cells, self._kept_back)
+        score = judge_ensemble([self.network], self._cells, self._validation)
         return {"loss": 1 - score, "macro_f1": score}
 
 
@@ -174,7 +138,7 @@ def train_seed(
     n_members: int,
     *,
     resume: bool,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> tuple[SeedEnsemble, list[dict[str, Any]]]:
     """Train the members, and choose among them by cells of the first fold.
 
@@ -183,13 +147,13 @@ def train_seed(
     cells
         All cells; those with expression and a state that is not a teacher's guess count.
     folds
-        Fold of each cell; fold 0 is kept back.
+        Fold of each cell; fold 0 is for validation.
     folder
         Where checkpoints and metrics go.
     loop
         Device and precision; steps, rates and patience are the classifier's own.
     n_members
-        How many of `MEMBERS` are trained, the first ones.
+        How many of `SEED_MEMBERS` are trained, the first ones.
     resume
         Whether to go on from the folder's checkpoints.
     on_step
@@ -207,16 +171,16 @@ def train_seed(
     """
     truth = cells.truth
     known = truth.is_t & (truth.state != "") & (truth.evidence != Evidence.TEACHER) & cells.has_expression
-    learn, kept_back = np.flatnonzero(known & (folds != 0)), np.flatnonzero(known & (folds == 0))
-    if not len(learn) or not len(kept_back):
+    learn, validation = np.flatnonzero(known & (folds != 0)), np.flatnonzero(known & (folds == 0))
+    if not len(learn) or not len(validation):
         raise InputError(
-            f"{len(learn)} labelled cells are left to learn from, {len(kept_back)} to judge by",
+            f"{len(learn)} labelled cells are left to learn from, {len(validation)} to judge by",
             where="cohorts",
             mend="give more labelled cells, or split by a smaller unit",
         )
     scored: list[tuple[float, SeedNetwork, SeedMember]] = []
-    for number, member in enumerate(MEMBERS[:n_members], 1):
-        task = SeedTask(cells, learn, kept_back, member)
+    for number, member in enumerate(SEED_MEMBERS[:n_members], 1):
+        task = SeedTask(cells, learn, validation, member)
         steps = EPOCHS * task.steps_per_epoch
         own = replace(
             loop,
@@ -230,10 +194,17 @@ def train_seed(
         )
         train(task, folder / f"member-{number}", own, resume=resume, on_step=on_step)
         network = task.network.cpu()
-        scored.append((judge_ensemble([network], cells, kept_back), network, member))
+        scored.append((judge_ensemble([network], cells, validation), network, member))
+    return _choose_members(scored, cells, validation)
+
+
+def _choose_members(
+    scored: Sequence[tuple[float, SeedNetwork, SeedMember]], cells: StateCells, validation: NDArray[np.intp]
+) -> tuple[SeedEnsemble, list[dict[str, Any]]]:
+    """Average the best 3, the best 5 or all, whichever the validation cells favour; the fewest of equals."""
     ranked = sorted(scored, key=lambda entry: -entry[0])
     score_of = {
-        size: judge_ensemble([network for _, network, _ in ranked[:size]], cells, kept_back)
+        size: judge_ensemble([network for _, network, _ in ranked[:size]], cells, validation)
         for size in (*(size for size in _SIZES if size < len(ranked)), len(ranked))
     }
     best = max(score_of, key=lambda size: (score_of[size], -size))

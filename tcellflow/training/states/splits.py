@@ -6,7 +6,7 @@ Invariant: cells of one unit are never on both sides; the folds depend on names 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.training.states.cells import StateCells
-
-SplitUnit = Literal["random", "clone", "donor", "cohort"]
+    from tcellflow.training.states.options import SplitUnit
 
 
 def split_folds(cells: StateCells, unit: SplitUnit, n_folds: int, seed: int) -> NDArray[np.int64]:
@@ -41,7 +40,7 @@ def split_folds(cells: StateCells, unit: SplitUnit, n_folds: int, seed: int) -> 
     -------
     ndarray
         Shape (B,), int64. Units with cells of known state are dealt out, the largest first, to the fold
-        that has fewest units; units without such cells, or with silver labels alone, are in no fold (-1):
+        that has fewest units; units without such cells, or with pseudo-labels alone, are in no fold (-1):
         everyone learns from them. Cells without expression are of no known state here, for nobody is
         judged by them. Cohorts that share a donor are one unit.
 

@@ -1,30 +1,26 @@
-"""The task of one member of the axes network: labels with open axes, cycling, and strange cells.
+"""The task and losses of one member of the axes network: labels with open axes, cycling, a teacher.
 
 Invariant: a label pulls probability towards everything it allows and says nothing about the rest;
-validation sees only cells that were kept back.
+validation sees only cells of the member's own fold.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from tcellflow.evaluation.classification import macro_f1
-from tcellflow.models.axes import AxesConfig, AxesNetwork
-from tcellflow.states.axes import STATES, possible_joint, resting_states
-from tcellflow.training.states.batches import BatchOptions, StateBatches
+from tcellflow.models.axes import AxesNetwork
+from tcellflow.models.configurations import AxesConfig
+from tcellflow.states.axes import STATES, possible_joint
+from tcellflow.training.states.batches import StateBatches
 from tcellflow.training.states.cells import measure_scales
-from tcellflow.training.states.losses import (
-    measure_cycle_loss,
-    measure_label_loss,
-    measure_teacher_loss,
-)
-from tcellflow.training.states.noise import StateNoise, show_cells
-from tcellflow.vocabulary import State
+from tcellflow.training.states.predictions import collapse, predict_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,47 +29,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tcellflow.models.axes import AxesLogits
-    from tcellflow.models.exported_states import StateNetwork
     from tcellflow.training.states.batches import StateBatch
     from tcellflow.training.states.cells import StateCells
-
-_AT_ONCE: Final = 512
-
-
-@dataclass(frozen=True)
-class StateTaskOptions:
-    """What a member is and what it is trained for.
-
-    Parameters
-    ----------
-    width, latent, dropout
-        Shape, as in `AxesConfig`.
-    ridge_weight
-        Weight of the squared weights from genes straight to the axes.
-    label_noise
-        Share of labels taken to be wrong.
-    cycle_weight, strange_weight, teacher_weight, consistency_weight
-        Weights of the losses beside that of the labels.
-    batch
-        What is in a batch.
-    noise
-        Strength of the noise.
-    seed
-        Seed of weights and batches.
-    """
-
-    width: int = 256
-    latent: int = 128
-    dropout: float = 0.3
-    ridge_weight: float = 0.03
-    label_noise: float = 0.1
-    cycle_weight: float = 0.3
-    strange_weight: float = 0.5
-    teacher_weight: float = 0.3
-    consistency_weight: float = 0.0
-    batch: BatchOptions = field(default_factory=BatchOptions)
-    noise: StateNoise = field(default_factory=StateNoise)
-    seed: int = 0
+    from tcellflow.training.states.options import StateTaskOptions
 
 
 class StateTask:
@@ -81,7 +39,7 @@ class StateTask:
 
     Parameters
     ----------
-    learn, kept_back
+    learn, validation
         Cells that are learnt from, and that the member is judged by; the latter may be empty.
     options
         Network and losses.
@@ -93,19 +51,19 @@ class StateTask:
     def __init__(
         self,
         learn: StateCells,
-        kept_back: StateCells,
+        validation: StateCells,
         options: StateTaskOptions,
         scales: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
     ) -> None:
         self.options = options
         self.network = build_network(learn, options, measure_scales(learn) if scales is None else scales)
         self._batches = StateBatches(learn, options.batch, options.noise, options.seed)
-        self._kept_back = kept_back
+        self._validation = validation
         self.fingerprint: Mapping[str, Any] = {
             **asdict(options),
             "cells": len(learn),
             "counts": float(learn.counts.sum()),
-            "kept_back": len(kept_back),
+            "kept_back": len(validation),
             "scales": float(self.network.mean.double().sum() + self.network.scale.double().sum()),
             "receptors": None if learn.receptors is None else learn.receptors.fingerprint(),
         }
@@ -139,9 +97,7 @@ class StateTask:
             ).sum(),
             "ridge": self.network.joint_of_genes.weight.square().sum(),
             "cycle": measure_cycle_loss(logits.cycle[0, :t_cells], batch.cycle),
-            "strange": functional.binary_cross_entropy_with_logits(
-                logits.strange[0], batch.is_strange, is_seen
-            ),
+            "strange": functional.binary_cross_entropy_with_logits(logits.ood[0], batch.is_ood, is_seen),
         }
         loss = (
             parts["labels"]
@@ -167,24 +123,24 @@ class StateTask:
         is_seen = batch.present[first].amax(dim=1).bool()
         other: AxesLogits = self.network(expression, present, chains)
         target = joint[first].detach().softmax(-1)
-        said = other.joint[0].log_softmax(-1)
-        return functional.kl_div(said[is_seen], target[is_seen], reduction="batchmean")
+        answer = other.joint[0].log_softmax(-1)
+        return functional.kl_div(answer[is_seen], target[is_seen], reduction="batchmean")
 
     def validate(self) -> dict[str, float]:
-        """Judge the network by the cells that were kept back.
+        """Judge the network by the cells of its validation fold.
 
         Returns
         -------
         dict
             ``macro_f1`` over their states, every cohort alike, and ``loss`` = 1 - that.
         """
-        truth = self._kept_back.truth
+        truth = self._validation.truth
         rows = np.flatnonzero(truth.is_t & (truth.state != ""))
         if not rows.size:
             return {"loss": 0.0, "macro_f1": 0.0}
-        joint, cycling, _ = predict_cells(self.network, self._kept_back, rows)
+        joint, cycling, _ = predict_cells(self.network, self._validation, rows)
         states = np.array(STATES, dtype=object)[collapse(joint, cycling).argmax(axis=1)]
-        cohort = self._kept_back.cohort[rows]
+        cohort = self._validation.cohort[rows]
         scores = [
             macro_f1(truth.state[rows][cohort == number], states[cohort == number])
             for number in np.unique(cohort)
@@ -228,84 +184,69 @@ def build_network(
         )
 
 
-def show_tensors(
-    cells: StateCells, rows: NDArray[np.intp], device: torch.device
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Show cells as they are, receptors too, as they are shown where a bundle predicts.
-
-    Parameters
-    ----------
-    cells
-        All cells.
-    rows
-        Which.
-    device
-        Where to.
-
-    Returns
-    -------
-    tuple
-        What `AxesNetwork.forward` takes.
-    """
-    shown = show_cells(cells, rows)
-    chains = None if cells.receptors is None else torch.from_numpy(cells.receptors.show(rows)).to(device)
-    return torch.from_numpy(shown.expression).to(device), torch.from_numpy(shown.present).to(device), chains
-
-
-def predict_cells(
-    network: StateNetwork, cells: StateCells, rows: NDArray[np.intp]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Predict cells as they are.
-
-    Parameters
-    ----------
-    network
-        One member or several, of which the mean of the logits counts.
-    cells
-        All cells.
-    rows
-        Which.
-
-    Returns
-    -------
-    tuple of ndarray
-        Logits: joint (rows, 54), cycling (rows,) and strange (rows,).
-    """
-    network.eval()
-    device = network.mean.device
-    found: list[tuple[NDArray[np.float32], ...]] = []
-    with torch.no_grad():
-        for start in range(0, max(len(rows), 1), _AT_ONCE):
-            logits = network(*show_tensors(cells, rows[start : start + _AT_ONCE], device))
-            found.append(
-                tuple(
-                    network.summarise(part).cpu().numpy()
-                    for part in (logits.joint, logits.cycle, logits.strange)
-                )
-            )
-    joint, cycle, strange = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return joint, cycle[:, 0], strange[:, 0]
-
-
-def collapse(joint: NDArray[np.floating], cycle: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Give the probabilities of the seven states.
+def measure_label_loss(joint: Tensor, allowed: Tensor, weight: Tensor, label_noise: float) -> Tensor:
+    """Measure how little probability lies on what the labels allow.
 
     Parameters
     ----------
     joint
-        (B, 54) logits.
-    cycle
-        (B,) logits of cycling.
+        (T, 54) logits.
+    allowed
+        (T, 54) bool; cells that may be anything add nothing.
+    weight
+        (T, 1) of each label.
+    label_noise
+        Share of labels taken to be wrong: a wrong label costs no more than its log.
 
     Returns
     -------
-    ndarray
-        (B, 7), float64.
+    torch.Tensor
+        Mean over the cells whose labels say something.
     """
-    logits = joint.astype(np.float64)
-    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    cycling = 1 / (1 + np.exp(-cycle.astype(np.float64)))[:, None]
-    states: NDArray[np.float64] = (probabilities @ resting_states()) * (1 - cycling)
-    states[:, [STATES.index(State.PROLIFERATING)]] += cycling
-    return states
+    probabilities = joint.float().softmax(-1)
+    possible = torch.from_numpy(possible_joint().copy()).to(joint.device)
+    says = (allowed != possible).any(-1, keepdim=True).float()
+    inside = (probabilities * allowed).sum(-1, keepdim=True)
+    loss = -torch.log((1 - label_noise) * inside + label_noise / (len(STATES) - 1))
+    weights = weight * says
+    return (loss * weights).sum() / weights.sum().clamp(min=1)
+
+
+def measure_cycle_loss(cycle: Tensor, truth: Tensor) -> Tensor:
+    """Measure the loss of cycling over the cells of which it is known.
+
+    Parameters
+    ----------
+    cycle
+        (T, 1) logits.
+    truth
+        (T, 1) 1, 0, or -1 = not known.
+
+    Returns
+    -------
+    torch.Tensor
+        Mean; 0 if nothing is known.
+    """
+    known = (truth >= 0).float()
+    loss = functional.binary_cross_entropy_with_logits(cycle.float(), truth.clamp(min=0), reduction="none")
+    return (loss * known).sum() / known.sum().clamp(min=1)
+
+
+def measure_teacher_loss(guess: Tensor, taught: Tensor) -> Tensor:
+    """Measure how far the guess of a teacher's latent vector is off.
+
+    Parameters
+    ----------
+    guess
+        (T, K).
+    taught
+        (T, K), NaN rows where the teacher says nothing.
+
+    Returns
+    -------
+    torch.Tensor
+        Mean squared error over the others, capped for far values; 0 if there are none.
+    """
+    known = (~taught.isnan()).float()
+    error = functional.smooth_l1_loss(guess.float(), taught.nan_to_num(), reduction="none")
+    return (error * known).sum() / known.sum().clamp(min=1)

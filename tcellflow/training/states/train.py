@@ -6,8 +6,7 @@ Invariant: every figure in the bundle is of cells that the network which judged 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -19,134 +18,47 @@ from tcellflow.io.bundles.description import ENSEMBLE_FILE
 from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.exported_states import AxesInference
 from tcellflow.states.axes import STATES, resting_states
-from tcellflow.training.card import read_text
 from tcellflow.training.checkpoints import refuse_earlier_run
 from tcellflow.training.cohorts.cells import Cohort, read_cohort, read_receptor_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
 from tcellflow.training.cohorts.receptors import embed_cohorts
 from tcellflow.training.cohorts.truth import take_truth
+from tcellflow.training.description import read_text
 from tcellflow.training.export import GraphSpec, export_onnx
-from tcellflow.training.loop import LoopOptions
-from tcellflow.training.states.card import write_state_card
-from tcellflow.training.states.cells import choose_panel, pool_cohorts
+from tcellflow.training.states.cells import choose_panel, pool_cohorts, teach_cells
 from tcellflow.training.states.description import (
     PANEL_FILE,
     describe_bundle,
     describe_receptors,
     describe_training,
     write_panel,
+    write_state_card,
 )
 from tcellflow.training.states.figures import judge_held_out, measure_members
 from tcellflow.training.states.members import distil, train_members, train_seed_members
-from tcellflow.training.states.seed import MEMBERS as SEED_MEMBERS
-from tcellflow.training.states.task import StateTaskOptions
-from tcellflow.training.states.teacher import teach_cells
+from tcellflow.training.states.options import SEED_MEMBERS, TrainStatesOptions
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from numpy.typing import NDArray
 
     from tcellflow.inference.receptors.encoder import EncoderChoice
     from tcellflow.io.bundles.folders import Bundle
     from tcellflow.models.exported_states import Calibration, StateNetwork
-    from tcellflow.training.states.splits import SplitUnit
+    from tcellflow.training.loop import OnStep
+    from tcellflow.training.states.cells import StateCells
 
-    Progress = Callable[[int, int], None]
 
 _LOG = logging.getLogger(__name__)
 BUNDLE_FOLDER: Final = "bundle"
-Architecture = Literal["axes", "seed"]
 _SEED_GENES: Final = 3_000
-_AXES_MEMBERS: Final = 5
 _OUTPUTS: Final = (
     "state_probabilities", "joint", "p_lineage", "p_function", "p_cycling", "latent", "ood_score",
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class TrainStatesOptions:
-    """What to train on, how, and where the result goes.
-
-    Parameters
-    ----------
-    manifest
-        YAML file of cohorts.
-    output
-        Folder of checkpoints, metrics and bundle.
-    architecture
-        ``axes``, or ``seed``: the network of the multimodal T-cell classifier with its eight members and
-        their settings. Of the options below, those of members, teacher, task and steps are for axes.
-    split
-        What stays together between learning and judging.
-    members
-        Networks. Each of the axes keeps another share of the units back, 5 by default; of the seed's
-        eight the first so many are trained, by default all.
-    hold_out
-        Cohorts that nobody learns from.
-    receptors
-        Receptor encoder, as `find_encoder` takes it, whose vectors of the cohorts' chains are learnt from
-        beside expression; None = expression alone.
-    n_genes
-        Genes of the panel.
-    teacher
-        Bundle whose genes come first in the panel and whose latent vector is learnt beside the labels;
-        None = none.
-    task
-        Network and losses.
-    loop
-        Steps, device and checkpoints of a member.
-    distil_steps
-        Steps of the network that is distilled from several members.
-    evaluation
-        Markdown file with results to put on the card.
-    name, version
-        Of the bundle.
-    resume
-        Whether to go on from the folder's checkpoints.
-    force
-        Whether an earlier run in the folder may be replaced.
-    """
-
-    manifest: Path
-    output: Path
-    architecture: Architecture = "axes"
-    split: SplitUnit = "donor"
-    members: int | None = None
-    hold_out: frozenset[str] = frozenset()
-    receptors: str | None = None
-    n_genes: int = 3_400
-    teacher: str | None = "states-linear"
-    task: StateTaskOptions = field(default_factory=StateTaskOptions)
-    loop: LoopOptions = field(
-        default_factory=lambda: LoopOptions(
-            steps=800, weight_decay=0.05, warm_up_steps=50, validate_every=100
-        )
-    )
-    distil_steps: int = 1_000
-    evaluation: Path | None = None
-    name: str = "states"
-    version: str = "1"
-    resume: bool = False
-    force: bool = False
-
-    @property
-    def n_members(self) -> int:
-        """Networks that are trained."""
-        if self.members is None:
-            return len(SEED_MEMBERS) if self.architecture == "seed" else _AXES_MEMBERS
-        return self.members
-
-
-def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None) -> Bundle:
+def train_states(options: TrainStatesOptions, *, on_step: OnStep | None = None) -> Bundle:
     """Train a states bundle and write it.
-
-    Parameters
-    ----------
-    options
-        Data, network and place.
-    on_step
-        Called with (steps done, steps in all).
 
     Returns
     -------
@@ -172,15 +84,7 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
     encoder = None if options.receptors is None else find_encoder(options.receptors)
     learn, held_out = _read_cohorts(options, encoder)
     is_seed = options.architecture == "seed"
-    teacher = None
-    if options.teacher is not None and not is_seed:
-        teacher = StatePredictor(options.teacher, threads=1, device="cpu")
-    n_genes = min(options.n_genes, _SEED_GENES) if is_seed else options.n_genes
-    measuring = [cohort for cohort in learn if cohort.has_expression]
-    panel, weights = choose_panel(measuring, n_genes, () if teacher is None else tuple(teacher.genes))
-    cells = pool_cohorts(learn, panel)
-    if teacher is not None:
-        cells = teach_cells(cells, panel, teacher)
+    cells, panel, weights = _gather_cells(learn, options)
     _LOG.info("learning from %d cells of %d cohorts over %d genes", len(cells), len(learn), len(panel))
     names = [cohort.entry.name for cohort in learn]
     scores: list[dict[str, Any]] = []
@@ -209,6 +113,21 @@ def train_states(options: TrainStatesOptions, *, on_step: Progress | None = None
     return write_bundle(
         options.output / BUNDLE_FOLDER, document, files, force=options.force or options.resume
     )
+
+
+def _gather_cells(
+    learn: list[Cohort], options: TrainStatesOptions
+) -> tuple[StateCells, NDArray[np.object_], NDArray[np.float64]]:
+    """Give the cells over the panel, taught where there is a teacher; the panel and its weights."""
+    teacher, n_genes = None, options.n_genes
+    if options.architecture == "seed":
+        n_genes = min(n_genes, _SEED_GENES)
+    elif options.teacher is not None:
+        teacher = StatePredictor(options.teacher, threads=1, device="cpu")
+    measuring = [cohort for cohort in learn if cohort.has_expression]
+    panel, weights = choose_panel(measuring, n_genes, () if teacher is None else tuple(teacher.genes))
+    cells = pool_cohorts(learn, panel)
+    return cells if teacher is None else teach_cells(cells, panel, teacher), panel, weights
 
 
 def export_states(network: StateNetwork, calibration: Calibration) -> tuple[bytes, float]:

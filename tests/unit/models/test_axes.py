@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tcellflow.models.axes import AxesConfig, AxesNetwork, stack_members
+from tcellflow.models.axes import AxesNetwork, stack_members
+from tcellflow.models.configurations import AxesConfig
 from tcellflow.models.exported_states import AxesInference, Calibration
 from tcellflow.states.axes import STATES, possible_joint, resting_states
 

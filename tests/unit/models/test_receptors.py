@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from tcellflow.models.receptors import ReceptorEncoderConfig, to_unit
+from tcellflow.models.configurations import ReceptorEncoderConfig
+from tcellflow.models.receptors import to_unit
 from tcellflow.receptors.encoding.sequences import ChainSequences
 from tcellflow.receptors.encoding.tokens import build_vocabulary
-from tcellflow.training.receptors.task import ReceptorTaskOptions, build_encoder
+from tcellflow.training.receptors.options import ReceptorTaskOptions
+from tcellflow.training.receptors.task import build_encoder
 
 TINY = ReceptorEncoderConfig(width=16, layers=2, heads=2, feed_forward=32, dimension=8)
 ROWS = [

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from tcellflow.models.seed import SeedConfig, SeedEnsemble, SeedNetwork, SeedReceptors
+from tcellflow.models.configurations import SeedConfig
+from tcellflow.models.seed import SeedEnsemble, SeedNetwork, SeedReceptors
+from tcellflow.training.states.predictions import collapse
 from tcellflow.training.states.seed import joint_cells
-from tcellflow.training.states.task import collapse
 
 SMALL = SeedConfig(genes=10, chain=6, vj=5, width=8, heads=2)
 

@@ -10,11 +10,12 @@ from torch import nn
 
 from tcellflow.errors import BundleError
 from tcellflow.io.bundles.onnx_structure import check_onnx_is_plain
-from tcellflow.models.receptors import ReceptorEncoderConfig
+from tcellflow.models.configurations import ReceptorEncoderConfig
 from tcellflow.receptors.encoding.tokens import build_vocabulary
 from tcellflow.training import export
 from tcellflow.training.export import GraphSpec, export_onnx
-from tcellflow.training.receptors.task import ReceptorTaskOptions, build_encoder
+from tcellflow.training.receptors.options import ReceptorTaskOptions
+from tcellflow.training.receptors.task import build_encoder
 from tcellflow.training.receptors.train import export_encoder
 
 SPEC = GraphSpec({"x": ("batch", None)}, ("y",))

@@ -11,7 +11,8 @@ from torch import nn
 
 from tcellflow.errors import InputError, OptionsError, OutputError
 from tcellflow.training.checkpoints import CHECKPOINT_FILE, METRICS_FILE, read_checkpoint, write_checkpoint
-from tcellflow.training.loop import LoopOptions, choose_device, train
+from tcellflow.training.loop import choose_device, train
+from tcellflow.training.options import LoopOptions
 
 OPTIONS = LoopOptions(steps=40, learning_rate=0.05, warm_up_steps=5, validate_every=10, device="cpu")
 

@@ -7,9 +7,10 @@ import pytest
 
 from receptor_corpora import make_chains, make_pairs, write_table
 from tcellflow.receptors.encoding.tokens import build_vocabulary
-from tcellflow.training.receptors.batches import BatchMaker, MixOptions
-from tcellflow.training.receptors.corpus import Corpus, CorpusOptions, read_corpus
-from tcellflow.training.receptors.noise import NO_NOISE, NoiseOptions
+from tcellflow.training.receptors.batches import BatchMaker
+from tcellflow.training.receptors.corpus import Corpus, read_corpus
+from tcellflow.training.receptors.noise import NO_NOISE
+from tcellflow.training.receptors.options import CorpusOptions, MixOptions, NoiseOptions
 
 MIX = MixOptions(natural_pairs=0.25, random_pairs=0.25, alphas=0.25)
 

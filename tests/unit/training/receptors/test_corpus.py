@@ -9,7 +9,8 @@ from receptor_corpora import make_chains, make_pairs, write_table
 from tcellflow.errors import InputError
 from tcellflow.receptors.encoding.sequences import RESIDUES
 from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, PADDING, build_vocabulary
-from tcellflow.training.receptors.corpus import CorpusOptions, read_corpus
+from tcellflow.training.receptors.corpus import read_corpus
+from tcellflow.training.receptors.options import CorpusOptions
 
 VOCABULARY = build_vocabulary()
 
@@ -24,9 +25,9 @@ def junctions(chains):
 
 def everything(options):
     """Junctions learnt from and validated with: alphas, betas, alphas and betas of pairs."""
-    learn, kept_back, _ = read_corpus(options, VOCABULARY)
+    learn, validation, _ = read_corpus(options, VOCABULARY)
     names = ("alphas", "betas", "pair_alphas", "pair_betas")
-    return [junctions(getattr(learn, name)) + junctions(getattr(kept_back, name)) for name in names]
+    return [junctions(getattr(learn, name)) + junctions(getattr(validation, name)) for name in names]
 
 
 def first(columns, number, **changes):
@@ -55,8 +56,8 @@ def test_validation_shares_no_junction_with_learning(tmp_path):
     """A junction in several rows is on one side only, and the choice never changes."""
     betas = make_chains(2_000, "TRB", 3)
     path = write_table(tmp_path / "chains.parquet", betas, betas)
-    learn, kept_back, _ = read_corpus(CorpusOptions((path,)), VOCABULARY)
-    one, other = junctions(learn.betas), junctions(kept_back.betas)
+    learn, validation, _ = read_corpus(CorpusOptions((path,)), VOCABULARY)
+    one, other = junctions(learn.betas), junctions(validation.betas)
     assert not set(one) & set(other)
     assert 0 < len(other) < 60
     assert junctions(read_corpus(CorpusOptions((path,)), VOCABULARY)[1].betas) == other

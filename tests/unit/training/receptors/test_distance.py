@@ -10,11 +10,12 @@ from torch.nn import functional
 from receptor_corpora import make_chains, make_pairs, write_table
 from tcellflow.receptors.encoding.sequences import ChainSequences
 from tcellflow.receptors.encoding.tokens import build_vocabulary
-from tcellflow.training.receptors.batches import BatchMaker, MixOptions
-from tcellflow.training.receptors.corpus import CorpusOptions, TokenChains, read_corpus
-from tcellflow.training.receptors.distance import AlignmentDistance, DistanceTeacher, TeacherOptions
+from tcellflow.training.receptors.batches import BatchMaker
+from tcellflow.training.receptors.corpus import TokenChains, read_corpus
+from tcellflow.training.receptors.distance import AlignmentDistance, DistanceTeacher
 from tcellflow.training.receptors.germline import build_germline_tables
 from tcellflow.training.receptors.noise import NO_NOISE
+from tcellflow.training.receptors.options import CorpusOptions, MixOptions, TeacherOptions
 
 VOCABULARY = build_vocabulary()
 TABLES = build_germline_tables(VOCABULARY)

@@ -8,7 +8,8 @@ import pytest
 from tcellflow.receptors.encoding.sequences import RESIDUES
 from tcellflow.receptors.encoding.tokens import FIRST_RESIDUE, MASKED, PADDING
 from tcellflow.training.receptors.corpus import TokenChains
-from tcellflow.training.receptors.noise import NoiseOptions, add_noise
+from tcellflow.training.receptors.noise import add_noise
+from tcellflow.training.receptors.options import NoiseOptions
 
 NONE = NoiseOptions(mask=0, substitute=0, indel=0, hide_v=0, hide_j=0, hide_v_identity=0, drop_chain=0)
 

@@ -27,14 +27,17 @@ from tcellflow.states.axes import STATES, possible_joint
 from tcellflow.training.cohorts.cells import read_cohort, read_receptor_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
 from tcellflow.training.cohorts.receptors import embed_cohorts
-from tcellflow.training.loop import LoopOptions, train
-from tcellflow.training.states.batches import BatchOptions, StateBatches
+from tcellflow.training.loop import train
+from tcellflow.training.options import LoopOptions
+from tcellflow.training.states.batches import StateBatches
 from tcellflow.training.states.cells import choose_panel, measure_scales, pool_cohorts
 from tcellflow.training.states.distil import DistilTask
-from tcellflow.training.states.noise import StateNoise, measure_ambient
-from tcellflow.training.states.seed import MEMBERS, SeedTask, joint_cells
+from tcellflow.training.states.noise import measure_ambient
+from tcellflow.training.states.options import SEED_MEMBERS, BatchOptions, StateNoise, StateTaskOptions
+from tcellflow.training.states.predictions import collapse, predict_cells
+from tcellflow.training.states.seed import SeedTask, joint_cells
 from tcellflow.training.states.splits import split_folds
-from tcellflow.training.states.task import StateTask, StateTaskOptions, collapse, predict_cells
+from tcellflow.training.states.task import StateTask
 from tcellflow.training.states.train import export_states
 
 TASK = StateTaskOptions(width=16, latent=8, batch=BatchOptions(t_cells=24, strange=8))
@@ -173,7 +176,7 @@ def test_batches_show_receptors_alone_beside_the_cells_with_expression(cells):
     assert (batch.present[:40].sum(dim=1) > 0).all()
     assert (batch.present[50:].sum(dim=1) > 0).all()
     assert not batch.receptors[50:].any()
-    assert batch.is_strange[:50].sum() == 0
+    assert batch.is_ood[:50].sum() == 0
     none = StateBatches(cells, replace(options, receptors_alone=0.0), noise, 3).draw(2)
     assert len(none.joint) == 40
     assert torch.equal(none.expression[:40], batch.expression[:40])
@@ -223,7 +226,7 @@ def test_a_member_learns_from_receptors(learnt):
     """Shown the chains of a cohort it never saw, it names states; without them it guesses."""
     task, _, history = learnt
     assert history[-1]["validation_macro_f1"] > 0.6
-    cells = task._kept_back
+    cells = task._validation
     rows = np.flatnonzero(cells.truth.is_t & (cells.truth.state != ""))
     joint, cycle, _ = predict_cells(task.network, replace(cells, receptors=None), rows)
     called = np.array(STATES, dtype=object)[collapse(joint, cycle).argmax(axis=1)]
@@ -329,7 +332,7 @@ def test_a_checkpoint_knows_its_receptors(cells):
 
 def test_the_seed_network_takes_chains_of_the_encoders_width(cells):
     """Chains are heard, V/J genes stay missing, receptors alone teach it nothing, and the graph agrees."""
-    member = replace(MEMBERS[0], width=8, heads=2, batch=32)
+    member = replace(SEED_MEMBERS[0], width=8, heads=2, batch=32)
     known = np.flatnonzero(cells.truth.is_t & (cells.truth.state != "") & cells.has_expression)
     task = SeedTask(cells, known[::2], known[1::2], member)
     assert task.network.config.chain == cells.receptors.dimension

@@ -13,21 +13,16 @@ from tcellflow.models.exported_states import Calibration
 from tcellflow.states.axes import STATES, possible_joint
 from tcellflow.training.cohorts.cells import read_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
-from tcellflow.training.loop import LoopOptions, train
-from tcellflow.training.states.batches import BatchOptions, StateBatches
-from tcellflow.training.states.calibration import KeptBack, calibrate, fit_calibration
+from tcellflow.training.loop import train
+from tcellflow.training.options import LoopOptions
+from tcellflow.training.states.batches import StateBatches
+from tcellflow.training.states.calibration import JudgedCells, calibrate, fit_calibration
 from tcellflow.training.states.cells import choose_panel, pool_cohorts
 from tcellflow.training.states.distil import mix_cells
-from tcellflow.training.states.losses import measure_label_loss
-from tcellflow.training.states.noise import (
-    StateNoise,
-    measure_ambient,
-    noise_cells,
-    show_cells,
-    shuffle_genes,
-)
-from tcellflow.training.states.reliability import calibration_error, measure_sets
-from tcellflow.training.states.task import StateTask, StateTaskOptions
+from tcellflow.training.states.figures import calibration_error, measure_sets
+from tcellflow.training.states.noise import measure_ambient, noise_cells, show_cells, shuffle_genes
+from tcellflow.training.states.options import BatchOptions, StateNoise, StateTaskOptions
+from tcellflow.training.states.task import StateTask, measure_label_loss
 from tcellflow.training.states.train import export_states
 
 TASK = StateTaskOptions(width=16, latent=8, batch=BatchOptions(t_cells=24, strange=8))
@@ -85,8 +80,8 @@ def test_batches_hear_every_label_and_depend_on_the_step_alone(cells):
     one, same, other = batches.draw(5), batches.draw(5), batches.draw(6)
     assert torch.equal(one.expression, same.expression)
     assert not torch.equal(one.expression, other.expression)
-    assert one.is_strange[:64].sum() == 0
-    assert one.is_strange[64:].all()
+    assert one.is_ood[:64].sum() == 0
+    assert one.is_ood[64:].all()
     assert {tuple(row.tolist()) for row in one.joint} >= {
         tuple(cells.truth.joint[np.flatnonzero(cells.truth.state == state)[0]]) for state in ("Naive", "Treg")
     }
@@ -134,7 +129,7 @@ def test_calibration_mends_overconfidence():
     state = np.where(rng.random(4000) < p, "Naive", "Memory").astype(object)
     joint = np.full((4000, 54), -40.0, np.float32)
     joint[:, 0], joint[:, 1] = 3 * np.log(p / (1 - p)), 0  # CD4 naive, CD4 central memory
-    kept = KeptBack(
+    kept = JudgedCells(
         joint, np.full(4000, -20, np.float32), state, np.full(4000, -1, np.int8), np.zeros(4000, np.int64)
     )
     raw = calibrate(kept, Calibration(1.0, torch.zeros(54)))
@@ -165,7 +160,7 @@ def test_mixtures_lie_between_two_cells(cells):
     assert torch.equal(mix_cells(batch, 0.0, np.random.default_rng(1)).expression, batch.expression)
 
 
-def make_kept_back(n_cohorts, of_effector, seed=0):
+def make_judged(n_cohorts, of_effector, seed=0):
     """Cohorts of memory cells, a third of which the logits call effector, and of true effector cells."""
     rng = np.random.default_rng(seed)
     state = np.tile(np.array(["Memory"] * 90 + ["Effector"] * of_effector, dtype=object), n_cohorts)
@@ -174,12 +169,12 @@ def make_kept_back(n_cohorts, of_effector, seed=0):
     joint[state == "Effector", 4] += 1
     cohort = np.repeat(np.arange(n_cohorts), 90 + of_effector)
     none = np.full(len(state), -1, np.int8)
-    return KeptBack(joint, np.full(len(state), -20, np.float32), state, none, cohort)
+    return JudgedCells(joint, np.full(len(state), -20, np.float32), state, none, cohort)
 
 
-def test_states_that_cells_kept_back_never_have_are_called_less():
+def test_states_that_validation_cells_never_have_are_called_less():
     """Where no effector cell was kept back, calls of Effector on memory cells count against the state."""
-    kept = make_kept_back(4, of_effector=0)
+    kept = make_judged(4, of_effector=0)
     raw = calibrate(kept, Calibration(1.0, torch.zeros(54)))
     mended = calibrate(kept, fit_calibration(kept))
     effector, memory = STATES.index("Effector"), STATES.index("Memory")
@@ -195,13 +190,13 @@ def test_a_single_cohort_moves_the_shifts_less_than_several():
         p = calibrate(kept, fit_calibration(kept)).mean(axis=0)
         return p[memory] / p[effector]
 
-    assert lead(make_kept_back(1, of_effector=0)) < 0.5 * lead(make_kept_back(4, of_effector=0))
+    assert lead(make_judged(1, of_effector=0)) < 0.5 * lead(make_judged(4, of_effector=0))
 
 
 def test_the_fit_is_the_likeliest(monkeypatch):
     """No other temperature or shift of a calibrated state makes the cells likelier."""
     monkeypatch.setattr("tcellflow.training.states.calibration._PULLS", (0.0,))
-    kept = make_kept_back(3, of_effector=60)
+    kept = make_judged(3, of_effector=60)
     fitted = fit_calibration(kept)
     truth = np.array([STATES.index(state) for state in kept.state])
 

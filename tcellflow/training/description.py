@@ -1,4 +1,4 @@
-"""The card of a trained bundle: what a person reads before trusting it.
+"""What every trained bundle tells of itself: parts of ``bundle.json``, and the card that a person reads.
 
 Invariant: every figure on a card is in ``bundle.json`` or in the evaluation handed over.
 """
@@ -8,10 +8,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tcellflow.errors import InputError
+from tcellflow.training.export import OPSET, PARITY_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+
+def describe_tensor(name: str, axes: list[str], meaning: str, dtype: str = "float32") -> dict[str, Any]:
+    """Describe an input or output of a graph, as ``bundle.json`` lists them."""
+    return {"name": name, "dtype": dtype, "axes": axes, "meaning": meaning}
+
+
+def describe_parity(difference: float) -> dict[str, Any]:
+    """Tell how far graph and network may lie apart, and the largest difference that was found."""
+    return {
+        "tolerance": PARITY_TOLERANCE,
+        "largest_difference": float(f"{difference:.1e}"),
+        "opset": OPSET,
+    }
 
 
 def read_text(path: Path | None) -> str:
@@ -55,11 +70,6 @@ def write_card(
         A paragraph behind the summary.
     evaluation
         Markdown with results.
-
-    Returns
-    -------
-    str
-        Markdown with a final newline.
     """
     lines = [f"# {document['name']} {document['version']}", f"\n{document['summary']}."]
     if about:

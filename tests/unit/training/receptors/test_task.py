@@ -11,14 +11,15 @@ from torch.nn import functional
 
 from receptor_corpora import make_chains, make_pairs, write_table
 from tcellflow.errors import InputError
-from tcellflow.models.receptors import ReceptorEncoderConfig, to_unit
+from tcellflow.models.configurations import ReceptorEncoderConfig
+from tcellflow.models.receptors import to_unit
 from tcellflow.receptors.encoding.tokens import build_vocabulary
 from tcellflow.receptors.encoding.vectors import pair_vectors
-from tcellflow.training.receptors.batches import BatchMaker, MixOptions, View
-from tcellflow.training.receptors.corpus import CorpusOptions, read_corpus
-from tcellflow.training.receptors.loss import contrast, encode_view
-from tcellflow.training.receptors.noise import NO_NOISE, NoiseOptions
-from tcellflow.training.receptors.task import ReceptorTask, ReceptorTaskOptions, build_encoder
+from tcellflow.training.receptors.batches import BatchMaker, View
+from tcellflow.training.receptors.corpus import read_corpus
+from tcellflow.training.receptors.noise import NO_NOISE
+from tcellflow.training.receptors.options import CorpusOptions, MixOptions, NoiseOptions, ReceptorTaskOptions
+from tcellflow.training.receptors.task import ReceptorTask, build_encoder, contrast, encode_view
 
 VOCABULARY = build_vocabulary()
 OPTIONS = ReceptorTaskOptions(
@@ -134,8 +135,8 @@ def test_a_short_training_lowers_every_loss(corpora):
 
 def test_nothing_to_validate_with_is_refused(corpora):
     """A corpus of which nothing is kept back is an error."""
-    learn, kept_back = corpora
+    learn, validation = corpora
     none = np.zeros(0, int)
-    empty = type(kept_back)(*(chains.take(none) for chains in vars(kept_back).values()))
+    empty = type(validation)(*(chains.take(none) for chains in vars(validation).values()))
     with pytest.raises(InputError, match="too small"):
         ReceptorTask(learn, empty, VOCABULARY, OPTIONS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tcellflow.training.card import write_card
+from tcellflow.training.description import write_card
 
 DOCUMENT = {
     "name": "mine",

@@ -1,4 +1,4 @@
-"""Whether cells that are no T cells look strange: by the model's score alone, and behind the gate."""
+"""Whether cells that are no T cells look out of distribution, by score alone and behind the gate."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def is_t_by_gate(cells: LabelledSet) -> NDArray[np.bool_]:
     return gate_cells(shown, markers.present, cells.library, np.zeros(len(cells), dtype=bool)).is_t_cell
 
 
-def make_strangers(cells: LabelledSet, *, seed: int) -> tuple[LabelledSet, dict[str, LabelledSet]]:
+def make_ood_cells(cells: LabelledSet, *, seed: int) -> tuple[LabelledSet, dict[str, LabelledSet]]:
     """Give the labelled T cells of a set, and cells that are none: foreign ones, and made ones."""
     rng = np.random.default_rng(seed)
     says = np.array([axes is not NOTHING for axes in cells.axes])
@@ -62,32 +62,32 @@ def make_strangers(cells: LabelledSet, *, seed: int) -> tuple[LabelledSet, dict[
         rows = np.flatnonzero(mask & is_known)
         return cells.rows(np.sort(rng.permutation(rows)[:MOST_CELLS]))
 
-    t_cells, strangers = draw(says), {}
+    t_cells, others = draw(says), {}
     for kind in Foreign:
         if (cells.foreign == kind).sum() >= LEAST_CELLS:
-            strangers[str(kind)] = draw(cells.foreign == kind)
-    strangers["shuffled genes"] = shuffle_genes(t_cells, rng)
-    strangers["ambient only"] = make_ambient(t_cells, cells, 1.0, rng)
-    strangers["ambient only, a tenth of the depth"] = make_ambient(t_cells, cells, TENTH, rng)
-    strangers["genes named as in mice"] = name_as_mouse(t_cells)
-    return t_cells, strangers
+            others[str(kind)] = draw(cells.foreign == kind)
+    others["shuffled genes"] = shuffle_genes(t_cells, rng)
+    others["ambient only"] = make_ambient(t_cells, cells, 1.0, rng)
+    others["ambient only, a tenth of the depth"] = make_ambient(t_cells, cells, TENTH, rng)
+    others["genes named as in mice"] = name_as_mouse(t_cells)
+    return t_cells, others
 
 
-def evaluate_strangers(predictor: StatePredictor, cells: LabelledSet, *, seed: int) -> dict[str, Any]:
+def evaluate_ood(predictor: StatePredictor, cells: LabelledSet, *, seed: int) -> dict[str, Any]:
     """Give the AUROC of each kind against the T cells of the same set."""
-    t_cells, strangers = make_strangers(cells, seed=seed)
+    t_cells, others = make_ood_cells(cells, seed=seed)
     try:
         low = _score(predictor, t_cells)
     except InputError as refused:
         return {"refused": refused.what}
     result: dict[str, Any] = {"t_cells": len(t_cells)}
-    for kind, others in strangers.items():
+    for kind, cells_of_kind in others.items():
         try:
-            high = _score(predictor, others)
+            high = _score(predictor, cells_of_kind)
         except InputError:
-            result[kind] = {"cells": len(others), "refused": True}
+            result[kind] = {"cells": len(cells_of_kind), "refused": True}
             continue
-        result[kind] = {"cells": len(others), **_compare(low, high)}
+        result[kind] = {"cells": len(cells_of_kind), **_compare(low, high)}
     return result
 
 
@@ -102,6 +102,6 @@ def _compare(low: Scores, high: Scores) -> dict[str, float | None]:
 
 
 def _score(predictor: StatePredictor, cells: LabelledSet) -> Scores:
-    """Give the strangeness of each cell, and 1 where the gate says that it is no T cell."""
+    """Give the out-of-distribution score of each cell, and 1 where the gate says that it is no T cell."""
     calls = predictor.predict_cells(cells.expression, list(cells.symbols))
     return calls.ood_score.astype(np.float64), (~is_t_by_gate(cells)).astype(np.float64)

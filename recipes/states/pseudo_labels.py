@@ -1,4 +1,4 @@
-"""Silver labels: what the teacher says where it is sure and a cell's neighbours agree; cycling by markers.
+"""Pseudo-labels: what the teacher says where it is sure and a cell's neighbours agree; cycling by markers.
 
 Neither is truth. Neighbours are taken in expression, not in the teacher's own space, so that a whim of
 the teacher does not confirm itself.
@@ -40,8 +40,8 @@ _CALLED = {State.EFFECTOR, State.EXHAUSTED, State.MEMORY, State.NAIVE, State.TH_
 
 
 @dataclass(frozen=True)
-class Silver:
-    """Silver labels of the cells of one set, "" where there is none.
+class PseudoLabels:
+    """Pseudo-labels of the cells of one set, "" where there is none.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class Silver:
     cycle: NDArray[np.object_]
 
 
-def find_silver(cells: LabelledSet, teacher: StatePredictor, *, seed: int = 0) -> Silver:
-    """Find the silver labels of the T cells of a set."""
+def find_pseudo_labels(cells: LabelledSet, teacher: StatePredictor, *, seed: int = 0) -> PseudoLabels:
+    """Find the pseudo-labels of the T cells of a set."""
     labels = np.full(len(cells), "", dtype=object)
     rows = np.flatnonzero(cells.is_t & ~np.isnan(cells.library))
     t_cells = cells.rows(rows)
@@ -68,7 +68,7 @@ def find_silver(cells: LabelledSet, teacher: StatePredictor, *, seed: int = 0) -
         labels[rows] = _name_calls(calls, t_cells, seed)
     cycle = np.full(len(cells), "", dtype=object)
     cycle[rows] = find_cycling(t_cells)
-    return Silver(labels, cycle)
+    return PseudoLabels(labels, cycle)
 
 
 def _name_calls(calls: StateCalls, cells: LabelledSet, seed: int) -> NDArray[np.object_]:
@@ -132,7 +132,7 @@ def find_cycling(cells: LabelledSet) -> NDArray[np.object_]:
 
 
 def read_teacher_label(label: str) -> Axes:
-    """Say what a silver label of the teacher means."""
+    """Say what a pseudo-label of the teacher means."""
     lineage, what = label.split(SEPARATOR)
     functions = functions_of(State(what)) if what in list(State) else (what,)
     lineages = () if lineage == "?" else (Lineage(lineage),)

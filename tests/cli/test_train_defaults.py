@@ -1,0 +1,85 @@
+"""Defaults of training stand in one place: command line, options, recipes and packaged bundles agree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from command_line import run_command
+from recipes.receptors import build as receptors_recipe
+from recipes.states import build as states_recipe
+from tcellflow.io.bundles.folders import PACKAGED_FOLDER
+from tcellflow.training.receptors import train as receptors_trainer
+from tcellflow.training.receptors.options import CorpusOptions, TrainReceptorsOptions
+from tcellflow.training.states import train as states_trainer
+from tcellflow.training.states.options import TrainStatesOptions
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the trainers are asked for, instead of training."""
+    found = []
+    for module, name in ((receptors_trainer, "train_receptors"), (states_trainer, "train_states")):
+        monkeypatch.setattr(module, name, lambda options, on_step: found.append(options))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (("states", "--manifest", "cohorts.yaml"), TrainStatesOptions(Path("cohorts.yaml"))),
+        (
+            ("receptors", "--chains", "chains.parquet"),
+            TrainReceptorsOptions(CorpusOptions((Path("chains.parquet"),))),
+        ),
+    ],
+)
+def test_the_command_line_asks_for_the_defaults_of_the_options(asked, words, options):
+    """A command with its required options alone trains as the options alone say, in every setting."""
+    done = run_command("train", *words)
+    assert (done.code, done.stderr) == (0, "")
+    assert asked == [options]
+
+
+def test_packaged_states_are_what_their_recipe_asks_for(asked, tmp_path):
+    """The recipe's command gives the settings that the packaged bundle tells of."""
+    manifest = tmp_path / "training.yaml"
+    manifest.write_text("cohorts: []")
+    assert run_command(*states_recipe.build_command(manifest, tmp_path, [])[1:]).code == 0
+    (options,) = asked
+    assert _packaged_recipe("states") == _as_json(
+        {
+            "architecture": options.architecture,
+            "split": options.split,
+            "members": options.n_members,
+            "held_out": [],
+            "steps": options.loop.steps,
+            "distil_steps": options.distil_steps,
+            "learning_rate": options.loop.learning_rate,
+            **asdict(options.task),
+        }
+    )
+
+
+def test_packaged_receptors_are_what_their_recipe_asks_for(asked, tmp_path):
+    """The recipe's command gives the settings that the packaged bundle tells of."""
+    assert run_command(*receptors_recipe.build_command(tmp_path, tmp_path)[1:]).code == 0
+    (options,) = asked
+    assert _packaged_recipe("receptors") == _as_json(
+        {
+            "steps": options.loop.steps,
+            "learning_rate": options.loop.learning_rate,
+            **asdict(options.task),
+        }
+    )
+
+
+def _packaged_recipe(name):
+    return json.loads((PACKAGED_FOLDER / name / "bundle.json").read_text(encoding="utf-8"))["recipe"]
+
+
+def _as_json(recipe):
+    return json.loads(json.dumps(recipe))
