@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from tcellflow.contracts.cells import ANNOTATED, CELLS, AnnDataContract, find_cells_faults
-from tcellflow.contracts.columns import raise_faults
+from tcellflow.contracts.faults import raise_faults
 from tcellflow.errors import ContractError
 from tcellflow.io.files.csr_blocks import read_row_blocks, read_row_starts
 from tcellflow.io.files.hdf5 import open_hdf5

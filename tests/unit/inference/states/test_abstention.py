@@ -7,7 +7,7 @@ import pytest
 from state_bundles import write_states_bundle
 from tcellflow.errors import OptionsError
 from tcellflow.inference.states.abstention import Rules, choose_rules, choose_set_level, choose_threshold
-from tcellflow.io.bundles.reliability import ConformalLevel, Reliability
+from tcellflow.io.bundles.reliability import ConformalLevel, OodRule, Reliability
 from tcellflow.io.bundles.states import Abstention, CurvePoint
 
 CURVE = (
@@ -44,10 +44,10 @@ def test_a_target_that_is_no_share_is_refused(target):
 def test_an_empty_curve_reaches_nothing():
     """Without a measured curve no target can be promised."""
     with pytest.raises(OptionsError, match="cannot reach"):
-        choose_threshold(Abstention(0.1, "none", ()), 0.5)
+        choose_threshold(Abstention(0.1, ()), 0.5)
 
 
-LEVELS = Reliability(None, 0.95, (ConformalLevel(0.8, 0.3), ConformalLevel(0.95, 0.1)), None)
+LEVELS = Reliability(None, OodRule(0.95), (ConformalLevel(0.8, 0.3), ConformalLevel(0.95, 0.1)), None)
 
 
 @pytest.mark.parametrize(("asked", "least"), [(0.5, 0.3), (0.8, 0.3), (0.81, 0.1), (0.95, 0.1)])
