@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tcellflow.contracts.cells import CELLS
+from tcellflow.contracts.embed import Embed
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import ContractError
@@ -25,7 +26,8 @@ from tcellflow.inference.receptors.similar import choose_similarity, name_cluste
 from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.chains import read_chain_files
-from tcellflow.io.tables.parquet import open_table_writer, write_json, write_table
+from tcellflow.io.tables.parquet import open_table_writer, write_table
+from tcellflow.io.tables.step_documents import write_document
 from tcellflow.io.tables.vector_scratch import VectorScratch, write_obsm_vectors
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.encoding.distinct import find_uniques
@@ -190,7 +192,7 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
         table = pa.Table.from_pandas(receptors, schema, preserve_index=False)
         write_table(paths[OutputName.RECEPTORS], table, RECEPTORS, note)
         account = summarise_embedding(encoder, len(files.chains), receptors, uniques)
-        write_json(paths[OutputName.EMBED_QC], account, note)
+        write_document(paths[OutputName.EMBED_QC], account, note, Embed)
         return outputs.commit()
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tcellflow.contracts.cells import CELLS
+from tcellflow.contracts.metrics import Metrics
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.errors import OptionsError
 from tcellflow.inference.states.account import summarise_predictions
@@ -28,8 +29,9 @@ from tcellflow.io.h5ad.cells_reader import read_cells, write_cells_copy
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.cell_receptors import read_cell_receptors
 from tcellflow.io.tables.csv import write_csv_table
-from tcellflow.io.tables.parquet import check_is_file, open_table_writer, write_json, write_table
+from tcellflow.io.tables.parquet import check_is_file, open_table_writer, write_table
 from tcellflow.io.tables.receptor_vectors import open_receptor_vectors
+from tcellflow.io.tables.step_documents import write_document
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.contigs import as_texts
 from tcellflow.steps.progress import quiet
@@ -217,7 +219,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
         metrics = summarise_predictions(
             sample, frequent_genes=genes, unused_inputs=_find_unused(options, predictor)
         )
-        write_json(paths[OutputName.METRICS], metrics, note)
+        write_document(paths[OutputName.METRICS], metrics, note, Metrics)
         _write_tables(paths, sample, cells, receptors, note)
         return outputs.commit()
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tcellflow.cells.quality import choose_thresholds
+from tcellflow.contracts.qc import Qc
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import OptionsError
 from tcellflow.ingest.cell_flow import CellFlow, Screening
@@ -23,7 +24,8 @@ from tcellflow.ingest.receptor_account import tally_receptors
 from tcellflow.io.h5ad.cells_reader import write_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.chain_table import build_chain_table
-from tcellflow.io.tables.parquet import write_json, write_table
+from tcellflow.io.tables.parquet import write_table
+from tcellflow.io.tables.step_documents import write_document
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.clonotypes import CloneLevel, assign_clones
 from tcellflow.receptors.contigs import REASON_MEANINGS
@@ -163,7 +165,7 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
                 warnings.append(_tell_why_empty(chains))
         for warning in warnings:
             logger.warning(warning)
-        write_json(qc_path, {**account, "warnings": list(warnings)}, note)
+        write_document(qc_path, {**account, "warnings": list(warnings)}, note, Qc)
         return outputs.commit()
 
 
