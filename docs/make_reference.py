@@ -254,15 +254,12 @@ def _holds(kind: Any, metadata: Iterable[Any] = ()) -> str:
         return _holds(inner[0], inner[1:])
     if get_origin(kind) is Literal:
         return ", ".join(f"`{word}`" for word in inner)
-    if get_origin(kind) is tuple:
-        return f"list of {_holds(inner[0])}"
-    if get_origin(kind) is dict:
-        key = _holds(inner[0])
-        return f"{_holds(inner[1])} by {'name' if key == 'text' else key}"
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return f"[{kind.__name__}](#{kind.__name__.lower()})"
-    if isinstance(kind, type) and issubclass(kind, Entries):
-        return "object"
+    if get_origin(kind) in {tuple, dict}:
+        first = _holds(inner[0])
+        name = "name" if first == "text" else first
+        return f"list of {first}" if len(inner) == 1 else f"{_holds(inner[1])} by {name}"
+    if isinstance(kind, type) and issubclass(kind, StrEnum | Entries):
+        return f"[{kind.__name__}](#{kind.__name__.lower()})" if issubclass(kind, StrEnum) else "object"
     named = {bool: "true or false", int: "whole number", float: "number", str: "text", Any: "any value"}
     return " ".join([named[kind], *_limits_of(metadata)])
 

@@ -34,7 +34,7 @@ class Note(Entries):
         default={}, description="the options that change the content; never paths or thread counts"
     )
     inputs: dict[Text, Text] = Field(default={}, description="role of each input to its sha256")
-    bundle: dict[Text, Any] = Field(
+    bundle: dict[Text, Text] = Field(
         default={}, description="name, version and sha256 of the bundle used; empty without one"
     )
 

@@ -31,7 +31,7 @@ def test_archived_cells_are_read(contract):
 
 @pytest.mark.parametrize("contract", DOCUMENTS, ids=lambda c: c.stamp())
 def test_archived_documents_are_read(contract):
-    """Each version of a JSON document has its archived file, which fits today's model and tells who made it."""
+    """Each version of a JSON document has its archived file, which fits today's model and tells its maker."""
     for version in range(1, contract.version + 1):
         document = read_document(archived_path(contract.contract, version), contract)
         assert document.note.version

@@ -44,7 +44,6 @@ def test_all_faults_are_told_together():
         (("cells", "input"), -1, "'input' is -1, but should be greater than or equal to 0"),
         (("cells", "input"), 2.0, "'input' is a float instead of a whole number"),
         (("cells", "thresholds", "max_pct_mt"), 101, "should be less than or equal to 100"),
-        (("distributions", "total_counts", "edges"), [1.0], "the edges do not rise"),
         (
             ("receptors", "cells", "chain_pairing"),
             {"pair": 1},
@@ -63,6 +62,24 @@ def test_each_wrong_entry_is_refused(place, value, fault):
         inner = inner[key]
     inner[place[-1]] = value
     with pytest.raises(ContractError, match=fault):
+        check_document(content, Qc, where="x")
+
+
+@pytest.mark.parametrize(
+    ("edges", "counts"),
+    [
+        ([], []),
+        ([0.0, 1.0], []),
+        ([0.0, 1.0, 1.0], [1, 2]),
+        ([0.0, float("nan")], [1]),
+        ([0.0, 1.0], [1, 2]),
+    ],
+)
+def test_bins_that_cannot_be_drawn_are_refused(edges, counts):
+    """Edges must be finite, rising and one more than the counts."""
+    content = archived(Qc)
+    content["distributions"]["total_counts"] = {"edges": edges, "counts": counts}
+    with pytest.raises(ContractError, match=r"total_counts: the edges do not rise|but should be a finite"):
         check_document(content, Qc, where="x")
 
 
