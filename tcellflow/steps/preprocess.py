@@ -20,7 +20,7 @@ from tcellflow.errors import OptionsError
 from tcellflow.ingest.cell_flow import CellFlow, Screening
 from tcellflow.ingest.cell_names import Matching
 from tcellflow.ingest.inputs import open_sample
-from tcellflow.ingest.receptor_account import tally_receptors
+from tcellflow.ingest.receptor_account import account_for_receptors
 from tcellflow.io.h5ad.cells_reader import write_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.chain_table import build_chain_table
@@ -233,7 +233,7 @@ def _tell_why_empty(chains: ChosenChains) -> str:
 def _account_for_receptors(
     inputs: SampleInputs, chains: ChosenChains, cells: NDArray[np.object_], orphans: Orphans
 ) -> dict[str, JsonValue]:
-    found = tally_receptors(chains, summarise_cells(chains.chains, cells)).as_dict()
+    found = account_for_receptors(chains, summarise_cells(chains.chains, cells))
     clones = assign_clones(chains.chains, orphans=orphans).drop_duplicates("clone_id")
     found["clones"] = {str(level): int((clones["clone_level"] == level).sum()) for level in CloneLevel}
     if inputs.receptor_match is not None:
