@@ -13,13 +13,15 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from typer.models import ArgumentInfo, OptionInfo
 
 from tcellflow import vocabulary
 from tcellflow.cli.app import app
 from tcellflow.contracts.cells import ANNDATA_CONTRACTS
+from tcellflow.contracts.documents import DOCUMENTS
+from tcellflow.contracts.entries import Document, Entries
 from tcellflow.contracts.tables import TABLES
 from tcellflow.errors import EXIT_CODE_MEANINGS, TcellflowError
 
@@ -36,8 +38,8 @@ _HEAD = """# Reference
 
 <!-- Written by docs/make_reference.py from the code: `make docs`. Do not edit. -->
 
-[Commands](#commands) · [Tables](#tables) · [AnnData files](#anndata-files) · [Words](#words) ·
-[Exit codes](#exit-codes)
+[Commands](#commands) · [Tables](#tables) · [AnnData files](#anndata-files) ·
+[JSON documents](#json-documents) · [Words](#words) · [Exit codes](#exit-codes)
 """
 
 
@@ -49,7 +51,8 @@ def write_reference() -> str:
     str
         Markdown with a final newline.
     """
-    parts = [_HEAD, *_describe_commands(), *_describe_tables(), *_describe_anndata(), *_describe_words()]
+    parts = [_HEAD, *_describe_commands(), *_describe_tables(), *_describe_anndata()]
+    parts += [*_describe_documents(), *_describe_words()]
     return "\n".join([*parts, *_describe_exit_codes()]).rstrip() + "\n"
 
 
@@ -201,6 +204,72 @@ def _describe_anndata_contract(contract: AnnDataContract) -> Iterator[str]:
 
 def _python_place(slot: str, name: str) -> str:
     return f'{slot}["{name}"]' if name else slot
+
+
+def _describe_documents() -> Iterator[str]:
+    yield "## JSON documents\n"
+    yield (
+        "What steps say of themselves. The key `tcellflow` tells who wrote the file. A null means *not "
+        "measured*; an entry that is not always there is absent where it does not apply.\n"
+    )
+    for contract in DOCUMENTS:
+        yield f"### `{contract.stamp()}`\n"
+        yield f"`<s>.{contract.contract}.json`: {contract.meaning}\n"
+        yield from _table(("Entry", "Holds", "Always there", "Meaning"), _list_entries(contract, {}))
+
+
+def _list_entries(
+    kind: type[Entries], seen: dict[type[Entries], str], prefix: str = ""
+) -> Iterator[tuple[str, str, str, str]]:
+    """Give one row per entry, an inner object's below it once; what every document has comes last."""
+    own = {name: field for name, field in kind.model_fields.items() if name not in Document.model_fields}
+    for name, field in {**own, **kind.model_fields}.items():
+        place = prefix + (field.alias or name)
+        always = "yes" if field.is_required() else "no"
+        inner = _inner_model(field.annotation)
+        same = f", as `{seen[inner]}`" if inner in seen else ""
+        yield f"`{place}`", _holds(field.annotation, field.metadata) + same, always, field.description or ""
+        if inner is not None and inner not in seen:
+            seen[inner] = place
+            inside = f"{place}[]." if _is_listed(field.annotation) else f"{place}."
+            yield from _list_entries(inner, seen, inside)
+
+
+def _inner_model(kind: Any) -> type[Entries] | None:
+    if isinstance(kind, type) and issubclass(kind, Entries):
+        return kind
+    return next((model for part in get_args(kind) if (model := _inner_model(part)) is not None), None)
+
+
+def _is_listed(kind: Any) -> bool:
+    return get_origin(kind) is tuple or any(_is_listed(part) for part in get_args(kind))
+
+
+def _holds(kind: Any, metadata: Iterable[Any] = ()) -> str:
+    """Say in words what an entry holds."""
+    inner = [part for part in get_args(kind) if part not in {NoneType, Ellipsis}]
+    if get_origin(kind) in {Union, UnionType}:
+        return f"{_holds(inner[0], metadata)} or null"
+    if get_origin(kind) is Annotated:
+        return _holds(inner[0], inner[1:])
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{word}`" for word in inner)
+    if get_origin(kind) in {tuple, dict}:
+        first = _holds(inner[0])
+        name = "name" if first == "text" else first
+        return f"list of {first}" if len(inner) == 1 else f"{_holds(inner[1])} by {name}"
+    if isinstance(kind, type) and issubclass(kind, StrEnum | Entries):
+        return f"[{kind.__name__}](#{kind.__name__.lower()})" if issubclass(kind, StrEnum) else "object"
+    named = {bool: "true or false", int: "whole number", float: "number", str: "text", Any: "any value"}
+    return " ".join([named[kind], *_limits_of(metadata)])
+
+
+def _limits_of(metadata: Iterable[Any]) -> Iterator[str]:
+    for part in metadata:
+        limits = [*getattr(part, "metadata", ()), part]  # pydantic keeps the limits of a Field in a list
+        low = next((limit.ge for limit in limits if getattr(limit, "ge", None) is not None), None)
+        high = next((limit.le for limit in limits if getattr(limit, "le", None) is not None), None)
+        yield from _bounds(low, high)
 
 
 def _describe_words() -> Iterator[str]:

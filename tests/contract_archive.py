@@ -17,6 +17,7 @@ from pathlib import Path
 import scanpy as sc
 
 from tcellflow.contracts.cells import ANNDATA_CONTRACTS
+from tcellflow.contracts.documents import DOCUMENTS
 from tcellflow.contracts.tables import TABLES
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.pipeline import RunOptions, run_sample
@@ -31,13 +32,16 @@ N_CELLS = 24
 
 def archived_path(name: str, version: int) -> Path:
     """Give the place of one archived file."""
-    ending = "h5ad" if name in {contract.name for contract in ANNDATA_CONTRACTS} else "parquet"
+    endings = {c.name: "h5ad" for c in ANNDATA_CONTRACTS} | {c.contract: "json" for c in DOCUMENTS}
+    ending = endings.get(name, "parquet")
     return ARCHIVE / f"{name}-{version}.{ending}"
 
 
 def main() -> None:
     """Run all steps on the excerpt and keep the files whose version is new."""
-    wanted = [c for c in (*TABLES, *ANNDATA_CONTRACTS) if not archived_path(c.name, c.version).exists()]
+    current = [(c.name, c.version) for c in (*TABLES, *ANNDATA_CONTRACTS)]
+    current += [(c.contract, c.version) for c in DOCUMENTS]
+    wanted = [contract for contract in current if not archived_path(*contract).exists()]
     if not wanted:
         return
     ARCHIVE.mkdir(exist_ok=True)
@@ -65,9 +69,9 @@ def main() -> None:
         )
         embedded = EmbedTcrOptions((), folder, "archive", backend="kmer", neighbours=3)
         run_sample(RunOptions(options, embed_tcr=embedded, predict=predicted))
-        for contract in wanted:
-            target = archived_path(contract.name, contract.version)
-            shutil.copyfile(folder / f"archive.{contract.name}{target.suffix}", target)
+        for name, version in wanted:
+            target = archived_path(name, version)
+            shutil.copyfile(folder / f"archive.{name}{target.suffix}", target)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,9 @@ _FUNCTION = {
 }
 _V = {"TRA": ("TRAV12-1", "TRAV38-2/DV8", "TRAV8-3"), "TRB": ("TRBV20-1", "TRBV5-1", "TRBV28", "TRBV7-2")}
 _J = {"TRA": ("TRAJ33", "TRAJ42"), "TRB": ("TRBJ2-7", "TRBJ1-1", "TRBJ2-1")}
+_NO_LEVELS = dict.fromkeys(
+    ("allele", "gene", "family", "unknown", "contradicts_locus", "missing", "renamed", "not_functional"), 0
+)
 _BUNDLE = {"name": "states-small", "version": "1.2.0", "sha256": "ab" * 32}
 
 
@@ -76,7 +79,7 @@ def make_step_frames(n_cells: int = 60, *, sample: str = "donor1", seed: int = 0
         "predict": StepNote("predict", {"target_risk": 0.1}, {"cells": "22" * 32}, _BUNDLE),
     }
     qc = _make_qc(n_cells, receptors, sample, notes["preprocess"])
-    metrics = _make_metrics(notes["predict"])
+    metrics = _make_metrics(notes["predict"], predictions)
     return StepFrames(chains, receptors, predictions, clonotypes, qc, metrics, notes)
 
 
@@ -225,16 +228,26 @@ def _make_qc(n_cells: int, receptors: pd.DataFrame, sample: str, note: StepNote)
     n_contigs = 4 * n_cells
     return {
         "sample_id": sample,
-        "donor": f"{sample}-donor",
         "counts_kind": "counts",
-        "matrix": {"format": "10x HDF5", "n_cells": n_cells + 20, "n_features": 36601, "other_features": {}},
+        "matrix": {
+            "format": "10x HDF5",
+            "place": "matrix",
+            "n_cells": n_cells + 20,
+            "n_features": 36601,
+            "other_features": {},
+            "library_size": "sum of the counts",
+        },
         "genes": {
             "n_input": 36601,
             "n_output": 36592,
+            "n_prefixed": 0,
             "kept": {"count": 34742, "examples": ["CD3E"]},
             "renamed": {"count": 1850, "examples": ["MARCH1 -> MARCHF1"]},
             "merged": {"count": 9, "examples": ["TBCE (ENSG00000285053, ENSG00000284770)"]},
-            "unknown": {"count": 0, "examples": []},
+            **{
+                key: {"count": 0, "examples": []}
+                for key in ("target_present", "ambiguous", "no_symbol", "unknown")
+            },
         },
         "cells": {
             "input": n_cells + 20,
@@ -256,13 +269,27 @@ def _make_qc(n_cells: int, receptors: pd.DataFrame, sample: str, note: StepNote)
             },
             "cells": {
                 "chain_pairing": {k: int(v) for k, v in receptors["chain_pairing"].value_counts().items()},
+                "receptor_subtype": {"TRA+TRB": n_cells},
             },
             "genes": {
-                "v": {"gene": 2 * n_cells - 1, "family": 1, "renamed": 5, "not_functional": 0},
-                "j": {"gene": 2 * n_cells, "family": 0, "renamed": 0, "not_functional": 2},
+                "v": {**_NO_LEVELS, "gene": max(2 * n_cells - 1, 0), "family": 1, "renamed": 5},
+                "j": {**_NO_LEVELS, "gene": 2 * n_cells, "not_functional": 2},
             },
-            "junctions": {"anchors_added": 3, "not_embeddable": {"anchors_missing": 1}},
-            "barcodes": {"rule": "identity,identity", "n_shared": n_cells, "overlap": 0.97},
+            "junctions": {
+                "anchors_added": 3,
+                "not_embeddable": {"anchors_missing": 1},
+                "distinct_keys": n_cells,
+            },
+            "clones": {"nucleotides": n_cells, "amino_acids": 0, "mixed": 0},
+            "barcodes": {
+                "rule": "identity,identity",
+                "n_left": n_cells + 20,
+                "n_right": n_cells,
+                "n_shared": n_cells,
+                "fraction_left": 0.97,
+                "fraction_right": 0.97,
+                "overlap": 0.97,
+            },
         },
         "gate": {
             "t_cells": n_cells - n_cells // 15,
@@ -270,6 +297,7 @@ def _make_qc(n_cells: int, receptors: pd.DataFrame, sample: str, note: StepNote)
             "other_lineages": {"B": n_cells // 15},
             "doublet_signs": {"two_full_chains": 3, "t_with_b": 0},
             "doublet_suspects": 3,
+            "markers_measured": 114,
         },
         "distributions": {
             "total_counts": _make_distribution(20_000, n_cells),
@@ -287,11 +315,27 @@ def _make_distribution(highest: int, total: int) -> dict[str, list[float]]:
     return {"edges": [highest * i / 20 for i in range(21)], "counts": [int(c) for c in counts]}
 
 
-def _make_metrics(note: StepNote) -> dict[str, Any]:
+def _make_metrics(note: StepNote, predictions: pd.DataFrame) -> dict[str, Any]:
+    t_cells = predictions.loc[predictions["is_t_cell"].astype(bool)]
+    counts = t_cells["predicted_state"].value_counts()
     return {
-        "abstention": {"threshold": 0.5, "target_risk": 0.1, "dataset": "pbmc"},
+        "n_cells": len(predictions),
+        "n_t_cells": len(t_cells),
+        "n_clones": int(predictions["clone_id"].nunique()),
+        "predicted_states": {str(state): int(counts.get(state, 0)) for state in State},
+        "states": {str(k): int(v) for k, v in predictions["state"].value_counts().items()},
+        "abstained": {str(k): int(v) for k, v in predictions["abstain_reason"].value_counts().items()},
+        "inputs": {str(k): int(v) for k, v in predictions["inputs"].value_counts().items()},
+        "mean_confidence": 0.5,
+        "mean_state_probabilities": None,
+        "panel": {"n_genes": 100, "n_measured": 93, "coverage": 0.93},
+        "prior_correction": None,
+        "unused_inputs": [],
+        "abstention": {"threshold": 0.5, "target_risk": 0.1, "ood_threshold": None, "dataset": "pbmc"},
         "bundle": {
             **_BUNDLE,
+            "summary": "A small model",
+            "intended_use": "tests",
             "limits": ["Not for solid tissue."],
             "licence": "CC BY 4.0",
             "evidence": {str(state): kind for state, kind in _EVIDENCE.items()},

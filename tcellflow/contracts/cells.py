@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tcellflow.contracts.columns import Fault
+from tcellflow.contracts.faults import Fault
 
 Slot = Literal["X", "layers", "obs", "var", "obsm", "uns"]
 

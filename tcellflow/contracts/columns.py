@@ -1,7 +1,6 @@
-"""The language contracts are written in: columns, tables and the faults found against them.
+"""The language that contracts of tables are written in: columns, tables, and how one is compared with both.
 
-Invariant: a check looks at everything and reports all faults together (up to `MAX_FAULTS`),
-each with its place and its mend, so that a broken file is mended in one go.
+Invariant: a check looks at everything, so that a broken file is mended in one go.
 """
 
 from __future__ import annotations
@@ -13,13 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tcellflow.errors import ContractError
+from tcellflow.contracts.faults import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from enum import StrEnum
-
-MAX_FAULTS = 20
 
 Dtype = Literal["string", "bool", "int32", "int64", "float32", "vector"]
 
@@ -147,49 +144,6 @@ def _arrow_type(dtype: Dtype, vector_width: int) -> pa.DataType:
         "int64": pa.int64(),
         "float32": pa.float32(),
     }[dtype]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One way a file breaks its contract."""
-
-    what: str
-    place: str
-    mend: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.what} ({self.mend})"
-
-
-def raise_faults(faults: Sequence[Fault], *, stamp: str, where: object) -> None:
-    """Refuse a file with all its faults.
-
-    Parameters
-    ----------
-    faults
-        What was found; nothing happens when empty.
-    stamp
-        Contract name and version.
-    where
-        File concerned.
-
-    Raises
-    ------
-    ContractError
-        If there is any fault.
-    """
-    if not faults:
-        return
-    if len(faults) == 1:
-        first = faults[0]
-        raise ContractError(f"{first.place}: {first.what}", where=where, mend=first.mend)
-    shown = "\n".join(f"    - {fault}" for fault in faults[:MAX_FAULTS])
-    rest = f"\n    - and {len(faults) - MAX_FAULTS} more" if len(faults) > MAX_FAULTS else ""
-    raise ContractError(
-        f"{len(faults)} faults against the contract {stamp}:\n{shown}{rest}",
-        where=where,
-        mend="mend the places listed, or re-run the step that wrote the file",
-    )
 
 
 def find_table_faults(table: pa.Table, contract: Table) -> list[Fault]:

@@ -8,22 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tcellflow.report.calls import summarise_calls
 from tcellflow.report.clones import summarise_clones
-from tcellflow.report.details import tell_proteins
-from tcellflow.report.making import tell_limits, tell_steps
 from tcellflow.report.overview import collect_warnings, make_cards, tell_header
+from tcellflow.report.proteins import tell_proteins
+from tcellflow.report.provenance import tell_limits, tell_steps
 from tcellflow.report.quality import summarise_quality
-from tcellflow.report.repertoire import summarise_receptors
+from tcellflow.report.receptors import summarise_receptors
+from tcellflow.report.states import summarise_calls
 
 if TYPE_CHECKING:
-    from tcellflow.report.calls import CallSection
     from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs, SourceFile
-    from tcellflow.report.making import Step
     from tcellflow.report.overview import Card, Header
+    from tcellflow.report.provenance import Step
     from tcellflow.report.quality import QualitySection
-    from tcellflow.report.repertoire import ReceptorSection
+    from tcellflow.report.receptors import ReceptorSection
+    from tcellflow.report.states import CallSection
     from tcellflow.report.truth import TruthSection
 
 
@@ -91,7 +91,7 @@ def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None
         calls=calls,
         clones=clones,
         truth=truth,
-        proteins=tell_proteins(inputs.qc).rows,
+        proteins=tell_proteins(inputs.qc),
         steps=tell_steps(inputs),
         files=inputs.files,
         limits=tell_limits(calls, clones, inputs.metrics),

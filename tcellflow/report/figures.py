@@ -80,26 +80,6 @@ class Histogram:
         return sum(self.counts)
 
 
-def is_drawable(edges: Sequence[float], counts: Sequence[int]) -> bool:
-    """Tell whether edges and counts make a histogram.
-
-    Parameters
-    ----------
-    edges
-        Bin edges.
-    counts
-        Cells per bin.
-
-    Returns
-    -------
-    bool
-        True for at least one bin, strictly rising finite edges and one edge more than counts.
-    """
-    if not counts or len(edges) != len(counts) + 1:
-        return False
-    return all(map(math.isfinite, edges)) and all(a < b for a, b in itertools.pairwise(edges))
-
-
 def draw_bar(share: float, kind: str = "solid") -> Markup:
     """Draw one horizontal bar that fills its column; the number stands beside it as text.
 
@@ -153,7 +133,7 @@ def draw_histogram(histogram: Histogram) -> Markup:
     Parameters
     ----------
     histogram
-        What to draw; must be drawable (see `is_drawable`).
+        What to draw: edges rise, and are one more than the counts.
 
     Returns
     -------

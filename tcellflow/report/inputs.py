@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tcellflow.contracts.embed import Embed
+from tcellflow.contracts.entries import MEND, Document, Note
+from tcellflow.contracts.faults import raise_faults, validate
+from tcellflow.contracts.metrics import Metrics
 from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
+from tcellflow.contracts.qc import Qc
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import CHAINS, EMBEDDINGS, RECEPTORS
 from tcellflow.errors import InputError
 from tcellflow.io.files.kinds import check_is_file, is_parquet
 from tcellflow.io.tables.documents import read_json
 from tcellflow.io.tables.parquet import read_table, read_table_note
+from tcellflow.io.tables.step_documents import read_document
 from tcellflow.provenance import digest_file
-from tcellflow.report.lookup import look_up, read_text
 from tcellflow.vocabulary import UNS_KEY
 
 if TYPE_CHECKING:
@@ -30,7 +35,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tcellflow.contracts.columns import Table
-    from tcellflow.provenance import JsonValue
 
 
 class Role(StrEnum):
@@ -55,10 +59,11 @@ _TABLES: Final[dict[str, tuple[Role, Table]]] = {
     PREDICTIONS.name: (Role.PREDICTIONS, PREDICTIONS),
     CLONOTYPES.name: (Role.CLONOTYPES, CLONOTYPES),
 }
-_NOTES: Final = {"preprocess": Role.QC, "embed-tcr": Role.EMBED, "predict": Role.METRICS}
+_STEPS: Final = {"preprocess": Role.QC, "embed-tcr": Role.EMBED, "predict": Role.METRICS}
 _ACCEPTED: Final = (
     "give qc.json, chains, receptors, embed.json, predictions, clonotypes or metrics.json files"
 )
+_DOCUMENTS: Final[dict[Role, type[Document]]] = {Role.QC: Qc, Role.EMBED: Embed, Role.METRICS: Metrics}
 
 
 @dataclass(frozen=True)
@@ -72,14 +77,14 @@ class SourceFile:
     sha256
         Digest of its bytes, 64 hexadecimal characters.
     note
-        Who made it: step, version, options, inputs, bundle; empty if the file does not say.
+        Who made it; None if the file does not say.
     rows
         Rows of a table; None for JSON.
     """
 
     role: Role
     sha256: str
-    note: Mapping[str, JsonValue]
+    note: Note | None
     rows: int | None = None
 
 
@@ -90,16 +95,16 @@ class ReportInputs:
     Parameters
     ----------
     qc, embed, metrics
-        JSON of preprocess, embed-tcr and predict.
+        Documents of preprocess, embed-tcr and predict, valid against their contracts.
     chains, receptors, predictions, clonotypes
         Tables, valid against their contracts.
     files
         The files read, in the order of `Role`.
     """
 
-    qc: dict[str, JsonValue] | None = None
-    embed: dict[str, JsonValue] | None = None
-    metrics: dict[str, JsonValue] | None = None
+    qc: Qc | None = None
+    embed: Embed | None = None
+    metrics: Metrics | None = None
     chains: pa.Table | None = None
     receptors: pa.Table | None = None
     predictions: pa.Table | None = None
@@ -126,7 +131,7 @@ def read_report_inputs(paths: Sequence[Path]) -> ReportInputs:
         If a file cannot be read, is of no use to a report, plays the same role as another, or
         belongs to another sample than the others.
     ContractError
-        If a table breaks its contract.
+        If a file breaks its contract.
     """
     by_role: dict[Role, Path] = {}
     for path in paths:
@@ -139,13 +144,15 @@ def read_report_inputs(paths: Sequence[Path]) -> ReportInputs:
             )
         by_role[role] = path
     tables: dict[Role, pa.Table] = {}
-    documents: dict[Role, dict[str, JsonValue]] = {}
+    documents: dict[Role, Document] = {}
     sources = tuple(_read_one(role, by_role[role], tables, documents) for role in Role if role in by_role)
-    _check_one_sample(by_role, tables, documents)
+    qc, embed, metrics = (documents.get(role) for role in _DOCUMENTS)
+    qc = qc if isinstance(qc, Qc) else None
+    _check_one_sample(by_role, tables, qc)
     return ReportInputs(
-        qc=documents.get(Role.QC),
-        embed=documents.get(Role.EMBED),
-        metrics=documents.get(Role.METRICS),
+        qc=qc,
+        embed=embed if isinstance(embed, Embed) else None,
+        metrics=metrics if isinstance(metrics, Metrics) else None,
         chains=tables.get(Role.CHAINS),
         receptors=tables.get(Role.RECEPTORS),
         predictions=tables.get(Role.PREDICTIONS),
@@ -182,9 +189,10 @@ def recognise_file(path: Path) -> Role:
         is_object = handle.read(4).lstrip().startswith(b"{")
     if not is_object:
         raise InputError("the file is neither Parquet nor JSON", where=path, mend=_ACCEPTED)
-    step = read_text(look_up(read_json(path), UNS_KEY), "step")
-    if step in _NOTES:
-        return _NOTES[step]
+    note = read_json(path).get(UNS_KEY)
+    step = note.get("step") if isinstance(note, dict) else None
+    if isinstance(step, str) and step in _STEPS:
+        return _STEPS[step]
     found = f"comes from the step '{step}'" if step else "carries no tcellflow note"
     raise InputError(f"the JSON file {found}", where=path, mend=_ACCEPTED)
 
@@ -203,34 +211,37 @@ def _read_contract_name(path: Path) -> str:
 
 
 def _read_one(
-    role: Role, path: Path, tables: dict[Role, pa.Table], documents: dict[Role, dict[str, JsonValue]]
+    role: Role, path: Path, tables: dict[Role, pa.Table], documents: dict[Role, Document]
 ) -> SourceFile:
     digest = digest_file(path)
     if role in (Role.EMBEDDINGS, Role.NEIGHBOURS):
         # Only who made them is of interest here, so vectors and neighbours stay on disk.
-        return SourceFile(role, digest, read_table_note(path), pq.read_metadata(path).num_rows)
+        return SourceFile(role, digest, _read_note(path), pq.read_metadata(path).num_rows)
     for known, contract in _TABLES.values():
         if known is role:
             tables[role] = read_table(path, contract)
-            return SourceFile(role, digest, read_table_note(path), tables[role].num_rows)
-    documents[role] = read_json(path)
-    note = look_up(documents[role], UNS_KEY)
-    return SourceFile(role, digest, note if isinstance(note, dict) else {})
+            return SourceFile(role, digest, _read_note(path), tables[role].num_rows)
+    documents[role] = read_document(path, _DOCUMENTS[role])
+    return SourceFile(role, digest, documents[role].note)
 
 
-def _check_one_sample(
-    paths: Mapping[Role, Path],
-    tables: Mapping[Role, pa.Table],
-    documents: Mapping[Role, dict[str, JsonValue]],
-) -> None:
+def _read_note(path: Path) -> Note | None:
+    content = read_table_note(path)
+    if not content:
+        return None
+    note, faults = validate(content, Note, mend=MEND)
+    raise_faults(faults, stamp="note", where=path)
+    return note
+
+
+def _check_one_sample(paths: Mapping[Role, Path], tables: Mapping[Role, pa.Table], qc: Qc | None) -> None:
     samples: dict[Role, set[str]] = {
         role: set(table.column("sample_id").unique().to_pylist())
         for role, table in tables.items()
         if "sample_id" in table.column_names and table.num_rows
     }
-    named = read_text(documents.get(Role.QC), "sample_id")
-    if named:
-        samples[Role.QC] = {named}
+    if qc is not None:
+        samples[Role.QC] = {qc.sample_id}
     roles = [role for role in Role if role in samples]
     for role in roles[1:]:
         if samples[role].isdisjoint(samples[roles[0]]):

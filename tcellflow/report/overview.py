@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from tcellflow.report.confidence import HIGH_CONFIDENCE, LOW_CONFIDENCE
 from tcellflow.report.inputs import Role
-from tcellflow.report.lookup import look_up, read_text, read_texts
-from tcellflow.report.making import find_note
+from tcellflow.report.provenance import find_note
 from tcellflow.report.wording import write_count, write_decimal, write_part, write_share
 
 if TYPE_CHECKING:
-    from tcellflow.report.calls import CallSection
     from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs, SourceFile
     from tcellflow.report.quality import QualitySection
-    from tcellflow.report.repertoire import ReceptorSection
+    from tcellflow.report.receptors import ReceptorSection
+    from tcellflow.report.states import CallSection
 
 _WARNINGS_SHOWN: Final = 40
 
@@ -80,8 +79,8 @@ def tell_header(inputs: ReportInputs, prefix: str) -> Header:
     """
     samples, donors = _read_names(inputs)
     note = find_note(inputs, Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)
-    bundle = look_up(note, "bundle")
-    shown = [(key, read_text(bundle, key)) for key in ("name", "version", "sha256")]
+    bundle = note.bundle if note else {}
+    shown = [(key, bundle.get(key, "")) for key in ("name", "version", "sha256")]
     missing = []
     if inputs.qc is None:
         missing.append("quality control (no qc.json)")
@@ -104,14 +103,16 @@ def tell_header(inputs: ReportInputs, prefix: str) -> Header:
 
 
 def _read_names(inputs: ReportInputs) -> tuple[list[str], list[str]]:
-    names: dict[str, list[str]] = {}
-    for key in ("sample_id", "donor"):
-        found = list(read_texts(inputs.qc, key))
-        for table in (inputs.chains, inputs.receptors, inputs.clonotypes):
-            if not found and table is not None and key in table.column_names:
-                found = sorted(table.column(key).unique().to_pylist())
-        names[key] = found
-    return names["sample_id"], names["donor"]
+    samples = [inputs.qc.sample_id] if inputs.qc else _read_column(inputs, "sample_id")
+    return samples, _read_column(inputs, "donor")
+
+
+def _read_column(inputs: ReportInputs, name: str) -> list[str]:
+    """Give the values of a column of the first table that has any."""
+    for table in (inputs.chains, inputs.receptors, inputs.clonotypes):
+        if table is not None and table.num_rows and name in table.column_names:
+            return sorted(table.column(name).unique().to_pylist())
+    return []
 
 
 def make_cards(
@@ -200,14 +201,14 @@ def collect_warnings(inputs: ReportInputs, quality: QualitySection | None) -> tu
     """
     found: list[str] = []
     for document in (inputs.qc, inputs.embed, inputs.metrics):
-        found += read_texts(document, "warnings")
+        found += document.warnings if document else ()
     n_kept = quality.n_kept if quality else None
     if n_kept is not None and inputs.predictions is not None and inputs.predictions.num_rows != n_kept:
         found.append(
             f"The predictions hold {inputs.predictions.num_rows:,} cells, but quality control kept "
             f"{n_kept:,}: the files may come from different runs."
         )
-    versions = sorted({read_text(dict(f.note), "version") for f in inputs.files} - {""})
+    versions = sorted({f.note.version for f in inputs.files if f.note} - {""})
     if len(versions) > 1:
         found.append(f"The files were written by different versions of tcellflow: {', '.join(versions)}.")
     found += _find_stale(inputs.files)
@@ -230,6 +231,5 @@ def _find_stale(files: tuple[SourceFile, ...]) -> list[str]:
 
 def _noted_digests(file: SourceFile, role: Role) -> set[str]:
     # A step that took several files of a kind notes them as chains, chains_2, chains_3 ...
-    inputs = file.note.get("inputs")
-    names = inputs if isinstance(inputs, dict) else {}
-    return {str(digest) for name, digest in names.items() if name == role or name.startswith(f"{role}_")}
+    inputs = file.note.inputs if file.note else {}
+    return {digest for name, digest in inputs.items() if name == role or name.startswith(f"{role}_")}

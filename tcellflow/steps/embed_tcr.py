@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tcellflow.contracts.cells import CELLS
+from tcellflow.contracts.embed import Embed
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
 from tcellflow.errors import ContractError
@@ -25,8 +26,8 @@ from tcellflow.io.h5ad.cells_copy import write_cells_copy, write_obsm_vectors
 from tcellflow.io.h5ad.cells_reader import read_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.chains import read_chain_files
-from tcellflow.io.tables.documents import write_json
 from tcellflow.io.tables.parquet import open_table_writer, write_table
+from tcellflow.io.tables.step_documents import write_document
 from tcellflow.io.tables.vector_scratch import VectorScratch
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.encoding.distinct import find_distinct
@@ -118,7 +119,7 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
         table = pa.Table.from_pandas(receptors, schema, preserve_index=False)
         write_table(paths[OutputName.RECEPTORS], table, RECEPTORS, note)
         account = summarise_embedding(encoder, len(files.chains), receptors, distinct)
-        write_json(paths[OutputName.EMBED_QC], account, note)
+        write_document(paths[OutputName.EMBED_QC], account, note, Embed)
         return outputs.commit()
 
 

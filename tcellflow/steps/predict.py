@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tcellflow.contracts.cells import CELLS
+from tcellflow.contracts.metrics import Metrics
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.errors import OptionsError
 from tcellflow.inference.states.account import summarise_predictions
@@ -35,9 +36,9 @@ from tcellflow.io.h5ad.cells_reader import read_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.cell_receptors import read_cell_receptors
 from tcellflow.io.tables.csv import write_csv_table
-from tcellflow.io.tables.documents import write_json
 from tcellflow.io.tables.parquet import open_table_writer, write_table
 from tcellflow.io.tables.receptor_vectors import open_receptor_vectors
+from tcellflow.io.tables.step_documents import write_document
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.contigs import as_texts
 from tcellflow.steps.options import PredictOptions
@@ -124,7 +125,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
         metrics = summarise_predictions(
             sample, frequent_genes=genes, unused_inputs=_find_unused(options, predictor)
         )
-        write_json(paths[OutputName.METRICS], metrics, note)
+        write_document(paths[OutputName.METRICS], metrics, note, Metrics)
         _write_tables(paths, sample, cells, receptors, note)
         return outputs.commit()
 

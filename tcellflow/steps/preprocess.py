@@ -13,17 +13,18 @@ import numpy as np
 import pandas as pd
 
 from tcellflow.cells.quality import choose_thresholds
+from tcellflow.contracts.qc import Qc
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.ingest.barcode_matching import Matching
 from tcellflow.ingest.cell_flow import CellFlow
 from tcellflow.ingest.inputs import open_sample
-from tcellflow.ingest.receptor_account import tally_receptors
+from tcellflow.ingest.receptor_account import account_for_receptors
 from tcellflow.ingest.screening import Screening
 from tcellflow.io.h5ad.cells_writer import write_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.chains import build_chain_table
-from tcellflow.io.tables.documents import write_json
 from tcellflow.io.tables.parquet import write_table
+from tcellflow.io.tables.step_documents import write_document
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.clonotypes import CloneLevel, assign_clones
 from tcellflow.receptors.contigs import REASON_MEANINGS
@@ -112,7 +113,7 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
                 warnings.append(_tell_why_empty(chains))
         for warning in warnings:
             logger.warning(warning)
-        write_json(qc_path, {**account, "warnings": list(warnings)}, note)
+        write_document(qc_path, {**account, "warnings": list(warnings)}, note, Qc)
         return outputs.commit()
 
 
@@ -160,7 +161,7 @@ def _tell_why_empty(chains: ChosenChains) -> str:
 def _account_for_receptors(
     inputs: SampleInputs, chains: ChosenChains, cells: NDArray[np.object_], orphans: Orphans
 ) -> dict[str, JsonValue]:
-    found = tally_receptors(chains, summarise_cells(chains.chains, cells)).as_dict()
+    found = account_for_receptors(chains, summarise_cells(chains.chains, cells))
     clones = assign_clones(chains.chains, orphans=orphans).drop_duplicates("clone_id")
     found["clones"] = {str(level): int((clones["clone_level"] == level).sum()) for level in CloneLevel}
     if inputs.receptor_match is not None:

@@ -4,9 +4,11 @@ import pytest
 
 from contract_archive import archived_path
 from tcellflow.contracts.cells import ANNDATA_CONTRACTS
+from tcellflow.contracts.documents import DOCUMENTS
 from tcellflow.contracts.tables import TABLES
 from tcellflow.io.h5ad.cells_reader import read_cells
 from tcellflow.io.tables.parquet import read_table, read_table_note
+from tcellflow.io.tables.step_documents import read_document
 
 
 @pytest.mark.parametrize("contract", TABLES, ids=lambda c: c.stamp)
@@ -25,3 +27,11 @@ def test_archived_cells_are_read(contract):
         cells = read_cells(archived_path(contract.name, version), contract)
         for layer in ("X", "counts"):
             assert sum(block.shape[0] for block in cells.blocks(5, layer)) == cells.n_obs > 0
+
+
+@pytest.mark.parametrize("contract", DOCUMENTS, ids=lambda c: c.stamp())
+def test_archived_documents_are_read(contract):
+    """Each version of a JSON document has its archived file, which fits today's model and tells its maker."""
+    for version in range(1, contract.version + 1):
+        document = read_document(archived_path(contract.contract, version), contract)
+        assert document.note.version

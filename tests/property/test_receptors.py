@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contig_files import GENES, as_10x, as_airr, encode, make_contig, make_contigs, write_json, write_table
 from tcellflow.contracts.columns import find_table_faults
 from tcellflow.contracts.tables import CHAINS
-from tcellflow.ingest.receptor_account import tally_receptors
+from tcellflow.ingest.receptor_account import account_for_receptors
 from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.io.tables.chains import build_chain_table
 from tcellflow.receptors.chains import ChosenChains, choose_chains
@@ -22,7 +22,7 @@ from tcellflow.receptors.clonotypes import assign_clones
 from tcellflow.receptors.contigs import RawChains, make_rows
 from tcellflow.receptors.encoding.keys import content_hash
 from tcellflow.receptors.pairing import summarise_cells
-from tcellflow.receptors.segments import standardise_call
+from tcellflow.receptors.segments import CallLevel, standardise_call
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 JUNCTIONS = st.builds(
@@ -104,12 +104,14 @@ def test_accounts_add_up_and_tables_are_valid(table: pd.DataFrame) -> None:
     """Contigs, genes, keys and cells add up; the table fulfils its contract."""
     chosen = choose(table)
     cells = summarise_cells(chosen.chains, ["AAAC-1", "CCCA-1", "GGGT-1", "TTTG-1"])
-    tally = tally_receptors(chosen, cells)
-    assert tally.contigs_read == len(table) == tally.contigs_kept + sum(tally.dropped.values())
-    assert sum(tally.v_genes.levels.values()) == sum(tally.j_genes.levels.values()) == tally.contigs_kept
+    tally = account_for_receptors(chosen, cells)
+    contigs = tally["contigs"]
+    assert contigs["read"] == len(table) == contigs["kept"] + sum(contigs["dropped"].values())
+    for segment in ("v", "j"):
+        assert sum(tally["genes"][segment][level] for level in CallLevel) == contigs["kept"]
     n_keys = int(chosen.chains["emb_id"].notna().sum())
-    assert n_keys + sum(tally.not_embeddable.values()) == tally.contigs_kept
-    assert sum(tally.pairing.values()) == sum(tally.subtypes.values()) == 4
+    assert n_keys + sum(tally["junctions"]["not_embeddable"].values()) == contigs["kept"]
+    assert [sum(counts.values()) for counts in tally["cells"].values()] == [4, 4]
     assert find_table_faults(build_chain_table(chosen.chains, sample_id="s"), CHAINS) == []
     assert cells.loc["TTTG-1", "chain_pairing"] == "no IR"
 

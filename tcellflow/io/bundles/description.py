@@ -6,32 +6,62 @@ Invariant: a `BundleDescription` is complete; every fault of the document is rep
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, cast
 
+from pydantic import AfterValidator, SkipValidation
+from pydantic.dataclasses import dataclass
+
+from tcellflow.contracts.faults import raise_faults, validate
 from tcellflow.errors import BundleError
-from tcellflow.io.bundles.fields import FieldReader, is_sha256
-from tcellflow.io.bundles.receptors import TASK_RECEPTORS, ReceptorsDetails, parse_receptors
-from tcellflow.io.bundles.states import TASK_STATES, StatesDetails, parse_states
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from tcellflow.io.bundles.fields import LOOSE, Sha256, Text
+from tcellflow.io.bundles.receptors import TASK_RECEPTORS, ReceptorsDetails
+from tcellflow.io.bundles.states import TASK_STATES, StatesDetails
 
 BUNDLE_FORMAT: Final = 1
-Details = StatesDetails | ReceptorsDetails
-_PARSERS: Final[dict[str, Callable[[FieldReader, Mapping[str, str]], Details]]] = {
-    TASK_STATES: parse_states,
-    TASK_RECEPTORS: parse_receptors,
-}
 MODEL_FILE: Final = "model.onnx"
 ENSEMBLE_FILE: Final = "ensemble.onnx"  # the members behind a distilled model, as one graph
 CARD_FILE: Final = "CARD.md"
+Details = StatesDetails | ReceptorsDetails
+_DETAILS: Final[dict[str, type[Details]]] = {TASK_STATES: StatesDetails, TASK_RECEPTORS: ReceptorsDetails}
 # Names stay inside the folder by construction: no separators, no leading dot.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _BUNDLE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_MEND: Final = "fetch the bundle again, or have its maker mend it"
 
 
-@dataclass(frozen=True)
+def _check_name(name: str) -> str:
+    if not _BUNDLE_NAME.fullmatch(name):
+        message = f"the name {name!r} is not plain"
+        raise ValueError(message)
+    return name
+
+
+def _check_task(task: str) -> str:
+    if task not in _DETAILS:
+        message = f"the task {task!r} is not one of {', '.join(_DETAILS)}"
+        raise ValueError(message)
+    return task
+
+
+def _check_file_name(name: str) -> str:
+    if not _FILE_NAME.fullmatch(name):
+        message = f"the file name {name!r} leaves the bundle's folder"
+        raise ValueError(message)
+    return name
+
+
+def _check_files(files: dict[str, str]) -> dict[str, str]:
+    absent = [f"'{name}' is not listed" for name in (MODEL_FILE, CARD_FILE) if name not in files]
+    if "bundle.json" in files:
+        absent.append("'bundle.json' lists itself")
+    if absent:
+        message = "the list is wrong: " + ", ".join(absent)
+        raise ValueError(message)
+    return files
+
+
+@dataclass(frozen=True, config=LOOSE)
 class Tensor:
     """One input or output of the model.
 
@@ -47,39 +77,63 @@ class Tensor:
         Content with its unit.
     """
 
-    name: str
-    dtype: str
-    axes: tuple[str, ...]
-    meaning: str
+    name: Text
+    dtype: Text
+    axes: tuple[Text, ...]
+    meaning: Text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=LOOSE)
+class Source:
+    """One data set that a bundle was made from; what is not stated is None."""
+
+    name: Text | None = None
+    licence: Text | None = None
+    paper: Text | None = None
+    source: Text | None = None
+
+
+@dataclass(frozen=True, config=LOOSE)
 class BundleDescription:
     """Everything ``bundle.json`` says.
 
     Parameters
     ----------
-    name, version, task, summary
-        What it is.
+    name, version, task, summary, intended_use, licence
+        What it is, and what it may be used for.
+    limits
+        What it is not good for, as sentences.
     files
         Every file of the folder but ``bundle.json``, with its sha256.
     inputs, outputs
         Tensors of the model.
+    training
+        The data behind it.
+    metrics, parity
+        Measurements of it, as its maker noted them.
     details
         What only bundles of its task say.
     document
         The whole document, for display.
     """
 
-    name: str
-    version: str
-    task: str
-    summary: str
-    files: Mapping[str, str]
+    name: Annotated[Text, AfterValidator(_check_name)]
+    version: Text
+    task: Annotated[Text, AfterValidator(_check_task)]
+    summary: Text
+    intended_use: Text
+    licence: Text
+    limits: tuple[Text, ...]
+    files: Annotated[
+        dict[Annotated[Text, AfterValidator(_check_file_name)], Sha256], AfterValidator(_check_files)
+    ]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    details: Details
-    document: Mapping[str, Any]
+    training: tuple[Source, ...]
+    metrics: list[Any]
+    parity: dict[str, Any]
+    details: SkipValidation[Details]
+    document: SkipValidation[Mapping[str, Any]]
 
 
 def parse_bundle(document: Mapping[str, Any], *, where: object) -> BundleDescription:
@@ -108,63 +162,18 @@ def parse_bundle(document: Mapping[str, Any], *, where: object) -> BundleDescrip
             where=where,
             mend="use a bundle made for this version of tcellflow",
         )
-    reader = FieldReader(document)
-    for key in ("training", "metrics", "limits"):
-        reader.take(key, list, [])
-    for key in ("intended_use", "licence"):
-        reader.take(key, str, "")
-    reader.take("parity", dict, {})
-    files = _read_files(reader)
-    description = BundleDescription(
-        name=reader.take("name", str, ""),
-        version=reader.take("version", str, ""),
-        task=_read_task(reader),
-        summary=reader.take("summary", str, ""),
-        files=files,
-        inputs=_read_tensors(reader, "inputs"),
-        outputs=_read_tensors(reader, "outputs"),
-        # the details of an unknown task cannot be judged; that task is a fault itself
-        details=_PARSERS.get(str(document.get("task")), parse_states)(reader, files),
-        document=document,
+    files = document.get("files")
+    # the details of an unknown task cannot be judged; that task is a fault itself
+    details, of_task = validate(
+        document,
+        _DETAILS.get(str(document.get("task")), StatesDetails),
+        mend=_MEND,
+        context={"files": files if isinstance(files, dict) else {}},
     )
-    reader.check(
-        bool(_BUNDLE_NAME.fullmatch(description.name)), f"the name {description.name!r} is not plain"
+    whole, common = validate(
+        {**document, "details": details, "document": document}, BundleDescription, mend=_MEND
     )
-    if reader.faults:
-        raise BundleError(
-            f"bundle.json has {len(reader.faults)} faults: " + "; ".join(reader.faults[:20]),
-            where=where,
-            mend="fetch the bundle again, or have its maker mend it",
-        )
-    return description
-
-
-def _read_task(reader: FieldReader) -> str:
-    task = reader.take("task", str, "")
-    reader.check(task in _PARSERS, f"the task {task!r} is not one of {', '.join(_PARSERS)}")
-    return str(task)
-
-
-def _read_files(reader: FieldReader) -> dict[str, str]:
-    files: dict[str, str] = {}
-    for name, digest in reader.take("files", dict, {}).items():
-        reader.check(bool(_FILE_NAME.fullmatch(name)), f"the file name {name!r} leaves the bundle's folder")
-        reader.check(is_sha256(digest), f"'{name}' has no sha256 digest")
-        files[name] = str(digest)
-    for name in (MODEL_FILE, CARD_FILE):
-        reader.check(name in files, f"'{name}' is not listed under 'files'")
-    reader.check("bundle.json" not in files, "'bundle.json' lists itself")
-    return files
-
-
-def _read_tensors(reader: FieldReader, key: str) -> tuple[Tensor, ...]:
-    tensors = []
-    for item in reader.take(key, list, []):
-        is_whole = isinstance(item, dict) and {"name", "dtype", "axes", "meaning"} <= item.keys()
-        if not (is_whole and isinstance(item["axes"], list)):
-            reader.check(False, f"an entry of '{key}' lacks name, dtype, axes or meaning")
-            continue
-        tensors.append(
-            Tensor(str(item["name"]), str(item["dtype"]), tuple(map(str, item["axes"])), str(item["meaning"]))
-        )
-    return tuple(tensors)
+    raise_faults(
+        [*common, *of_task], stamp=f"bundle/{BUNDLE_FORMAT}", where=where, mend=_MEND, error=BundleError
+    )
+    return cast("BundleDescription", whole)  # None has faults

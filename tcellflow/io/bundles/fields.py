@@ -1,99 +1,58 @@
-"""Taking fields out of ``bundle.json``, whatever the bundle's task.
+"""The kinds of values that ``bundle.json`` is made of, whatever the bundle's task.
 
-Invariant: a fault is noted and reading goes on, so that all faults are told together.
+Invariant: nothing is converted in silence: a number in quotes is no number, and true is none either.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import AfterValidator, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pydantic import ValidationInfo
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_LEAST_QUANTILES: Final = 2
+# Entries that no reader here asks for may stand beside the others: makers of bundles note more than we use.
+LOOSE: Final = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
-class FieldReader:
-    """Takes fields out of a document and collects what is wrong instead of stopping.
+def _check_digest(text: str) -> str:
+    if not _SHA256.fullmatch(text):
+        message = "is no sha256 digest"
+        raise ValueError(message)
+    return text
 
-    Parameters
-    ----------
-    document
-        The JSON object.
+
+def _check_quantiles(values: tuple[float, ...]) -> tuple[float, ...]:
+    is_whole = not values or len(values) >= _LEAST_QUANTILES
+    if not is_whole or any(low > high for low, high in pairwise(values)):
+        message = "is not two or more rising numbers"
+        raise ValueError(message)
+    return values
+
+
+def check_is_listed(name: str, info: ValidationInfo, what: str) -> str:
+    """Refuse a file that the bundle does not list; the context of the validation names those it does.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
     """
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self.document = document
-        self.faults: list[str] = []
-
-    def take(self, key: str, kind: type | tuple[type, ...], default: Any) -> Any:
-        """Take one field.
-
-        Parameters
-        ----------
-        key
-            Its name.
-        kind
-            The type it must have; true and false are never numbers.
-        default
-            What is given instead of a missing or wrong field.
-
-        Returns
-        -------
-        object
-            The field's value.
-        """
-        value = self.document.get(key)
-        if value is None:
-            self.faults.append(f"'{key}' is missing")
-            return default
-        if not isinstance(value, kind) or isinstance(value, bool):
-            self.faults.append(f"'{key}' is a {type(value).__name__}")
-            return default
-        return value
-
-    def check(self, holds: bool, fault: str) -> None:  # noqa: FBT001 - reads as a sentence
-        """Note a fault unless a condition holds.
-
-        Parameters
-        ----------
-        holds
-            The condition.
-        fault
-            What is wrong otherwise.
-        """
-        if not holds:
-            self.faults.append(fault)
+    if info.context is not None and name not in info.context["files"]:
+        message = f"the {what} file is not listed under 'files'"
+        raise ValueError(message)
+    return name
 
 
-def is_sha256(value: object) -> bool:
-    """Tell whether a value is a digest.
-
-    Parameters
-    ----------
-    value
-        Any JSON value.
-
-    Returns
-    -------
-    bool
-        True for 64 lower-case hexadecimal digits.
-    """
-    return isinstance(value, str) and bool(_SHA256.fullmatch(value))
-
-
-def is_share(value: object) -> bool:
-    """Tell whether a value is a share.
-
-    Parameters
-    ----------
-    value
-        Any JSON value.
-
-    Returns
-    -------
-    bool
-        True for a number within 0 and 1.
-    """
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+Text = Annotated[str, Field(strict=True)]
+Name = Annotated[str, Field(strict=True, min_length=1)]
+Number = Annotated[float, Field(strict=True)]
+Share = Annotated[float, Field(strict=True, ge=0, le=1)]
+Size = Annotated[int, Field(strict=True, gt=0)]
+Sha256 = Annotated[str, Field(strict=True), AfterValidator(_check_digest)]
+Quantiles = Annotated[tuple[Number, ...], AfterValidator(_check_quantiles)]

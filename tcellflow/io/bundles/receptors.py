@@ -5,22 +5,40 @@ Invariant: details in hand name a vocabulary file of the bundle and at least one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Annotated, Final
 
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic.dataclasses import dataclass
+
+from tcellflow.io.bundles.fields import LOOSE, Size, Text, check_is_listed
 from tcellflow.vocabulary import Locus, ReceptorBackend
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tcellflow.io.bundles.fields import FieldReader
 
 TASK_RECEPTORS: Final = "receptors"
 # Shorter than the shortest junction that is embedded, a model could read none of them whole.
 _LEAST_MAX_LENGTH: Final = 6
 
 
-@dataclass(frozen=True)
+def _check_backend(backend: object) -> object:
+    learned = [kind for kind in ReceptorBackend if kind.is_learned]
+    if isinstance(backend, str) and backend not in learned:
+        message = f"the backend {str(backend)!r} is not one of {', '.join(learned)}"
+        raise ValueError(message)
+    return backend
+
+
+def _check_vocabulary(name: str, info: ValidationInfo) -> str:
+    return check_is_listed(name, info, "vocabulary")
+
+
+def _check_loci(loci: object) -> object:
+    known = tuple(Locus)  # a set would ask for the hash of whatever the document holds
+    if isinstance(loci, list) and not (loci and all(locus in known for locus in loci)):
+        message = f"the loci {loci!r} are not AIRR loci"
+        raise ValueError(message)
+    return loci
+
+
+@dataclass(frozen=True, config=LOOSE)
 class ReceptorsDetails:
     """What ``bundle.json`` says of a receptors bundle.
 
@@ -40,51 +58,9 @@ class ReceptorsDetails:
         Loci it may embed.
     """
 
-    backend: ReceptorBackend
-    vocabulary: str
-    dimension: int
-    pooling: str
-    max_length: int
-    loci: frozenset[Locus]
-
-
-def parse_receptors(reader: FieldReader, files: Mapping[str, str]) -> ReceptorsDetails:
-    """Parse the entries of a receptors bundle.
-
-    Parameters
-    ----------
-    reader
-        Over ``bundle.json``; collects the faults.
-    files
-        Files that the bundle lists.
-
-    Returns
-    -------
-    ReceptorsDetails
-        The entries; defaults stand where there is a fault.
-    """
-    backend = reader.take("backend", str, "")
-    learned = [kind for kind in ReceptorBackend if kind.is_learned]
-    reader.check(backend in learned, f"the backend {backend!r} is not one of {', '.join(learned)}")
-    vocabulary = reader.take("vocabulary", str, "")
-    reader.check(vocabulary in files, "the vocabulary file is not listed under 'files'")
-    dimension, max_length = reader.take("dimension", int, 0), reader.take("max_length", int, 0)
-    reader.check(dimension > 0, "'dimension' is not above 0")
-    reader.check(max_length >= _LEAST_MAX_LENGTH, f"'max_length' is below {_LEAST_MAX_LENGTH} residues")
-    return ReceptorsDetails(
-        backend=ReceptorBackend(backend) if backend in learned else ReceptorBackend.NATIVE,
-        vocabulary=vocabulary,
-        dimension=dimension,
-        pooling=reader.take("pooling", str, ""),
-        max_length=max_length,
-        loci=_parse_loci(reader),
-    )
-
-
-def _parse_loci(reader: FieldReader) -> frozenset[Locus]:
-    named = reader.take("loci", list, [])
-    known = tuple(Locus)  # a set would ask for the hash of whatever the document holds
-    reader.check(
-        bool(named) and all(locus in known for locus in named), f"'loci' {named!r} are not AIRR loci"
-    )
-    return frozenset(Locus(locus) for locus in named if locus in known)
+    backend: Annotated[ReceptorBackend, BeforeValidator(_check_backend)]
+    vocabulary: Annotated[Text, AfterValidator(_check_vocabulary)]
+    dimension: Size
+    pooling: Text
+    max_length: Annotated[int, Field(strict=True, ge=_LEAST_MAX_LENGTH)]
+    loci: Annotated[frozenset[Locus], BeforeValidator(_check_loci)]

@@ -7,19 +7,20 @@ Invariant: the labels are those of the vocabulary, in its order; a panel in hand
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass as plain_dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import numpy as np
+from pydantic import AfterValidator, ValidationInfo, model_validator
+from pydantic.dataclasses import dataclass
 
 from tcellflow.errors import BundleError
-from tcellflow.io.bundles.fields import FieldReader, is_sha256, is_share
-from tcellflow.io.bundles.reliability import Reliability, parse_reliability
+from tcellflow.io.bundles.fields import LOOSE, Sha256, Share, Size, Text, check_is_listed
+from tcellflow.io.bundles.reliability import Reliability
 from tcellflow.vocabulary import Evidence, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,7 +28,26 @@ if TYPE_CHECKING:
 TASK_STATES: Final = "states"
 
 
-@dataclass(frozen=True)
+def _check_panel_file(name: str, info: ValidationInfo) -> str:
+    return check_is_listed(name, info, "panel")
+
+
+def _check_labels(labels: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    if labels.get("state") != tuple(State):
+        message = f"the state labels are not {', '.join(State)}"
+        raise ValueError(message)
+    return labels
+
+
+def _check_evidence(evidence: dict[str, Evidence]) -> dict[State, Evidence]:
+    absent = [state for state in State if state not in evidence]
+    if absent:
+        message = f"the kind of evidence is not named for {', '.join(absent)}"
+        raise ValueError(message)
+    return {state: evidence[state] for state in State}
+
+
+@dataclass(frozen=True, config=LOOSE)
 class CurvePoint:
     """One point of a coverage-risk curve.
 
@@ -41,12 +61,19 @@ class CurvePoint:
         Share of wrong calls among them, 0-1.
     """
 
-    threshold: float
-    coverage: float
-    risk: float
+    threshold: Share
+    coverage: Share
+    risk: Share
 
 
-@dataclass(frozen=True)
+def _check_curve(curve: tuple[CurvePoint, ...]) -> tuple[CurvePoint, ...]:
+    if any(low.threshold >= high.threshold for low, high in pairwise(curve)):
+        message = "the coverage-risk curve is not in rising order of threshold"
+        raise ValueError(message)
+    return curve
+
+
+@dataclass(frozen=True, config=LOOSE)
 class Abstention:
     """When a bundle's calls should abstain.
 
@@ -54,18 +81,18 @@ class Abstention:
     ----------
     target_risk
         Share of wrong calls that the default threshold aims at, 0-1.
-    dataset
-        Where the curve was measured.
     curve
         Points in rising order of threshold.
+    dataset
+        Where the curve was measured.
     """
 
-    target_risk: float
-    dataset: str
-    curve: tuple[CurvePoint, ...]
+    target_risk: Share
+    curve: Annotated[tuple[CurvePoint, ...], AfterValidator(_check_curve)]
+    dataset: Text = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=LOOSE)
 class PanelEntry:
     """The gene panel of a bundle.
 
@@ -79,14 +106,14 @@ class PanelEntry:
         Digest of the symbols joined by newlines.
     """
 
-    file: str
-    n_genes: int
-    sha256: str
+    file: Annotated[Text, AfterValidator(_check_panel_file)]
+    n_genes: Size
+    sha256: Sha256
 
 
-@dataclass(frozen=True)
-class StatesDetails:
-    """What ``bundle.json`` says of a states bundle.
+@dataclass(frozen=True, kw_only=True, config=LOOSE)
+class StatesDetails(Reliability):
+    """What ``bundle.json`` says of a states bundle, its reliability among it.
 
     Parameters
     ----------
@@ -98,18 +125,32 @@ class StatesDetails:
         The kind of truth behind each state.
     abstention
         Coverage-risk curve and its default.
-    reliability
-        What else it states of the cells it learnt from.
+    calibration
+        How the probabilities were calibrated, as its maker noted it.
     """
 
     panel: PanelEntry
-    labels: Mapping[str, tuple[str, ...]]
-    evidence: Mapping[State, Evidence]
+    labels: Annotated[dict[str, tuple[Text, ...]], AfterValidator(_check_labels)]
+    evidence: Annotated[dict[str, Evidence], AfterValidator(_check_evidence)]
     abstention: Abstention
-    reliability: Reliability
+    calibration: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _check_ood(self) -> Self:
+        if self.ood is not None and not (self.reference and self.reference.ood_quantiles):
+            message = (
+                "the entry 'ood' has a threshold, but 'reference' has no ood_quantiles to measure cells by"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def reliability(self) -> Reliability:
+        """What it states about the cells that it learnt from."""
+        return self
 
 
-@dataclass(frozen=True)
+@plain_dataclass(frozen=True)
 class GenePanel:
     """The genes a model expects.
 
@@ -123,76 +164,6 @@ class GenePanel:
 
     symbols: NDArray[np.object_]
     weights: NDArray[np.float64]
-
-
-def parse_states(reader: FieldReader, files: Mapping[str, str]) -> StatesDetails:
-    """Parse the entries of a states bundle.
-
-    Parameters
-    ----------
-    reader
-        Over ``bundle.json``; collects the faults.
-    files
-        Files that the bundle lists.
-
-    Returns
-    -------
-    StatesDetails
-        The entries; defaults stand where there is a fault.
-    """
-    reader.take("calibration", dict, {})
-    details = StatesDetails(
-        panel=_parse_panel(reader),
-        labels=_parse_labels(reader),
-        evidence=_parse_evidence(reader),
-        abstention=_parse_abstention(reader),
-        reliability=parse_reliability(reader),
-    )
-    reader.check(details.panel.file in files, "the panel file is not listed under 'files'")
-    return details
-
-
-def _parse_panel(reader: FieldReader) -> PanelEntry:
-    panel = reader.take("panel", dict, {})
-    n_genes, digest = panel.get("n_genes"), panel.get("sha256")
-    reader.check(isinstance(n_genes, int) and n_genes > 0, "'panel' has no number of genes")
-    reader.check(is_sha256(digest), "'panel' has no sha256 digest")
-    return PanelEntry(str(panel.get("file", "")), n_genes if isinstance(n_genes, int) else 0, str(digest))
-
-
-def _parse_labels(reader: FieldReader) -> dict[str, tuple[str, ...]]:
-    labels = {
-        str(axis): tuple(map(str, names))
-        for axis, names in reader.take("labels", dict, {}).items()
-        if isinstance(names, list)
-    }
-    reader.check(labels.get("state") == tuple(State), f"the state labels are not {', '.join(State)}")
-    return labels
-
-
-def _parse_evidence(reader: FieldReader) -> dict[State, Evidence]:
-    evidence = reader.take("evidence", dict, {})
-    known = tuple(Evidence)  # a set would ask for the hash of whatever the document holds
-    wrong = [state for state in State if evidence.get(state) not in known]
-    reader.check(not wrong, "no kind of evidence is named for " + ", ".join(wrong))
-    return {} if wrong else {state: Evidence(evidence[state]) for state in State}
-
-
-def _parse_abstention(reader: FieldReader) -> Abstention:
-    found = reader.take("abstention", dict, {})
-    points = found.get("curve")
-    numbers = ("threshold", "coverage", "risk")
-    if not isinstance(points, list) or not all(
-        isinstance(point, dict) and all(is_share(point.get(key)) for key in numbers) for point in points
-    ):
-        reader.check(False, "the coverage-risk curve is missing or not numbers within 0 and 1")
-        points = []
-    reader.check(is_share(found.get("target_risk")), "'abstention' has no target risk within 0 and 1")
-    curve = tuple(CurvePoint(*(float(point[key]) for key in numbers)) for point in points)
-    rising = all(low.threshold < high.threshold for low, high in pairwise(curve))
-    reader.check(rising, "the coverage-risk curve is not in rising order of threshold")
-    target = found.get("target_risk")
-    return Abstention(float(target) if is_share(target) else 0.0, str(found.get("dataset", "")), curve)
 
 
 def digest_symbols(symbols: NDArray[np.object_] | list[str]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import h5py
 
 from tcellflow.contracts.cells import AnnDataContract, Entry, find_cells_faults
-from tcellflow.contracts.columns import Fault
+from tcellflow.contracts.faults import Fault
 from tcellflow.vocabulary import LAYER_COUNTS, UNS_KEY
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tcellflow.contracts.cells import ANNOTATED, AnnDataContract, find_cells_faults
-from tcellflow.contracts.columns import raise_faults
+from tcellflow.contracts.faults import raise_faults
 from tcellflow.io.h5ad.cells_check import list_places
 from tcellflow.io.h5ad.cells_writer import write_notes, write_obsm
 from tcellflow.io.h5ad.elements import write_element

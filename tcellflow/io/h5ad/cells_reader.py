@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tcellflow.cells.barcodes import check_barcodes
 from tcellflow.contracts.cells import CELLS, AnnDataContract
-from tcellflow.contracts.columns import raise_faults
+from tcellflow.contracts.faults import raise_faults
 from tcellflow.errors import ContractError
 from tcellflow.io.files.csr_blocks import BLOCK_ROWS, read_row_blocks, read_row_starts
 from tcellflow.io.files.hdf5 import open_hdf5

@@ -15,7 +15,7 @@ import pandas as pd
 
 from tcellflow.cells.normalise import log_normalise
 from tcellflow.contracts.cells import CELLS, AnnDataContract, find_cells_faults
-from tcellflow.contracts.columns import raise_faults
+from tcellflow.contracts.faults import raise_faults
 from tcellflow.errors import InputError
 from tcellflow.io.h5ad.cells_check import list_places
 from tcellflow.io.h5ad.elements import mark_encoding, write_element

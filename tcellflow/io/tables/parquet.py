@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tcellflow.contracts.columns import Table, find_table_faults, raise_faults
+from tcellflow.contracts.columns import Table, find_table_faults
+from tcellflow.contracts.faults import raise_faults
 from tcellflow.errors import ContractError, InputError
 from tcellflow.io.files.kinds import check_is_file, is_parquet
 

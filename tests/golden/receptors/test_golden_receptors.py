@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tcellflow.ingest.receptor_account import tally_receptors
+from tcellflow.ingest.receptor_account import account_for_receptors
 from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.io.tables.chains import build_chain_table
 from tcellflow.receptors.chains import choose_chains
@@ -29,7 +29,7 @@ SAMPLE = (
 def results(path: Path, *, with_table: bool) -> dict[str, str]:
     raw = read_receptors(path)
     chosen = choose_chains(raw, donor="donor")
-    account = tally_receptors(chosen, summarise_cells(chosen.chains, raw.cell_ids())).as_dict()
+    account = account_for_receptors(chosen, summarise_cells(chosen.chains, raw.cell_ids()))
     account["clones"] = int(assign_clones(chosen.chains)["clone_id"].nunique())
     account["warnings"] = list(chosen.warnings)
     name = path.parent.name if path == SAMPLE else path.stem

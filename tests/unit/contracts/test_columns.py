@@ -5,7 +5,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from tcellflow.contracts.columns import MAX_FAULTS, Column, Fault, Table, find_table_faults, raise_faults
+from tcellflow.contracts.columns import Column, Table, find_table_faults
+from tcellflow.contracts.faults import raise_faults
 from tcellflow.errors import ContractError
 from tcellflow.vocabulary import Arm
 
@@ -109,15 +110,3 @@ def test_all_faults_are_told_together():
     assert "column 'arm'" in caught.value.what
     assert "column 'share'" in caught.value.what
     assert "toy/3" in caught.value.what
-
-
-def test_long_fault_lists_are_cut_with_a_count():
-    """More than twenty faults are counted, not printed."""
-    faults = [Fault(f"w{i}", f"p{i}", "m") for i in range(MAX_FAULTS + 5)]
-    with pytest.raises(ContractError, match="and 5 more"):
-        raise_faults(faults, stamp="toy/3", where="x")
-
-
-def test_no_faults_raise_nothing():
-    """An empty list of faults is silent."""
-    raise_faults([], stamp="toy/3", where="x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from contig_files import as_10x, make_contigs, write_table
-from tcellflow.ingest.receptor_account import tally_receptors
+from tcellflow.ingest.receptor_account import account_for_receptors
 from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.contigs import DropReason
@@ -21,7 +21,7 @@ def test_everything_adds_up(tmp_path) -> None:
     raw = read_receptors(write_table(tmp_path / "c.csv", as_10x(contigs)))
     chosen = choose_chains(raw, donor="d")
     cells = summarise_cells(chosen.chains, raw.cell_ids())
-    tally = tally_receptors(chosen, cells).as_dict()
+    tally = account_for_receptors(chosen, cells)
     n_kept = tally["contigs"]["kept"]
     assert tally["contigs"]["read"] == len(contigs)
     assert n_kept + sum(tally["contigs"]["dropped"].values()) == len(contigs)
@@ -39,7 +39,7 @@ def test_every_key_is_there_even_without_contigs(tmp_path) -> None:
     """An empty sample has the same keys, all zero."""
     raw = read_receptors(write_table(tmp_path / "c.csv", as_10x(make_contigs(0))))
     chosen = choose_chains(raw, donor="d")
-    tally = tally_receptors(chosen, summarise_cells(chosen.chains, ["a"])).as_dict()
+    tally = account_for_receptors(chosen, summarise_cells(chosen.chains, ["a"]))
     assert set(tally["contigs"]["dropped"]) == set(DropReason)
     assert set(tally["junctions"]["not_embeddable"]) == set(NotEmbeddable)
     assert tally["cells"]["chain_pairing"]["no IR"] == 1
@@ -52,5 +52,5 @@ def test_genes_outside_the_functional_set_are_counted(tmp_path) -> None:
         make_contigs(3, seed=2).iloc[:1].assign(locus="TRA", v_call="TRAV15", j_call="TRAJ1", productive=True)
     )
     chosen = choose_chains(read_receptors(write_table(tmp_path / "c.csv", as_10x(contigs))), donor="d")
-    tally = tally_receptors(chosen, summarise_cells(chosen.chains, []))
-    assert (tally.v_genes.not_functional, tally.j_genes.not_functional) == (1, 1)
+    tally = account_for_receptors(chosen, summarise_cells(chosen.chains, []))
+    assert [tally["genes"][segment]["not_functional"] for segment in "vj"] == [1, 1]

@@ -35,7 +35,7 @@ def test_neighbours_are_named_and_stay_on_disk(files: list[Path]) -> None:
     path = Path(__file__).parents[2] / "contracts" / "archive" / "neighbours-1.parquet"
     assert recognise_file(path) == Role.NEIGHBOURS
     [found] = [file for file in read_report_inputs([*files, path]).files if file.role == Role.NEIGHBOURS]
-    assert found.note["step"] == "embed-tcr"
+    assert found.note.step == "embed-tcr"
 
 
 def test_order_does_not_matter(files: list[Path]) -> None:
@@ -50,7 +50,7 @@ def test_order_does_not_matter(files: list[Path]) -> None:
         Role.PREDICTIONS,
         Role.CLONOTYPES,
     ]
-    assert forth.files[1].note["step"] == "preprocess"
+    assert forth.files[1].note.step == "preprocess"
     assert forth.embed is None
 
 
@@ -103,6 +103,19 @@ def test_broken_tables_are_refused(files: list[Path], tmp_path: Path) -> None:
     pq.write_table(table.drop_columns(["state"]), broken)
     with pytest.raises(ContractError, match="column 'state'"):
         read_report_inputs([broken])
+
+
+def test_broken_documents_are_refused(files: list[Path], tmp_path: Path) -> None:
+    """A qc.json that breaks its contract is refused with all its faults, each with its place."""
+    qc = json.loads(files[4].read_text())
+    del qc["cells"]["kept"]
+    qc["gate"]["t_cells"] = -1
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps(qc))
+    with pytest.raises(ContractError, match="2 faults against the contract qc/1") as caught:
+        read_report_inputs([broken])
+    assert "cells: 'kept' is missing" in caught.value.what
+    assert "gate: 't_cells' is -1" in caught.value.what
 
 
 def test_unknown_contract_is_refused(tmp_path: Path) -> None:

@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from step_outputs import make_step_frames, write_step_files
+from tcellflow.contracts.entries import Note
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import ReportInputs, Role, SourceFile, read_report_inputs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tcellflow.contracts.qc import Qc
+
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> ReportInputs:
     return read_report_inputs(write_step_files(tmp_path, make_step_frames(30)))
+
+
+def _warn(inputs: ReportInputs, *warnings: str) -> Qc:
+    return inputs.qc.model_copy(update={"warnings": warnings})
 
 
 def test_header_names_sample_donor_and_bundle(inputs: ReportInputs) -> None:
@@ -58,14 +65,15 @@ def test_cards_carry_denominators(inputs: ReportInputs) -> None:
 
 def test_warnings_of_all_steps_are_shown_once(inputs: ReportInputs) -> None:
     """Warnings of several files are joined without repeats."""
-    twice = replace(inputs, metrics={"warnings": ["Low coverage.", *inputs.qc["warnings"]]})
+    metrics = inputs.metrics.model_copy(update={"warnings": ("Low coverage.", *inputs.qc.warnings)})
+    twice = replace(inputs, metrics=metrics)
     warnings = compose_report(twice, "prefix").warnings
     assert warnings == ("No donor column: the sample stands for the donor.", "Low coverage.")
 
 
 def test_many_warnings_are_cut(inputs: ReportInputs) -> None:
     """A flood of warnings does not drown the page."""
-    flood = replace(inputs, qc={**inputs.qc, "warnings": [f"w{i}" for i in range(100)]})
+    flood = replace(inputs, qc=_warn(inputs, *(f"w{i}" for i in range(100))))
     warnings = compose_report(flood, "prefix").warnings
     assert len(warnings) == 41
     assert warnings[-1] == "And 60 more warnings."
@@ -73,8 +81,9 @@ def test_many_warnings_are_cut(inputs: ReportInputs) -> None:
 
 def test_files_of_different_runs_are_noticed(inputs: ReportInputs) -> None:
     """Other cell numbers, versions or digests than expected are warned of."""
-    qc = {**inputs.qc, "cells": {"input": 50, "kept": 31}, "warnings": []}
-    old = SourceFile(Role.METRICS, "1" * 64, {"step": "predict", "version": "0.0.1"})
+    cells = inputs.qc.cells.model_copy(update={"kept": 31})
+    qc = inputs.qc.model_copy(update={"cells": cells, "warnings": ()})
+    old = SourceFile(Role.METRICS, "1" * 64, Note(step="predict", version="0.0.1"))
     changed = [replace(f, sha256="0" * 64) if f.role is Role.CHAINS else f for f in inputs.files]
     files = (*changed, old)
     text = " ".join(compose_report(replace(inputs, qc=qc, files=files), "prefix").warnings)
@@ -86,14 +95,14 @@ def test_files_of_different_runs_are_noticed(inputs: ReportInputs) -> None:
 def test_several_chains_files_are_one_input(inputs: ReportInputs) -> None:
     """Receptors embedded together with other samples are not stale where one of the noted files is ours."""
     ours = next(f.sha256 for f in inputs.files if f.role is Role.CHAINS)
-    note = {"step": "embed-tcr", "inputs": {"chains": "0" * 64, "chains_2": ours}}
+    note = Note(step="embed-tcr", inputs={"chains": "0" * 64, "chains_2": ours})
     files = tuple(replace(f, note=note) if f.role is Role.RECEPTORS else f for f in inputs.files)
     assert not any("another chains" in w for w in compose_report(replace(inputs, files=files), "x").warnings)
 
 
 def test_a_consistent_run_warns_of_nothing(inputs: ReportInputs) -> None:
     """Files of one run raise no warning of their own."""
-    calm = replace(inputs, qc={**inputs.qc, "warnings": []})
+    calm = replace(inputs, qc=_warn(inputs))
     assert compose_report(calm, "prefix").warnings == ()
 
 

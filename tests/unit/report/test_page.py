@@ -95,10 +95,12 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
         frame[column] = frame[column].map(names)
     for frame in (bad.clonotypes, bad.predictions, bad.receptors):
         frame["clone_id"] = HOSTILE + frame["clone_id"]
-    bad.qc.update({"sample_id": HOSTILE, "donor": HOSTILE, "counts_kind": HOSTILE, "warnings": [HOSTILE]})
+    bad.qc.update({"sample_id": HOSTILE, "warnings": [HOSTILE]})
     bad.qc["cells"]["removed"] = {HOSTILE: 14, "x": 6}
-    bad.qc["receptors"]["format"] = HOSTILE
-    bad.qc["matrix"] = {HOSTILE: HOSTILE, "k": 1, "n": 2}
+    bad.qc["receptors"]["layout"] = HOSTILE
+    bad.qc["matrix"] |= {"format": HOSTILE, "place": HOSTILE, "library_size": HOSTILE}
+    bad.qc["gate"]["other_lineages"] = {HOSTILE: 3}
+    bad.qc["tcellflow"]["options"][HOSTILE] = HOSTILE
     drawn = _render(tmp_path / "bad", bad, prefix=HOSTILE)
     outline, reference = Outline(drawn), Outline(_render(tmp_path / "calm", calm))
     kinds = Counter(tag for tag, _ in outline.tags)

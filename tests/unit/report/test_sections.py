@@ -10,14 +10,15 @@ import pyarrow as pa
 import pytest
 
 from step_outputs import StepFrames, make_step_frames
+from tcellflow.contracts.metrics import Metrics
 from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
+from tcellflow.contracts.qc import Qc
 from tcellflow.contracts.tables import CHAINS, RECEPTORS
-from tcellflow.report.calls import summarise_calls
 from tcellflow.report.clones import ClusterSummary, summarise_clones
-from tcellflow.report.details import tell_gate, tell_genes
 from tcellflow.report.inputs import ReportInputs
 from tcellflow.report.quality import summarise_quality
-from tcellflow.report.repertoire import summarise_receptors
+from tcellflow.report.receptors import summarise_receptors
+from tcellflow.report.states import summarise_calls
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
@@ -28,9 +29,13 @@ def _table(frame: pd.DataFrame, contract: Table) -> pa.Table:
     return pa.Table.from_pandas(frame, contract.schema(optional=frame.columns), preserve_index=False)
 
 
+def _qc(frames: StepFrames, **changes: object) -> Qc:
+    return Qc.model_validate({**frames.qc, **changes})
+
+
 def _inputs(frames: StepFrames) -> ReportInputs:
     return ReportInputs(
-        qc=frames.qc,
+        qc=_qc(frames),
         chains=_table(frames.chains, CHAINS),
         receptors=_table(frames.receptors, RECEPTORS),
         predictions=_table(frames.predictions, PREDICTIONS),
@@ -68,13 +73,14 @@ def test_evidence_stands_beside_each_state(cells: pd.DataFrame) -> None:
     assert rows[State.NAIVE].is_strong
 
 
-def test_a_state_without_cells_claims_no_evidence(cells: pd.DataFrame) -> None:
+def test_a_state_without_cells_claims_no_evidence(frames: StepFrames, cells: pd.DataFrame) -> None:
     """Where no cell shows a class, its evidence comes from the bundle's list or stays open."""
     only = _table(cells.loc[cells["predicted_state"] == State.NAIVE], PREDICTIONS)
     rows = {row.state: row for row in summarise_calls(only).states}
     assert rows[State.TREG].evidence is None
     assert rows[State.TREG].n_cells == 0
-    metrics = {"bundle": {"evidence": {"Treg": "author", "Exhausted": "hearsay"}}}
+    bundle = {**frames.metrics["bundle"], "evidence": {"Treg": "author"}}
+    metrics = Metrics.model_validate({**frames.metrics, "bundle": bundle})
     rows = {row.state: row for row in summarise_calls(only, metrics).states}
     assert rows[State.TREG].evidence == "author"
     assert rows[State.EXHAUSTED].evidence is None
@@ -82,7 +88,7 @@ def test_a_state_without_cells_claims_no_evidence(cells: pd.DataFrame) -> None:
 
 def test_metrics_tell_threshold_and_finest_classes(frames: StepFrames) -> None:
     """The threshold of the calls is drawn, and the bundle's finest classes are listed."""
-    calls = summarise_calls(_table(frames.predictions, PREDICTIONS), frames.metrics)
+    calls = summarise_calls(_table(frames.predictions, PREDICTIONS), Metrics.model_validate(frames.metrics))
     assert (calls.abstention.threshold, calls.abstention.dataset) == (0.5, "pbmc")
     assert calls.confidence.histogram.thresholds[0].value == 0.5
     assert calls.classes == (("CD4 Tn", 20), ("MAIT", 4))
@@ -192,7 +198,8 @@ def test_genes_per_state_join_chains_with_calls(frames: StepFrames) -> None:
 
 def test_contigs_that_do_not_add_up_are_shown(frames: StepFrames) -> None:
     """Contigs neither kept nor dropped for a reason are reported as such, not hidden."""
-    qc = {**frames.qc, "receptors": {"contigs": {"read": 100, "kept": 60, "dropped": {"x": 30}}}}
+    contigs = {"read": 100, "kept": 60, "dropped": {"x": 30}}
+    qc = _qc(frames, receptors={**frames.qc["receptors"], "contigs": contigs})
     section = summarise_receptors(ReportInputs(qc=qc))
     assert section is not None
     assert section.contigs is not None
@@ -201,7 +208,7 @@ def test_contigs_that_do_not_add_up_are_shown(frames: StepFrames) -> None:
 
 def test_quality_reads_cells_and_thresholds(frames: StepFrames) -> None:
     """Removal reasons and distributions are shown with the options that cut them."""
-    section = summarise_quality(frames.qc)
+    section = summarise_quality(_qc(frames))
     assert section is not None
     assert (section.n_input, section.n_kept, section.unexplained) == (420, 400, 0)
     assert section.counts_kind == "raw counts"
@@ -214,12 +221,14 @@ def test_quality_reads_cells_and_thresholds(frames: StepFrames) -> None:
     assert (genes.thresholds[0].value, mito.thresholds[0].value) == (200.0, 20.0)
 
 
-def test_quality_survives_an_almost_empty_file() -> None:
-    """A qc.json of an older or broken run gives a section of unknowns, not an exception."""
-    section = summarise_quality({"cells": {"input": 5}, "distributions": {"total_counts": {"edges": [1]}}})
+def test_quality_of_receptors_alone_has_unknowns(frames: StepFrames) -> None:
+    """A qc.json of a run without expression gives a section of unknowns, never of zeros."""
+    alone = {key: frames.qc[key] for key in ("sample_id", "receptors", "warnings", "tcellflow")}
+    section = summarise_quality(Qc.model_validate(alone))
     assert section is not None
-    assert (section.n_input, section.n_kept, section.unexplained) == (5, None, 0)
-    assert section.histograms == ()
+    assert (section.n_input, section.n_kept, section.unexplained) == (None, None, 0)
+    assert (section.n_t_cells, section.counts_kind, section.removed) == (None, "", ())
+    assert section.histograms == section.facts == ()
     assert summarise_quality(None) is None
 
 
@@ -268,7 +277,7 @@ def test_clones_without_predictions_have_sizes_only(frames: StepFrames) -> None:
     assert not section.has_states
     assert section.largest[0].purity is None
     assert section.largest[0].n_cells == frames.receptors["clone_id"].value_counts().iloc[0]
-    assert summarise_clones(ReportInputs(qc=frames.qc)) is None
+    assert summarise_clones(ReportInputs(qc=_qc(frames))) is None
 
 
 def test_row_order_does_not_change_tables(frames: StepFrames) -> None:
@@ -303,10 +312,12 @@ def test_empty_bins_at_the_ends_are_left_out(frames: StepFrames) -> None:
     """A histogram starts and ends near its cells, but never hides a threshold."""
     counts = [0, 0, 0, 5, 9, 0, 0, 0, 0, 0]
     edges = [float(e) for e in range(0, 101, 10)]
-    qc = {
-        "cells": {"thresholds": {"max_pct_mt": 75.0}},
-        "distributions": {"pct_counts_mt": {"edges": edges, "counts": counts}},
-    }
+    asked = {**frames.qc["cells"]["thresholds"], "max_pct_mt": 75.0}
+    qc = _qc(
+        frames,
+        cells={**frames.qc["cells"], "thresholds": asked},
+        distributions={"pct_counts_mt": {"edges": edges, "counts": counts}},
+    )
     section = summarise_quality(qc)
     assert section is not None
     (drawn,) = section.histograms
@@ -330,12 +341,16 @@ def test_gene_levels_and_names_are_told(frames: StepFrames) -> None:
 
 
 def test_small_print_hides_no_unknown_entry(frames: StepFrames) -> None:
-    """Entries that have no words here are shown under their own key."""
-    qc = {"gate": {"evidence": {"both": 3, "hunch": 2}, "novel_sign": 7}, "genes": {"odd": {"count": 1}}}
-    assert ("hunch", "2") in tell_gate(qc).rows
-    assert ("novel sign", "7") in tell_gate(qc).rows
-    assert ("odd count", "1") in tell_genes(qc).rows
-    rows = dict(tell_genes(frames.qc).rows)
+    """Reasons and signs that have no words here are shown under their own key."""
+    gate = {**frames.qc["gate"], "evidence": {"both": 3, "hunch": 2}, "doublet_signs": {"novel_sign": 7}}
+    section = summarise_quality(_qc(frames, gate=gate))
+    assert section is not None
+    facts = {group.title: group.rows for group in section.facts}
+    assert ("hunch", "2") in facts["T-cell gate"]
+    assert ("doublet sign: novel sign", "7") in facts["T-cell gate"]
+    assert ("markers measured", "114") in facts["T-cell gate"]
+    rows = dict(facts["Gene names"])
+    assert rows["n prefixed"] == "0"
     assert rows["genes"] == "36,601 in the file, 36,592 after summing"
     assert rows["older names, renamed"] == "1,850 (such as MARCH1 -> MARCHF1)"
     assert "names that no table knows, kept" not in rows

@@ -18,7 +18,7 @@ from tcellflow.inference.states.abstention import (
     decide_verdicts,
     list_prediction_sets,
 )
-from tcellflow.io.bundles.reliability import ConformalLevel, Reliability
+from tcellflow.io.bundles.reliability import ConformalLevel, OodRule, Reliability
 from tcellflow.io.bundles.states import Abstention, CurvePoint
 
 CURVE = (
@@ -56,10 +56,10 @@ def test_a_target_that_is_no_share_is_refused(target):
 def test_an_empty_curve_reaches_nothing():
     """Without a measured curve no target can be promised."""
     with pytest.raises(OptionsError, match="cannot reach"):
-        choose_threshold(Abstention(0.1, "none", ()), 0.5)
+        choose_threshold(Abstention(0.1, ()), 0.5)
 
 
-LEVELS = Reliability(None, 0.95, (ConformalLevel(0.8, 0.3), ConformalLevel(0.95, 0.1)), None)
+LEVELS = Reliability(None, OodRule(0.95), (ConformalLevel(0.8, 0.3), ConformalLevel(0.95, 0.1)), None)
 
 
 @pytest.mark.parametrize(("asked", "least"), [(0.5, 0.3), (0.8, 0.3), (0.81, 0.1), (0.95, 0.1)])

@@ -173,7 +173,13 @@ def test_all_faults_are_told_together(copied):
     edit(copied, spoil)
     with pytest.raises(BundleError) as caught:
         read_bundle(copied)
-    for word in ("cooking", "state labels", "Treg", "axes", "coverage-risk curve"):
+    for word in (
+        "cooking",
+        "state labels",
+        "'Treg' is",
+        "inputs[0]: 'axes' is",
+        "abstention.curve[0]: 'risk' is 7",
+    ):
         assert word in caught.value.what
 
 
@@ -260,9 +266,9 @@ def test_a_bundle_answers_for_its_own_task_alone(tmp_path, copied):
         ({"backend": "kmer"}, "backend 'kmer'"),
         ({"backend": None}, "'backend' is missing"),
         ({"vocabulary": "words.json"}, "vocabulary file is not listed"),
-        ({"dimension": 0}, "'dimension' is not above 0"),
+        ({"dimension": 0}, "'dimension' is 0, but should be greater than 0"),
         ({"dimension": True}, "'dimension' is a bool"),
-        ({"max_length": 5}, "'max_length' is below 6"),
+        ({"max_length": 5}, "'max_length' is 5, but should be greater than or equal to 6"),
         ({"pooling": None}, "'pooling' is missing"),
         ({"loci": []}, "not AIRR loci"),
         ({"loci": ["TRA", "TRX"]}, "not AIRR loci"),

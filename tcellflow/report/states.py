@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tcellflow.report.confidence import ConfidenceSection, summarise_confidence
-from tcellflow.report.lookup import read_counts, read_number, read_text, read_texts
-from tcellflow.report.whole_sample import GenesOfState, tell_genes_of_states, tell_whole_sample
+from tcellflow.report.listing import count_values, sort_counts
 from tcellflow.report.wording import (
     ABSTAIN_MEANINGS,
     ABSTAIN_WORDS,
@@ -30,6 +29,7 @@ from tcellflow.vocabulary import (
     Cycle,
     Evidence,
     Function,
+    GeneSide,
     Lineage,
     State,
 )
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from tcellflow.provenance import JsonValue
+    from tcellflow.contracts.metrics import Metrics
 
 _LINEAGES: Final[dict[str, str]] = {value.value: words for value, words in LINEAGE_WORDS.items()}
 _FUNCTIONS: Final[dict[str, str]] = {value.value: words for value, words in FUNCTION_WORDS.items()}
@@ -128,6 +128,23 @@ class AxisTable:
 
 
 @dataclass(frozen=True)
+class GenesOfState:
+    """The genes that were named behind most calls of one state.
+
+    Parameters
+    ----------
+    state
+        Its name in the files.
+    speak_for, speak_against
+        Genes, most frequent first.
+    """
+
+    state: str
+    speak_for: tuple[str, ...]
+    speak_against: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class AbstentionRule:
     """When a call abstains for low confidence.
 
@@ -200,28 +217,22 @@ class CallSection:
     genes: tuple[GenesOfState, ...]
 
 
-def summarise_calls(predictions: pa.Table, metrics: JsonValue = None) -> CallSection:
-    """Summarise the predictions of one sample.
+def summarise_calls(predictions: pa.Table, metrics: Metrics | None = None) -> CallSection:
+    """Summarise the predictions of one sample: counts, tables and figures of the section.
 
     Parameters
     ----------
     predictions
         Table of the contract `PREDICTIONS`.
     metrics
-        Content of metrics.json; None without it.
-
-    Returns
-    -------
-    CallSection
-        Counts, tables and figures of the section.
+        Figures of the same run; None without metrics.json.
     """
     cells = predictions.select(list(_COLUMNS)).to_pandas()
     passed = cells["state"] != STATE_NOT_T
-    abstention = AbstentionRule(
-        threshold=read_number(metrics, "abstention", "threshold"),
-        target_risk=read_number(metrics, "abstention", "target_risk"),
-        dataset=read_text(metrics, "abstention", "dataset"),
-    )
+    rule = AbstentionRule(None, None, "")
+    if metrics:
+        asked = metrics.abstention
+        rule = AbstentionRule(asked.threshold, asked.target_risk, asked.dataset)
     reported = cells.loc[cells["state"].isin(list(State))]
     return CallSection(
         n_cells=len(cells),
@@ -232,33 +243,49 @@ def summarise_calls(predictions: pa.Table, metrics: JsonValue = None) -> CallSec
         states=_tell_states(cells, metrics),
         reasons=_tell_reasons(cells),
         axes=_cross_axes(reported),
-        confidence=summarise_confidence(predictions, cells, passed, abstention.threshold),
-        abstention=abstention,
-        classes=read_counts(metrics, "latent_classes"),
+        confidence=summarise_confidence(predictions, cells, passed, rule.threshold),
+        abstention=rule,
+        classes=sort_counts(metrics.latent_classes) if metrics else (),
         inputs=tuple((write_inputs(used), n) for used, n in count_values(cells["inputs"])),
         coverage=_read_coverage(cells),
-        shift=read_number(metrics, "shift", "score"),
-        whole=tell_whole_sample(metrics),
-        genes=tell_genes_of_states(metrics),
+        shift=metrics.shift.score if metrics else None,
+        whole=_tell_whole_sample(metrics) if metrics else (),
+        genes=_tell_genes_of_states(metrics) if metrics else (),
     )
 
 
-def count_values(values: pd.Series) -> tuple[tuple[str, int], ...]:
-    """Count the values of a column.
+def _tell_whole_sample(metrics: Metrics) -> tuple[tuple[str, str], ...]:
+    """Tell distance from the bundle's cells, corrected shares and votes: what was asked for and measured."""
+    rows = []
+    distances = {
+        "how strange the cells are": metrics.shift.ood,
+        "how sure the calls are": metrics.shift.confidence,
+        "shares of the states": metrics.shift.states,
+    }
+    told = [f"{words} {value:.2f}" for words, value in distances.items() if value is not None]
+    if told:
+        dataset = metrics.shift.dataset or "the bundle's cells"
+        rows.append((f"Distance from {dataset} (0 alike, 1 apart)", ", ".join(told)))
+    if metrics.prior_correction and metrics.prior_correction.shares:
+        shares = metrics.prior_correction.shares
+        told = [f"{state} {100 * shares[state]:.1f} %" for state in State if state in shares]
+        rows.append(("Shares of the states, estimated; the calls are corrected by them", ", ".join(told)))
+    if metrics.voted_states and metrics.n_clusters:
+        told = [f"{state} {number:,}" for state, number in sort_counts(metrics.voted_states) if number]
+        rows.append(
+            (f"States after a vote in {metrics.n_clusters:,} groups of similar cells", ", ".join(told))
+        )
+    return tuple(rows)
 
-    Parameters
-    ----------
-    values
-        Strings; missing ones are not counted.
 
-    Returns
-    -------
-    tuple of (str, int)
-        Values and counts, largest first, ties by name.
-    """
-    counts = values.value_counts()
-    pairs = [(str(value), int(count)) for value, count in counts.items()]
-    return tuple(sorted((p for p in pairs if p[1]), key=lambda pair: (-pair[1], pair[0])))
+def _tell_genes_of_states(metrics: Metrics) -> tuple[GenesOfState, ...]:
+    """Tell which genes spoke for and against the calls of each state; empty where none were asked for."""
+    genes = metrics.frequent_genes or {}
+    return tuple(
+        GenesOfState(state, genes[state].get(GeneSide.FOR, ()), genes[state].get(GeneSide.AGAINST, ()))
+        for state in State
+        if state in genes
+    )
 
 
 def _read_coverage(cells: pd.DataFrame) -> float | None:
@@ -266,12 +293,13 @@ def _read_coverage(cells: pd.DataFrame) -> float | None:
     return float(values[0]) if len(values) and (values == values[0]).all() else None
 
 
-def _tell_states(cells: pd.DataFrame, metrics: JsonValue) -> tuple[StateRow, ...]:
+def _tell_states(cells: pd.DataFrame, metrics: Metrics | None) -> tuple[StateRow, ...]:
     rows = []
     for state in State:
         # The cells' own column speaks first; the bundle's list fills in for classes without a cell.
         kinds = [*cells.loc[cells["predicted_state"] == state, "state_evidence"].dropna().unique()]
-        kinds += [kind for kind in read_texts(metrics, "bundle", "evidence", state) if kind in set(Evidence)]
+        if metrics and state in metrics.bundle.evidence:
+            kinds.append(metrics.bundle.evidence[state])
         evidence = Evidence(kinds[0]) if kinds else None
         rows.append(
             StateRow(

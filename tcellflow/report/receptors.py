@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow.compute as pc
 
-from tcellflow.report.calls import count_values
-from tcellflow.report.details import Facts, LevelRow, tell_barcodes, tell_levels, tell_receptor_names
-from tcellflow.report.lookup import look_up, read_count, read_counts, read_text
-from tcellflow.report.wording import PAIRING_MEANINGS
+from tcellflow.report.listing import Facts, count_values, list_counts, list_values, sort_counts
+from tcellflow.report.wording import PAIRING_MEANINGS, write_count
 from tcellflow.vocabulary import STATE_UNRESOLVED, ChainPairing, Locus, State
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from tcellflow.provenance import JsonValue
+    from tcellflow.contracts.qc import Barcodes, Receptors
     from tcellflow.report.inputs import ReportInputs
 
 _GENES_SHOWN: Final = 10
@@ -38,6 +36,21 @@ _GENE_CLASSES: Final = (
     ("TRDJ", Locus.TRD, "j_call"),
 )
 _STATE_GENE_CLASSES: Final = _GENE_CLASSES[:4]
+# How precisely a V or J gene was understood, best first.
+_LEVELS: Final = {
+    "allele": "allele",
+    "gene": "gene",
+    "family": "family only",
+    "unknown": "unknown name",
+    "contradicts_locus": "contradicts the locus, taken as unknown",
+    "missing": "not given",
+}
+_NOT_EMBEDDABLE: Final = {
+    "locus_without_encoder": "no vector: neither alpha nor beta",
+    "letters_that_are_no_residues": "no vector: letters that are no residues",
+    "anchors_missing": "no vector: CDR3 without its anchors",
+    "too_short_or_too_long": "no vector: CDR3 too short or too long",
+}
 
 
 @dataclass(frozen=True)
@@ -115,16 +128,23 @@ class ContigAccount:
         Reasons with counts.
     """
 
-    read: int | None
-    kept: int | None
+    read: int
+    kept: int
     dropped: tuple[tuple[str, int], ...]
 
     @property
     def unexplained(self) -> int:
         """Contigs neither kept nor dropped for a reason; 0 where the account adds up."""
-        if self.read is None or self.kept is None:
-            return 0
         return self.read - self.kept - sum(count for _, count in self.dropped)
+
+
+@dataclass(frozen=True)
+class LevelRow:
+    """How many chains had their V and J gene understood at one level."""
+
+    level: str
+    n_v: int
+    n_j: int
 
 
 @dataclass(frozen=True)
@@ -173,57 +193,82 @@ class ReceptorSection:
 
 
 def summarise_receptors(inputs: ReportInputs) -> ReceptorSection | None:
-    """Summarise the receptors of one sample.
-
-    Parameters
-    ----------
-    inputs
-        What is known.
-
-    Returns
-    -------
-    ReceptorSection or None
-        None where no file speaks of receptors.
-    """
-    qc = look_up(inputs.qc, "receptors")
-    if not isinstance(qc, dict) and inputs.chains is None and inputs.receptors is None:
+    """Summarise the receptors of one sample; None where no file speaks of them."""
+    qc = inputs.qc.receptors if inputs.qc else None
+    if qc is None and inputs.chains is None and inputs.receptors is None:
         return None
     n_cells, n_paired, pairings = _tell_pairings(inputs, qc)
     chains = _strongest_chains(inputs.chains) if inputs.chains is not None else None
+    facts = (_tell_names(qc), _tell_barcodes(qc.barcodes)) if qc else ()
     return ReceptorSection(
-        file_format=read_text(qc, "layout"),
-        contigs=_account(qc),
+        file_format=qc.layout if qc else "",
+        contigs=_account(qc) if qc else None,
         n_cells=n_cells,
         n_paired=n_paired,
         pairings=pairings,
         usages=() if chains is None else _count_usages(chains),
-        levels=tell_levels(qc),
-        facts=tuple(group for group in (tell_receptor_names(qc), tell_barcodes(qc)) if group.rows),
+        levels=_tell_levels(qc) if qc else (),
+        facts=tuple(group for group in facts if group.rows),
         by_state=() if chains is None else _count_by_state(chains, inputs.predictions),
         n_distinct=_count_distinct(inputs.chains),
     )
 
 
-def _account(qc: JsonValue) -> ContigAccount | None:
-    if not isinstance(look_up(qc, "contigs"), dict):
-        return None
-    return ContigAccount(
-        read_count(qc, "contigs", "read"),
-        read_count(qc, "contigs", "kept"),
-        read_counts(qc, "contigs", "dropped"),
+def _account(qc: Receptors) -> ContigAccount:
+    return ContigAccount(qc.contigs.read, qc.contigs.kept, sort_counts(qc.contigs.dropped))
+
+
+def _tell_levels(qc: Receptors) -> tuple[LevelRow, ...]:
+    """Tell how precisely V and J genes were understood: levels that occur, best first."""
+    v, j = qc.genes.v, qc.genes.j
+    rows = [LevelRow(words, getattr(v, key), getattr(j, key)) for key, words in _LEVELS.items()]
+    return tuple(row for row in rows if row.n_v or row.n_j)
+
+
+def _tell_names(qc: Receptors) -> Facts:
+    """Tell what else happened to gene names and junctions."""
+    v, j = qc.genes.v, qc.genes.j
+    counts = {
+        "V genes spelt differently, renamed": v.renamed,
+        "J genes spelt differently, renamed": j.renamed,
+        "V genes not functional (IMGT)": v.not_functional,
+        "J genes not functional (IMGT)": j.not_functional,
+        "CDR3 with anchors restored from the germline": qc.junctions.anchors_added,
+    }
+    rows = [(name, write_count(count)) for name, count in counts.items() if count]
+    rows += list_counts(qc.junctions.not_embeddable, _NOT_EMBEDDABLE)
+    return Facts("Names and junctions (chains)", tuple(rows))
+
+
+def _tell_barcodes(found: Barcodes | None) -> Facts:
+    """Tell how the barcodes of receptors and expression were matched."""
+    if found is None:
+        return Facts("Matching of barcodes", ())
+    rows = list_values(
+        {
+            "rule (expression, receptors)": found.rule,
+            "cells with expression": found.n_left,
+            "cells with receptors": found.n_right,
+            "cells with both": found.n_shared,
+            "share of the cells with expression": found.fraction_left,
+            "share of the cells with receptors": found.fraction_right,
+            "overlap (the larger share)": found.overlap,
+        }
     )
+    return Facts("Matching of barcodes", tuple(rows))
 
 
 def _tell_pairings(
-    inputs: ReportInputs, qc: JsonValue
+    inputs: ReportInputs, qc: Receptors | None
 ) -> tuple[int | None, int | None, tuple[PairingRow, ...]]:
+    counts: dict[str, int] = {}
     if inputs.receptors is not None:
         table = inputs.receptors
-        counts = dict(count_values(table.column("chain_pairing").to_pandas()))
+        counts |= dict(count_values(table.column("chain_pairing").to_pandas()))
         both = pc.and_(table.column("has_tra"), table.column("has_trb"))
         n_cells, n_paired = table.num_rows, int(pc.sum(both).as_py() or 0)
     else:
-        counts = dict(read_counts(qc, "cells", "chain_pairing"))
+        counts |= {str(pairing): n for pairing, n in qc.cells.chain_pairing.items()} if qc else {}
         if not counts:
             return None, None, ()
         n_cells = sum(counts.values())

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tcellflow.report.inputs import Role
-from tcellflow.report.lookup import flatten, look_up, read_text, read_texts
+from tcellflow.report.listing import flatten
 from tcellflow.report.wording import NOTHING
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
-    from tcellflow.provenance import JsonValue
-    from tcellflow.report.calls import CallSection
+    from tcellflow.contracts.entries import Note
+    from tcellflow.contracts.metrics import BundleAccount, Metrics
     from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs
+    from tcellflow.report.states import CallSection
 
 # JSON and table of one step carry the same note; the first one present speaks for both.
 _STEP_ROLES: Final = (
@@ -25,7 +26,6 @@ _STEP_ROLES: Final = (
     ("embed-tcr", (Role.EMBED, Role.RECEPTORS, Role.EMBEDDINGS, Role.NEIGHBOURS)),
     ("predict", (Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)),
 )
-_BUNDLE_TEXTS: Final = ("summary", "intended_use", "licence")
 
 
 @dataclass(frozen=True)
@@ -47,57 +47,33 @@ class Step:
     bundle: tuple[tuple[str, str], ...]
 
 
-def find_note(inputs: ReportInputs, *roles: Role) -> JsonValue:
-    """Find who made a file.
-
-    Parameters
-    ----------
-    inputs
-        What is known.
-    *roles
-        Files that carry the same note; the first one present speaks for all.
-
-    Returns
-    -------
-    JsonValue
-        The note; None where none of the files is there or says.
-    """
+def find_note(inputs: ReportInputs, *roles: Role) -> Note | None:
+    """Find who made files that carry the same note: the first one present speaks for all."""
     notes = {file.role: file.note for file in inputs.files if file.note}
-    return next((dict(notes[role]) for role in roles if role in notes), None)
+    return next((notes[role] for role in roles if role in notes), None)
 
 
 def tell_steps(inputs: ReportInputs) -> tuple[Step, ...]:
-    """Tell how each step was run.
-
-    Parameters
-    ----------
-    inputs
-        What is known.
-
-    Returns
-    -------
-    tuple of Step
-        In running order; steps without a file are left out.
-    """
+    """Tell how each step was run, in running order; steps without a file are left out."""
     steps = []
     for name, roles in _STEP_ROLES:
         note = find_note(inputs, *roles)
         if note is not None:
-            metrics = inputs.metrics if name == "predict" else None
+            account = inputs.metrics.bundle if inputs.metrics and name == "predict" else None
             steps.append(
                 Step(
                     name=name,
-                    version=read_text(note, "version") or NOTHING,
-                    options=tuple(flatten(look_up(note, "options"))),
-                    inputs=tuple(flatten(look_up(note, "inputs"))),
-                    bundle=tuple(_tell_bundle(look_up(note, "bundle"), metrics)),
+                    version=note.version or NOTHING,
+                    options=tuple(flatten(note.options)),
+                    inputs=tuple(flatten(dict(note.inputs))),
+                    bundle=tuple(_tell_bundle(note, account)),
                 )
             )
     return tuple(steps)
 
 
 def tell_limits(
-    calls: CallSection | None, clones: CloneSection | None, metrics: JsonValue
+    calls: CallSection | None, clones: CloneSection | None, metrics: Metrics | None
 ) -> tuple[str, ...]:
     """Say what must not be read into the page.
 
@@ -106,7 +82,7 @@ def tell_limits(
     calls, clones
         The sections present.
     metrics
-        Content of metrics.json, whose bundle may name its own limits.
+        Its bundle may name its own limits.
 
     Returns
     -------
@@ -135,16 +111,21 @@ def tell_limits(
             "Clones are defined within a donor. The same receptor in two donors is a public receptor, not "
             "one clone. Clone sizes are cells in this sample, and small clones say little about states."
         )
-    return (*limits, *read_texts(metrics, "bundle", "limits"))
+    return (*limits, *(metrics.bundle.limits if metrics else ()))
 
 
-def _tell_bundle(note: JsonValue, metrics: JsonValue) -> list[tuple[str, str]]:
-    """Name the bundle of the calls, with licence and sources where metrics.json tells them."""
-    bundle = look_up(metrics, "bundle")
-    rows = flatten(note)
-    rows += [(key.replace("_", " "), text) for key in _BUNDLE_TEXTS if (text := read_text(bundle, key))]
-    sources = look_up(bundle, "training")
-    for source in sources if isinstance(sources, list) else []:
-        parts = [read_text(source, key) for key in ("name", "licence", "paper", "source")]
+def _tell_bundle(note: Note, account: BundleAccount | None) -> list[tuple[str, str]]:
+    """Name the bundle of a step, with licence and sources where metrics.json tells them."""
+    rows = flatten(dict(note.bundle))
+    if account is None:
+        return rows
+    texts = {
+        "summary": account.summary,
+        "intended use": account.intended_use,
+        "licence": account.licence,
+    }
+    rows += [(name, text) for name, text in texts.items() if text]
+    for source in account.training:
+        parts = (source.name, source.licence, source.paper, source.source)
         rows.append(("learnt from", ", ".join(part for part in parts if part)))
     return rows
