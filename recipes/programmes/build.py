@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 OUTPUT = Path(__file__).resolve().parents[2] / "tcellflow" / "data"
 # Where no labelled cells tell: rare programmes need some evidence before they are believed.
-OFFSET, SLOPE = -2.0, 1.0
+OFFSET, SLOPE = -2.0, 2.0
 DEPTHS = (1.0, 0.5, 0.25, 0.125)
 MOST_CELLS = 400  # of each side of a contrast
-SHALLOW_SLOPE, STEEP_SLOPE = 0.4, 1.5
+SHALLOW_SLOPE, STEEP_SLOPE = 0.15, 2.7
 
 
 @dataclass(frozen=True)

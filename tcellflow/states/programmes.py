@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SIZE: Final = 2.0  # of the negative binomial: the spread of one gene among cells of one state
 # One gate's average is no minimum: a cell that shows this part of the distance (in logarithms) shows it.
 PART: Final = 0.7
-ENOUGH: Final = 8.0  # expected difference of the log-likelihood ratio, nats
+ENOUGH: Final = 3.0  # expected difference of the log-likelihood ratio, nats
 LEAST_POWER: Final = 1.2  # distance of both expectations in standard deviations
 FULL_LENGTH: Final = 100_000  # no library of molecules is as large: reads, or parts per million
 _GRID: Final = np.geomspace(20, 2e6, 160)
