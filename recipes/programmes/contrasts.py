@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Cells = NDArray[np.bool_]
 
 STIMULATED = "kang2018_ifnb_2k"  # with interferon beta, or without
-LEAST_CELLS = 15
+LEAST_RUNNING, LEAST_CELLS = 8, 15
 MAIT_J = ("TRAJ33", "TRAJ20", "TRAJ12")
 # too few genes, another species of counts, or clones of one tumour
 WITHOUT = ("bd_rhapsody_pbmc_targeted", "abseq_bm_250", "chung2017_breast")
@@ -69,7 +69,7 @@ def find_contrasts(
     merged = dict(merge_patients(sets))
     for name, cells in merged.items():
         for programme, (running, resting) in _contrast_set(name, cells, receptors).items():
-            if min(running.sum(), resting.sum()) >= LEAST_CELLS:
+            if running.sum() >= LEAST_RUNNING and resting.sum() >= LEAST_CELLS:
                 found.setdefault(programme, []).append(Contrast(cells, running, resting))
     return found
 

@@ -115,7 +115,7 @@ def estimate_gene(
             n = contrast.cells.library[contrast.resting]
             seen, molecules = seen + float((low * n).sum()), molecules + float(n.sum())
         # full-length counts have a long tail
-        high, low = (np.minimum(v, np.quantile(values, 0.99) + FLOOR) for v in (high, low))
+        high, low = (np.minimum(v, np.quantile(v, 0.99) + FLOOR) for v in (high, low))
         ratio = np.log((high.mean() + FLOOR) / (low.mean() + FLOOR))
         variance = 1 / ((high > 0).sum() + 0.5) + 1 / ((low > 0).sum() + 0.5) + SET_SPREAD**2
         total, weights, n_used = total + ratio / variance, weights + 1 / variance, n_used + 1
@@ -208,7 +208,8 @@ def teach_itself(
             running, resting = weight > 0.5, weight < 0.2
             if running.sum() < 10 or resting.sum() < 10:
                 continue
-            high, low = (np.minimum(values[w], np.quantile(values, 0.99) + FLOOR) for w in (running, resting))
+            high, low = values[running], values[resting]
+            high, low = (np.minimum(v, np.quantile(v, 0.99) + FLOOR) for v in (high, low))
             ratio = np.log((high.mean() + FLOOR) / (low.mean() + FLOOR))
             variance = 1 / ((high > 0).sum() + 0.5) + 1 / ((low > 0).sum() + 0.5) + SET_SPREAD**2
             total[s.candidate.gene] += ratio / variance

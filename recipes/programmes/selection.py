@@ -30,6 +30,8 @@ DEFINING = {"mait": {"TRAV1-2"}, "gamma_delta": {"TRDV1", "TRDV2", "TRDV3", "TRG
 LEAST_OPPOSING = 2
 # Alpha and beta constant genes are in every T cell and leak; CD8 and CD4 belong to the lineage.
 NEVER = {"TRAC", "TRBC1", "TRBC2"}
+# Cytotoxic alpha-beta cells show these as strongly: what they tell is the cytotoxic programme's.
+SHARED = {"gamma_delta": {"CCL5", "NKG7", "GNLY", "KLRG1", "KLRD1", "CD7", "TYROBP", "CD160"}}
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def read_candidates(data: Path) -> list[Candidate]:
     found = []
     for row in table.itertuples():
         programme, gene = str(row.programme), str(row.gene)
-        if programme not in PROGRAMMES or gene in NEVER:
+        if programme not in PROGRAMMES or gene in NEVER | SHARED.get(programme, set()):
             continue
         if SEGMENT.fullmatch(gene) and gene not in DEFINING.get(programme, set()):
             continue
