@@ -90,6 +90,8 @@ def fit_scale(name: str, rows: Sequence[Mapping[str, Any]], contrasts: Sequence[
     for i, contrast in enumerate(contrasts):
         for running, chosen in ((1, contrast.running), (0, contrast.resting)):
             at = np.flatnonzero(chosen)
+            if not at.size:
+                continue
             at = np.sort(np.random.default_rng(i).permutation(at)[:MOST_CELLS])
             cells = contrast.cells.rows(at)
             for depth in DEPTHS if cells.description.counts_kind == "umi" else (1.0,):

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 STIMULATED = "kang2018_ifnb_2k"  # with interferon beta, or without
 LEAST_RUNNING, LEAST_CELLS = 8, 15
+# Effector cells of healthy blood show checkpoint genes: what exhaustion rests at is their level.
+LEVELS = ("exhaustion_core", "exhaustion_terminal")
 MAIT_J = ("TRAJ33", "TRAJ20", "TRAJ12")
 # too few genes, another species of counts, or clones of one tumour
 WITHOUT = ("bd_rhapsody_pbmc_targeted", "abseq_bm_250", "chung2017_breast")
@@ -69,7 +71,8 @@ def find_contrasts(
     merged = dict(merge_patients(sets))
     for name, cells in merged.items():
         for programme, (running, resting) in _contrast_set(name, cells, receptors).items():
-            if running.sum() >= LEAST_RUNNING and resting.sum() >= LEAST_CELLS:
+            is_level = programme in LEVELS and not running.any()
+            if (is_level or running.sum() >= LEAST_RUNNING) and resting.sum() >= LEAST_CELLS:
                 found.setdefault(programme, []).append(Contrast(cells, running, resting))
     return found
 
@@ -139,6 +142,8 @@ def _contrast_set(
     found["terminal_effector"] = (nk | effector, naive | memory)
     found["cd4_ctl"] = (nk | effector, naive | (memory & cd4))
     found["kir_nk_like"] = (nk, naive | memory)
+    for programme in LEVELS:
+        found[programme] = (np.zeros(len(cells), dtype=bool), effector)
     found["treg_core"] = (treg, memory & cd4 | naive & cd4)
     found["treg_effector"] = (treg, memory & cd4 | naive & cd4)
     cycle = find_cycling(cells)

@@ -114,6 +114,8 @@ def estimate_gene(
         if contrast.cells.description.counts_kind == "umi":
             n = contrast.cells.library[contrast.resting]
             seen, molecules = seen + float((low * n).sum()), molecules + float(n.sum())
+        if not high.size:
+            continue
         # full-length counts have a long tail
         high, low = (np.minimum(v, np.quantile(v, 0.99) + FLOOR) for v in (high, low))
         ratio = np.log((high.mean() + FLOOR) / (low.mean() + FLOOR))

@@ -32,6 +32,7 @@ MOST_CELLS = 500  # of one state of one set
 PENALTY = 0.003
 # A sorted memory cell that runs the cytotoxic programme is an effector by the rule.
 CYTOTOXIC = 0.6
+CAUGHT, CAUGHT_SPREAD = 0.4, 0.7  # share of the molecules, spread of its logarithm over genes
 SIMULATED_LIBRARIES = (1_500, 6_000)  # full-length cells as molecules
 
 
@@ -156,7 +157,23 @@ def augment(cells: LabelledSet, seed: int) -> list[LabelledSet]:
 
     if cells.description.counts_kind != "umi":
         return [cells, *(simulate_molecules(cells, n, seed + n) for n in SIMULATED_LIBRARIES)]
-    return [
+    views = [
         replace(cells, counts=thin(cells.counts, depth, seed), library=cells.library * depth)
         for depth in DEPTHS
     ]
+    return [*views, simulate_chemistry(cells, seed)]
+
+
+def simulate_chemistry(cells: LabelledSet, seed: int) -> LabelledSet:
+    """Give the cells as another chemistry might: each gene is caught better or worse than the others.
+
+    Permeabilised cells lose the RNA of their cytoplasm; other primers and kits have preferences too.
+    """
+    from dataclasses import replace  # noqa: PLC0415
+
+    rng = np.random.default_rng(seed + 99)
+    caught = np.minimum(CAUGHT * np.exp(rng.normal(0, CAUGHT_SPREAD, cells.symbols.size)), 1.0)
+    counts = sparse.csr_array(cells.counts, copy=True)
+    counts.data = rng.binomial(np.round(counts.data).astype(np.int64), caught[counts.indices])
+    counts.eliminate_zeros()
+    return replace(cells, counts=counts, library=cells.library * CAUGHT)

@@ -31,7 +31,12 @@ LEAST_OPPOSING = 2
 # Alpha and beta constant genes are in every T cell and leak; CD8 and CD4 belong to the lineage.
 NEVER = {"TRAC", "TRBC1", "TRBC2"}
 # Cytotoxic alpha-beta cells show these as strongly: what they tell is the cytotoxic programme's.
-SHARED = {"gamma_delta": {"CCL5", "NKG7", "GNLY", "KLRG1", "KLRD1", "CD7", "TYROBP", "CD160"}}
+SHARED = {
+    "gamma_delta": {"CCL5", "NKG7", "GNLY", "KLRG1", "KLRD1", "CD7", "TYROBP", "CD160"},
+    # effector cells lack these too
+    "exhaustion_core": {"IL7R", "CCR7", "SELL", "LEF1", "TCF7"},
+    "exhaustion_terminal": {"IL7R", "CCR7", "SELL", "LEF1", "TCF7", "BACH2", "SATB1"},
+}
 
 
 @dataclass(frozen=True)

@@ -111,10 +111,12 @@ class RuledStates:
         )
 
 
-def find_bits(scores: ProgrammeScores, effector_by: EffectorBy) -> Bits:
+def find_bits(scores: ProgrammeScores, joint: Floats, effector_by: EffectorBy) -> Bits:
     """Give the probabilities of the deciding programmes by function.
 
-    Where a programme is not measurable, or the gate decides, the function's own word counts.
+    Where a programme is not measurable, or the gate decides, the function's own word counts. Help is
+    told by the helper programme that runs most and by the network's own word, half and half in odds: half
+    of all resting memory cells of blood once were helpers of some kind and show a little of it.
     """
     n = len(scores.values)
 
@@ -129,13 +131,21 @@ def find_bits(scores: ProgrammeScores, effector_by: EffectorBy) -> Bits:
     if effector_by == "gate":
         cytotoxic = np.full(n, np.nan)
     known = np.stack([value(name) for name in HELPERS])
-    helper = 1 - np.prod(1 - np.nan_to_num(known), axis=0)
+    helper = np.nan_to_num(known).max(axis=0)
+    memory = joint[:, _CD4] * ~_IS_NAIVE
+    own = memory[:, _IS_HELPER].sum(axis=1) / np.maximum(memory.sum(axis=1), 1e-9)
+    helper = _mean_odds(helper, own)
     helper[np.isnan(known).all(axis=0)] = np.nan
     return Bits(
         spread(value("exhaustion_core"), _IS_EXHAUSTED),
         spread(cytotoxic, _IS_EFFECTOR),
         np.maximum(spread(helper, _IS_HELPER), 0.0),
     )
+
+
+def _mean_odds(first: Floats, second: Floats) -> Floats:
+    logits = [np.log(np.clip(p, 1e-3, 1 - 1e-3) / (1 - np.clip(p, 1e-3, 1 - 1e-3))) for p in (first, second)]
+    return np.asarray(1 / (1 + np.exp(-(logits[0] + logits[1]) / 2)))
 
 
 def apply_rule(joint: Floats, cycling: Floats, bits: Bits) -> RuledStates:

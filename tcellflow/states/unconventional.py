@@ -29,12 +29,12 @@ MAIT_J: Final = frozenset({"TRAJ33", "TRAJ20", "TRAJ12"})
 INKT_V, INKT_J, INKT_BETA_V = "TRAV10", "TRAJ18", "TRBV25-1"
 # Logarithms of odds. A canonical MAIT alpha chain is found in about 1 % of other T cells (chance joins of the
 # same genes), a gamma and a delta chain without alpha or beta hardly ever.
-_MAIT_CHAIN, _MAIT_V_ALONE, _OTHER_ALPHA = 4.5, 1.0, -4.0
+_MAIT_CHAIN, _MAIT_V_ALONE, _OTHER_ALPHA, _NO_ALPHA = 4.5, 1.0, -4.0, -1.0
 _INKT_CHAINS = 6.0
 _GAMMA_DELTA_CHAINS, _ALPHA_BETA, _ONE_OF_BOTH, _NO_CHAIN = 5.0, -5.0, -3.0, 2.0
 # A network's word before either speaks: within these bounds, because it was hardly taught these cells.
 _LEAST_PRIOR, _MOST_PRIOR = 0.01, 0.3
-_MOST_EVIDENCE = 4.0  # of expression
+_MOST_EVIDENCE = 6.0  # of expression
 _LINEAGE_FREE = np.array([f not in {Function.REGULATORY, Function.TH_EFFECTOR} for f in FUNCTIONS])
 _INNATE, _GAMMA_DELTA, _TREG = (
     LINEAGES.index(k) for k in (Lineage.INNATE_LIKE, Lineage.GAMMA_DELTA, Lineage.TREG)
@@ -110,7 +110,7 @@ def find_unconventional(
         of_alpha = np.select(
             [receptors.is_mait, receptors.alpha_v == MAIT_V, receptors.has_alpha],
             [_MAIT_CHAIN, _MAIT_V_ALONE, _OTHER_ALPHA],
-            0.0,
+            _NO_ALPHA,
         )
         mait = mait + of_alpha
         inkt = np.where(receptors.is_inkt, innate + _INKT_CHAINS, -np.inf)
@@ -120,8 +120,10 @@ def find_unconventional(
             [_GAMMA_DELTA_CHAINS, _ALPHA_BETA, _ONE_OF_BOTH],
             _NO_CHAIN,
         )
-    p_innate = 1 - (1 - _sigmoid(mait)) * (1 - _sigmoid(inkt))
-    return Unconventional(p_innate, _sigmoid(gamma_delta) * (1 - p_innate))
+    # the kinds exclude each other, and any other T cell has odds of 1
+    odds = np.exp(np.clip(np.stack([np.logaddexp(mait, inkt), gamma_delta]), -50, 50))
+    shares = odds / (1 + odds.sum(axis=0))
+    return Unconventional(shares[0], shares[1])
 
 
 def place_lineages(joint: Floats, found: Unconventional) -> Floats:
@@ -154,7 +156,3 @@ def _evidence(scores: ProgrammeScores, name: str) -> Floats:
 def _logit(p: Floats) -> Floats:
     p = p.astype(np.float64)
     return np.asarray(np.log(p / (1 - p)))
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x, -50, 50))))
