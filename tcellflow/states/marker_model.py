@@ -7,7 +7,10 @@ with a spare count added: at few molecules it says little, and it says the same 
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,7 +19,7 @@ from tcellflow.genes.panel import align_panel
 from tcellflow.states.programmes import ProgrammeScorer, ProgrammeTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 SPARE: Final = 0.5  # count added to both sides
 ENOUGH_MOLECULES: Final = 4_000.0  # counts of deeper cells are scaled down to it
+MODEL_TABLE: Final = "marker_model.tsv"
+INTERCEPT: Final = "(intercept)"
+PROGRAMME_PREFIX: Final = "programme_"
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,33 @@ class MarkerModel:
     scale: Floats
     coefficients: Floats
     intercept: Floats
+
+
+@lru_cache(maxsize=1)
+def read_marker_model() -> MarkerModel:
+    """Read the packaged model."""
+    with (files("tcellflow") / "data" / MODEL_TABLE).open(encoding="utf-8") as text:
+        return parse_marker_model(list(csv.DictReader(text, delimiter="\t")))
+
+
+def parse_marker_model(rows: Sequence[Mapping[str, str]]) -> MarkerModel:
+    """Make a model from rows of ``feature, background, scale`` and one coefficient for each state.
+
+    Genes come first, then programmes (``programme_NAME``), in the order of `ProgrammeTable.names`, then the
+    intercept.
+    """
+    states = tuple(name for name in rows[0] if name not in {"feature", "background", "scale"})
+    numbers = np.array([[float(row[state]) for state in states] for row in rows])
+    features = [row["feature"] for row in rows[:-1]]
+    n_genes = sum(not name.startswith(PROGRAMME_PREFIX) for name in features)
+    return MarkerModel(
+        states,
+        np.array(features[:n_genes], dtype=object),
+        np.array([float(row["background"]) for row in rows[:n_genes]]),
+        np.array([float(row["scale"]) for row in rows[:-1]]),
+        numbers[:-1],
+        numbers[-1],
+    )
 
 
 class MarkerFeatures:

@@ -10,12 +10,16 @@ measured is left to the network's own function.
 =============  =====================================================================
 Proliferating  the cell cycles
 Treg           lineage Treg
-Exhausted      the exhaustion programme runs, lineage not Treg
+Exhausted      the exhaustion programme runs, lineage not Treg; a CD4 cell that runs the
+               follicular programme is a helper
 Effector       the cytotoxic programme runs, not exhausted
 Naive          naive function, neither of both
 Th_effector    CD4 with a helper programme, none of the above
 Memory         everything else
 =============  =====================================================================
+
+Functions follow where the state names one: exhausted (progenitor or terminal) and th_effector. Else the
+function keeps the network's word, which is the gates': so an Effector may be an effector-memory cell.
 """
 
 from __future__ import annotations
@@ -56,11 +60,17 @@ class Bits:
         Of cells of any lineage but Treg.
     helper
         Of CD4 cells.
+    follicular
+        Of CD4 cells, shape (B,): it looks like exhaustion and is help.
+    progenitor
+        Share of the exhausted cells that are progenitors, shape (B,).
     """
 
     exhausted: Floats
     cytotoxic: Floats
     helper: Floats
+    follicular: Floats
+    progenitor: Floats
 
 
 @dataclass(frozen=True)
@@ -139,8 +149,16 @@ def find_bits(scores: ProgrammeScores, joint: Floats, effector_by: EffectorBy) -
     return Bits(
         spread(value("exhaustion_core"), _IS_EXHAUSTED),
         spread(cytotoxic, _IS_EFFECTOR),
-        np.maximum(spread(helper, _IS_HELPER), 0.0),
+        spread(helper, _IS_HELPER),
+        np.nan_to_num(value("tfh")),
+        _progenitor_share(value("exhaustion_progenitor"), value("exhaustion_terminal")),
     )
+
+
+def _progenitor_share(progenitor: Floats, terminal: Floats) -> Floats:
+    """Give the share of progenitors, a half where neither is measurable."""
+    first, second = (np.nan_to_num(p, nan=0.5) + 0.01 for p in (progenitor, terminal))
+    return np.asarray(first / (first + second))
 
 
 def _mean_odds(first: Floats, second: Floats) -> Floats:
@@ -160,32 +178,46 @@ def apply_rule(joint: Floats, cycling: Floats, bits: Bits) -> RuledStates:
     bits
         Which programmes run.
     """
-    n = len(joint)
-    resting = joint.astype(np.float64) * (1 - cycling)[:, None, None]
-    of = np.zeros((n, len(LINEAGES), len(FUNCTIONS), len(STATES)))
     exhausted, cytotoxic, helper = bits.exhausted, bits.cytotoxic, bits.helper
-    effector = (1 - exhausted) * cytotoxic
-    rest = (1 - exhausted) * (1 - cytotoxic)
-    naive = rest * _IS_NAIVE
-    rest = rest * ~_IS_NAIVE
-    others = [i for i in range(len(LINEAGES)) if i != _TREG]
-    for lineage in others:
-        share = helper if lineage == _CD4 else np.zeros_like(helper)
+    shape = (len(joint), len(LINEAGES), len(FUNCTIONS), len(STATES))
+    resting = np.zeros(shape)
+    mass = joint.astype(np.float64) * (1 - np.asarray(cycling))[:, None, None]
+    for lineage in range(len(LINEAGES)):
+        if lineage == _TREG:
+            resting[:, lineage, :, STATES.index(State.TREG)] = mass[:, lineage]
+            continue
+        is_cd4 = lineage == _CD4
+        e = exhausted * (1 - bits.follicular[:, None]) if is_cd4 else exhausted
+        h = np.maximum(helper, bits.follicular[:, None]) if is_cd4 else np.zeros_like(helper)
+        effector, rest = (1 - e) * cytotoxic, (1 - e) * (1 - cytotoxic)
         for state, part in (
-            (State.EXHAUSTED, exhausted),
+            (State.EXHAUSTED, e),
             (State.EFFECTOR, effector),
-            (State.NAIVE, naive),
-            (State.TH_EFFECTOR, rest * share),
-            (State.MEMORY, rest * (1 - share)),
+            (State.NAIVE, rest * _IS_NAIVE),
+            (State.TH_EFFECTOR, rest * ~_IS_NAIVE * h),
+            (State.MEMORY, rest * ~_IS_NAIVE * (1 - h)),
         ):
-            of[:, lineage, :, STATES.index(state)] = part
-    of[:, _TREG, :, STATES.index(State.TREG)] = 1
-    return RuledStates(
-        resting[..., None] * of, joint.astype(np.float64) * np.asarray(cycling)[:, None, None]
-    )
+            resting[:, lineage, :, STATES.index(state)] = mass[:, lineage] * part
+    ruled = RuledStates(resting, joint.astype(np.float64) * np.asarray(cycling)[:, None, None])
+    return _name_functions(ruled, bits.progenitor)
 
 
-def pool_states(first: Floats, second: Floats, weight: float, known: NDArray[np.bool_]) -> Floats:
+def _name_functions(ruled: RuledStates, progenitor: Floats) -> RuledStates:
+    """Move what the rule calls exhausted or helper to the functions of that name."""
+    resting = ruled.resting.copy()
+    for state, functions, shares in (
+        (State.EXHAUSTED, (Function.EXHAUSTED_PROGENITOR, Function.EXHAUSTED_TERMINAL), progenitor),
+        (State.TH_EFFECTOR, (Function.TH_EFFECTOR, Function.TH_EFFECTOR), np.ones_like(progenitor)),
+    ):
+        column = STATES.index(state)
+        whole = resting[..., column].sum(axis=2)
+        resting[..., column] = 0
+        for function, share in zip(functions, (shares, 1 - shares), strict=True):
+            resting[:, :, FUNCTIONS.index(function), column] += whole * share[:, None]
+    return replace(ruled, resting=resting)
+
+
+def pool_states(first: Floats, second: Floats, weight: float | Floats, known: NDArray[np.bool_]) -> Floats:
     """Pool two distributions over the states by the logarithm of their probabilities.
 
     Parameters
@@ -193,7 +225,7 @@ def pool_states(first: Floats, second: Floats, weight: float, known: NDArray[np.
     first, second
         Shape (B, 7), rows sum to 1.
     weight
-        Of the second, 0-1.
+        Of the second, 0-1: one, or shape (B, 1).
     known
         States that the second knows, shape (7,): the others keep the first's share.
     """

@@ -61,7 +61,7 @@ def test_a_cycling_cell_is_proliferating_and_keeps_its_state_underneath():
     joint = sure("Treg", "regulatory")
     ruled = apply_rule(joint, np.array([0.9]), find_bits(make_scores(1), joint, "programme"))
     assert STATES[int(ruled.states[0].argmax())] == "Proliferating"
-    assert ruled.joint == pytest.approx(joint)
+    assert ruled.joint == pytest.approx(joint, abs=1e-9)
 
 
 def test_by_gate_the_function_says_effector():
@@ -87,7 +87,7 @@ def test_what_is_not_measurable_is_left_to_the_function(function, programme, sta
 
 
 def test_states_sum_to_one_and_agree_with_the_axes():
-    """States sum to 1, Treg and cycling are those of the axes, the joint is kept."""
+    """States sum to 1, Treg and cycling are those of the axes, lineages are kept."""
     joint, cycling = draw_joint(200), np.random.default_rng(1).random(200)
     values = np.random.default_rng(2).random((200, len(NAMES))).astype(np.float32)
     scores = ProgrammeScores(NAMES, values, np.zeros_like(values), np.ones_like(values))
@@ -97,7 +97,28 @@ def test_states_sum_to_one_and_agree_with_the_axes():
     assert states[:, STATES.index("Proliferating")] == pytest.approx(cycling)
     treg = joint[:, LINEAGES.index("Treg"), FUNCTIONS.index("regulatory")]
     assert states[:, STATES.index("Treg")] == pytest.approx(treg * (1 - cycling))
-    assert ruled.joint == pytest.approx(joint)
+    assert ruled.joint.sum(axis=2) == pytest.approx(joint.sum(axis=2))
+    assert not ruled.joint.reshape(200, -1)[:, ~possible_joint()].any()
+    th_effector = ruled.resting[:, LINEAGES.index("CD4"), FUNCTIONS.index("th_effector")]
+    assert states[:, STATES.index("Th_effector")] == pytest.approx(
+        th_effector[:, STATES.index("Th_effector")]
+    )
+
+
+def test_exhausted_cells_are_progenitors_or_terminal():
+    """What the rule calls exhausted has an exhausted function, by the stronger of both programmes."""
+    joint = sure("CD8", "effector_memory")
+    scores = make_scores(1, exhaustion_core=0.95, exhaustion_terminal=0.9, exhaustion_progenitor=0.1)
+    ruled = apply_rule(joint, np.zeros(1), find_bits(scores, joint, "programme"))
+    function = ruled.joint.sum(axis=1)[0]
+    assert FUNCTIONS[int(function.argmax())] == "exhausted_terminal"
+
+
+def test_a_follicular_helper_is_no_exhausted_cell():
+    """A CD4 cell that runs both programmes is a helper; a CD8 cell is exhausted."""
+    scores = make_scores(1, exhaustion_core=0.9, tfh=0.95)
+    assert call(sure("CD4", "effector_memory"), scores) == "Th_effector"
+    assert call(sure("CD8", "effector_memory"), scores) == "Exhausted"
 
 
 def test_other_state_probabilities_move_the_axes_along():
