@@ -114,7 +114,6 @@ class Outputs:
     molecules: NDArray[np.float64]
     crude: NDArray[np.float64]
 
-
     def save(self, path: Path) -> None:
         """Keep everything as arrays."""
         network = {name: getattr(self, name) for name in ("joint", "cycling", "network")}
@@ -138,7 +137,7 @@ class Outputs:
             names = tuple(str(name) for name in kept["names"])
             return cls(
                 kept["truth"].astype(object),
-                *(kept[name] if name in kept else None for name in ("joint", "cycling", "network")),
+                *(kept.get(name) for name in ("joint", "cycling", "network")),
                 ProgrammeScores(names, kept["values"], kept["evidence"], kept["power"]),
                 kept["markers"],
                 kept["molecules"],

@@ -114,7 +114,7 @@ def measure(calls: Calls, thresholds: Mapping[str, float]) -> dict[str, Any]:
 
 def family(view: str) -> str:
     """Name the set of a view: its shifts are one set."""
-    return view.split(",")[0]
+    return view.split(",", maxsplit=1)[0]
 
 
 def judge(views: Mapping[str, list[tuple[str, Outputs]]]) -> dict[str, Any]:

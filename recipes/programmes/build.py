@@ -30,8 +30,6 @@ from tcellflow.states.programmes import SCALES, TABLE, ProgrammeScorer, make_tab
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from recipes.datasets.cells import LabelledSet
     from recipes.programmes.contrasts import Contrast
     from recipes.programmes.selection import Candidate
@@ -55,9 +53,7 @@ class Sources:
     def without(self, names: frozenset[str]) -> Sources:
         """Leave sets out, and others of their donors."""
         gone = {n for n in self.sets if n in names or any(n.startswith(f"{g}:") for g in names)}
-        donors = {
-            find_set(n).donor for n in gone if not is_melanoma(n) and n != "eccite_pbmc_3300"
-        } - {""}
+        donors = {find_set(n).donor for n in gone if not is_melanoma(n) and n != "eccite_pbmc_3300"} - {""}
         return Sources(
             self.candidates,
             {
@@ -84,7 +80,7 @@ def build_table(sources: Sources) -> tuple[list[dict[str, Any]], dict[str, dict[
 
 
 def fit_scale(name: str, rows: Sequence[Mapping[str, Any]], contrasts: Sequence[Contrast]) -> dict[str, Any]:
-    """Fit the logistic curve of a programme over all its contrasts at all depths, both sides weighing the same."""
+    """Fit the logistic curve of a programme over all contrasts and depths; both sides weigh the same."""
     table = make_table([r for r in rows if r["programme"] == name], {name: {"offset": 0, "slope": 1}})
     evidence, truth, weights = [], [], []
     for i, contrast in enumerate(contrasts):

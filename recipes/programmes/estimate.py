@@ -130,9 +130,7 @@ def choose_genes(shares: Sequence[GeneShares]) -> list[GeneShares]:
     """Keep the genes whose labelled cells agree with the lists, those of most worth."""
     kept: list[GeneShares] = []
     for sign, most in MOST_GENES.items():
-        of_sign = [
-            s for s in shares if s.candidate.sign == sign and sign * s.ratio >= np.log(LEAST_RATIO)
-        ]
+        of_sign = [s for s in shares if s.candidate.sign == sign and sign * s.ratio >= np.log(LEAST_RATIO)]
         kept += sorted(of_sign, key=lambda s: -s.worth)[:most]
     return sorted(kept, key=lambda s: (-s.candidate.sign, -s.worth, s.candidate.gene))
 
@@ -189,7 +187,9 @@ def teach_itself(
     rows = write_rows(chosen)
     name = chosen[0].candidate.programme
     table = make_table(rows, {name: {"offset": -3.0, "slope": 1.0}})
-    total = {s.candidate.gene: s.candidate.sign * np.log(1.5 + 0.7 * min(s.candidate.n_lists, 5)) for s in shares}
+    total = {
+        s.candidate.gene: s.candidate.sign * np.log(1.5 + 0.7 * min(s.candidate.n_lists, 5)) for s in shares
+    }
     precision = dict.fromkeys(total, 1 / PRIOR_SPREAD**2)
     total = {gene: value / PRIOR_SPREAD**2 for gene, value in total.items()}
     for cells in sets.values():

@@ -1,4 +1,4 @@
-"""All that is known of a cell, brought together: network, programmes, markers and receptor to one distribution.
+"""Network, programmes, markers and receptor of a cell brought together to one distribution.
 
 Invariant: what comes out is one joint distribution of lineage, function, cycle and state; every reported
 word is read from it.
@@ -11,7 +11,7 @@ linear model counts for more where a cell has few molecules.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -56,9 +56,7 @@ class Decision:
 
 def weigh_markers(molecules: Floats) -> Floats:
     """Give the weight of the linear model for cells of so many molecules, shape (B,)."""
-    return np.asarray(
-        np.interp(np.log(molecules), np.log([SHALLOW, DEEP]), [SHALLOW_WEIGHT, DEEP_WEIGHT])
-    )
+    return np.asarray(np.interp(np.log(molecules), np.log([SHALLOW, DEEP]), [SHALLOW_WEIGHT, DEEP_WEIGHT]))
 
 
 def decide(

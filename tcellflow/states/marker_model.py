@@ -130,5 +130,3 @@ def predict_states(model: MarkerModel, features: NDArray[np.float32]) -> Floats:
     logits -= logits.max(axis=1, keepdims=True)
     p = np.exp(logits)
     return np.asarray(p / p.sum(axis=1, keepdims=True))
-
-

@@ -146,7 +146,9 @@ class ProgrammeScorer:
         The packaged one if not given.
     """
 
-    def __init__(self, gene_names: Sequence[str] | NDArray[np.object_], table: ProgrammeTable | None = None):
+    def __init__(
+        self, gene_names: Sequence[str] | NDArray[np.object_], table: ProgrammeTable | None = None
+    ) -> None:
         self.table = table or read_programmes()
         self._panel = align_panel(gene_names, self.table.genes)
         self._expect()
@@ -174,9 +176,13 @@ class ProgrammeScorer:
             (np.ones(programme.size), (np.arange(programme.size), programme)),
             shape=(programme.size, len(table.names)),
         )
-        self._rest = rest @ sums  # (grid, P)
-        self._expected = (weight * (high - low)) @ sums
-        spread = [(weight**2 * (mean + mean**2 / SIZE)) @ sums for mean in (high, low)]
+
+        def by_programme(of_pairs: Floats) -> Floats:
+            return np.asarray(of_pairs @ sums, dtype=np.float64)  # (grid, P)
+
+        self._rest = by_programme(rest)
+        self._expected = by_programme(weight * (high - low))
+        spread = [by_programme(weight**2 * (mean + mean**2 / SIZE)) for mean in (high, low)]
         self._power = self._expected / np.sqrt(np.maximum((spread[0] + spread[1]) / 2, 1e-12))
         seen = 1 - (1 + n * table.background[self._panel.present] / SIZE) ** -SIZE
         self._seen = seen.sum(axis=1)  # (grid,)
@@ -219,11 +225,11 @@ class ProgrammeScorer:
         kinds = (found, evidence, power)
         return ProgrammeScores(table.names, *(kind.astype(np.float32) for kind in kinds))
 
-    def take(self, counts: CsrBlock) -> sparse.csr_array:
+    def take(self, counts: CsrBlock) -> sparse.csr_matrix:
         """Take the table's genes out of a block, shape (B, G), float64 CSR."""
-        return sparse.csr_array(self._panel.gather(counts), dtype=np.float64)
+        return sparse.csr_matrix(self._panel.gather(counts), dtype=np.float64)
 
-    def effective_library(self, block: sparse.csr_array, library: Floats) -> Floats:
+    def effective_library(self, block: sparse.csr_matrix, library: Floats) -> Floats:
         """Give the molecules of each cell, shape (B,): its library, or what its seen genes tell."""
         n_seen = np.diff(block.indptr)
         told = np.interp(n_seen, self._seen, _GRID)

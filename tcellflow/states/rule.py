@@ -44,7 +44,9 @@ HELPERS: Final = ("th1", "th2", "th17", "tfh")
 _TREG = LINEAGES.index(Lineage.TREG)
 _CD4 = LINEAGES.index(Lineage.CD4)
 _IS_NAIVE = np.array([f is Function.NAIVE for f in FUNCTIONS])
-_IS_EXHAUSTED = np.array([f in {Function.EXHAUSTED_PROGENITOR, Function.EXHAUSTED_TERMINAL} for f in FUNCTIONS])
+_IS_EXHAUSTED = np.array(
+    [f in {Function.EXHAUSTED_PROGENITOR, Function.EXHAUSTED_TERMINAL} for f in FUNCTIONS]
+)
 _IS_EFFECTOR = np.array([f is Function.EFFECTOR for f in FUNCTIONS])
 _IS_HELPER = np.array([f is Function.TH_EFFECTOR for f in FUNCTIONS])
 _PROLIFERATING = STATES.index(State.PROLIFERATING)

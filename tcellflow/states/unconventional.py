@@ -69,9 +69,7 @@ class ReceptorFacts:
     @property
     def is_inkt(self) -> Mask:
         """Whether both chains are those of invariant NKT cells."""
-        return np.asarray(
-            (self.alpha_v == INKT_V) & (self.alpha_j == INKT_J) & (self.beta_v == INKT_BETA_V)
-        )
+        return np.asarray((self.alpha_v == INKT_V) & (self.alpha_j == INKT_J) & (self.beta_v == INKT_BETA_V))
 
     @property
     def is_gamma_delta(self) -> Mask:
@@ -148,9 +146,7 @@ def _evidence(scores: ProgrammeScores, name: str) -> Floats:
     """Give the logarithm of a programme's odds; where it is not measurable, the little that was seen."""
     values, ratio = scores.of(name).astype(np.float64), scores.evidence[:, scores.names.index(name)]
     logit = _logit(np.clip(np.nan_to_num(values, nan=0.5), 1e-6, 1 - 1e-6))
-    return np.asarray(
-        np.clip(np.where(np.isnan(values), ratio, logit), -_MOST_EVIDENCE, _MOST_EVIDENCE)
-    )
+    return np.asarray(np.clip(np.where(np.isnan(values), ratio, logit), -_MOST_EVIDENCE, _MOST_EVIDENCE))
 
 
 def _logit(p: Floats) -> Floats:

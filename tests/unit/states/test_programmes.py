@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.stats import nbinom
 
 from tcellflow.states.programmes import (
     ENOUGH,
@@ -92,7 +93,7 @@ def test_lost_genes_do_not_move_the_numbers(sample):
 
 
 def test_reads_of_full_length_protocols_are_brought_to_molecules(sample):
-    """The same cells as parts per million keep their numbers nearly: what counts are no molecules has no depth."""
+    """The same cells as parts per million, which have no depth, keep their numbers nearly."""
     counts, symbols, n = sample
     tpm = sparse.csr_array(counts, dtype=np.float64)
     tpm.data = tpm.data * np.repeat(1e6 / n, np.diff(tpm.indptr))
@@ -146,8 +147,6 @@ def hand_table():
 
 def test_a_hand_computed_ratio():
     """The evidence is the log-likelihood ratio of two negative binomials, scaled to what is enough."""
-    from scipy.stats import nbinom
-
     table, n, x = hand_table(), 1_000.0, np.array([[3.0, 0.0]])
     running, resting = n * table.running, n * table.minus
     order = np.argsort(table.gene_of)
@@ -167,7 +166,9 @@ def test_a_hand_computed_ratio():
 def test_a_gene_against_counts_against():
     """Molecules of a gene that speaks against a programme lower its number."""
     scorer = ProgrammeScorer(["UP", "DOWN"], hand_table())
-    with_it, without = scorer.score(sparse.csr_array([[2.0, 5.0], [2.0, 0.0]]), np.full(2, 1_000.0)).values[:, 0]
+    with_it, without = scorer.score(sparse.csr_array([[2.0, 5.0], [2.0, 0.0]]), np.full(2, 1_000.0)).values[
+        :, 0
+    ]
     assert with_it < without
 
 

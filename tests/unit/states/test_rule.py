@@ -124,7 +124,9 @@ def test_a_follicular_helper_is_no_exhausted_cell():
 def test_other_state_probabilities_move_the_axes_along():
     """After reweighting the distribution has the wanted states, and the axes sum to 1 with them."""
     joint = draw_joint(100)
-    ruled = apply_rule(joint, np.full(100, 0.2), find_bits(make_scores(100, cytotoxic=0.4), joint, "programme"))
+    ruled = apply_rule(
+        joint, np.full(100, 0.2), find_bits(make_scores(100, cytotoxic=0.4), joint, "programme")
+    )
     wanted = np.random.default_rng(3).dirichlet(np.ones(7), size=100)
     moved = ruled.reweighted(wanted)
     assert moved.states == pytest.approx(wanted)
