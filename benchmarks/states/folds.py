@@ -1,0 +1,252 @@
+"""Whole sets and whole patients held out: table, linear model and network that never saw the judged cells.
+
+Every fold leaves out one set and all others of its donors, or two melanoma patients; on what is left the
+table of programmes is estimated anew and the linear model fitted anew. The network is the packaged one for
+sets that it was not trained on, and else one trained without the set (`recipes.states.build --hold-out`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from recipes.datasets.cells import normalise
+from recipes.datasets.labels import find_kin
+from recipes.datasets.melanoma import NAME as MELANOMA
+from recipes.programmes.build import Sources, build_table, thin
+from recipes.programmes.contrasts import is_melanoma, join_rows
+from recipes.programmes.marker_model import (
+    TEACHERS,
+    Transfer,
+    choose_teachers,
+    fit_marker_model,
+    measure_transfer,
+    simulate_chemistry,
+)
+from tcellflow.genes.panel import align_panel
+from tcellflow.inference.session import open_session
+from tcellflow.io.bundles.folders import find_bundle, read_bundle
+from tcellflow.states.axes import STATES
+from tcellflow.states.marker_model import MarkerFeatures, MarkerModel, predict_states
+from tcellflow.states.programmes import ProgrammeScorer, ProgrammeScores, ProgrammeTable, make_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from recipes.datasets.cells import LabelledSet
+    from tcellflow.io.bundles.folders import Bundle
+
+PATIENTS = (("P24", "P27"), ("P28", "P20"), ("P33", "P7"))
+# The packaged network never saw these; of eccite_pbmc_3300 it saw 500 other cells of the sample, unlabelled.
+NEVER_TAUGHT = (MELANOMA, "eccite_pbmc_3300")
+SAMPLE_KIN = {"eccite_pbmc_3300": frozenset({"eccite_pbmc_3300", "eccite_pbmc_500"})}
+DEPTHS = (1.0, 0.5, 0.25)
+AS_MOLECULES = 3_000
+VIEW_SEED = 7
+BATCH_CELLS = 256
+NETWORK_OUTPUTS = ("joint", "p_cycling", "state_probabilities")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What is held out together, and what is judged of it."""
+
+    name: str
+    judged: tuple[str, ...]
+    gone: frozenset[str]
+
+
+def list_folds() -> list[Fold]:
+    """List all folds."""
+    folds = [Fold(name, (name,), SAMPLE_KIN.get(name) or find_kin(name)) for name in TEACHERS]
+    for pair in PATIENTS:
+        names = tuple(f"{MELANOMA}:{patient}" for patient in pair)
+        folds.append(Fold("+".join(pair), names, frozenset(names)))
+    return folds
+
+
+@dataclass(frozen=True)
+class View:
+    """Judged cells as they are or under a pretended shift."""
+
+    name: str
+    cells: LabelledSet
+
+    @cached_property
+    def truth(self) -> NDArray[np.object_]:
+        """True states, "" where the label does not say, shape (cells,)."""
+        return np.array(["" if s is None else str(s) for s in self.cells.state], dtype=object)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What all parts say of the cells of a view; the rows of the table are made of it.
+
+    Parameters
+    ----------
+    truth
+        True states, "" where the label does not say, shape (B,).
+    joint, cycling, network
+        Of the network: shapes (B, 6, 9), (B,) and (B, 7); None without a network that never saw the cells.
+    scores
+        Programmes by the fold's table.
+    markers
+        Of the fold's linear model, shape (B, 7).
+    molecules
+        Shape (B,).
+    crude
+        Detected checkpoint genes, and mean log1p(counts per 10,000) of ten cytotoxic genes, shape (B, 2).
+    """
+
+    truth: NDArray[np.object_]
+    joint: NDArray[np.float64] | None
+    cycling: NDArray[np.float64] | None
+    network: NDArray[np.float64] | None
+    scores: ProgrammeScores
+    markers: NDArray[np.float64]
+    molecules: NDArray[np.float64]
+    crude: NDArray[np.float64]
+
+    def save(self, path: Path) -> None:
+        """Keep everything as arrays."""
+        network = {name: getattr(self, name) for name in ("joint", "cycling", "network")}
+        np.savez(
+            path,
+            truth=self.truth.astype(str),
+            names=np.array(self.scores.names),
+            values=self.scores.values,
+            evidence=self.scores.evidence,
+            power=self.scores.power,
+            markers=self.markers,
+            molecules=self.molecules,
+            crude=self.crude,
+            **{name: of for name, of in network.items() if of is not None},
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Outputs:
+        """Read what `save` kept."""
+        with np.load(path) as kept:
+            names = tuple(str(name) for name in kept["names"])
+            return cls(
+                kept["truth"].astype(object),
+                *(kept.get(name) for name in ("joint", "cycling", "network")),
+                ProgrammeScores(names, kept["values"], kept["evidence"], kept["power"]),
+                kept["markers"],
+                kept["molecules"],
+                kept["crude"],
+            )
+
+
+CHECKPOINTS = ("PDCD1", "LAG3", "HAVCR2", "TIGIT", "CTLA4", "TOX", "ENTPD1", "LAYN", "CXCL13", "TNFRSF9")
+CYTOTOXIC = ("GZMB", "PRF1", "NKG7", "GNLY", "GZMH", "GZMA", "FGFBP2", "CST7", "KLRD1", "CCL5")
+
+
+@dataclass(frozen=True)
+class FoldModels:
+    """Everything that is fitted without the fold."""
+
+    table: ProgrammeTable
+    model: MarkerModel
+    transfer: Transfer
+
+
+def fit_fold(sources: Sources, fold: Fold, seed: int) -> FoldModels:
+    """Fit table and model on what the fold leaves."""
+    left = sources.without(fold.gone)
+    table = make_table(*build_table(left))
+    teachers = choose_teachers(left.sets)
+    return FoldModels(table, fit_marker_model(teachers, table, seed=seed), measure_transfer(teachers))
+
+
+def find_views(sets: Mapping[str, LabelledSet], fold: Fold, transfer: Transfer) -> Iterator[View]:
+    """Give the judged cells at several depths and chemistries; melanoma cells also as molecules."""
+    if not is_melanoma(fold.judged[0]):
+        cells = sets[fold.judged[0]]
+        cells = cells.rows(np.array([s is not None for s in cells.state]) & cells.is_t)
+        for depth in DEPTHS:
+            name = fold.name if depth == 1 else f"{fold.name}, 1/{round(1 / depth)} of the molecules"
+            thinned = thin(cells.counts, depth, VIEW_SEED)
+            yield View(name, replace(cells, counts=thinned, library=cells.library * depth))
+        yield View(f"{fold.name}, another chemistry", simulate_chemistry(cells, VIEW_SEED))
+        return
+    by_genes: dict[int, list[LabelledSet]] = {}
+    for name, cells in sets.items():
+        if name.startswith(tuple(f"{patient}:" for patient in fold.judged)):
+            by_genes.setdefault(cells.symbols.size, []).append(cells)
+    for n_genes, patients in sorted(by_genes.items(), reverse=True):
+        joined = join_rows(patients)
+        yield View(f"{MELANOMA}, {n_genes:,} genes", joined)
+        if n_genes > AS_MOLECULES:
+            yield View(
+                f"{MELANOMA}, as {AS_MOLECULES:,} molecules",
+                transfer.as_molecules(joined, AS_MOLECULES, VIEW_SEED),
+            )
+
+
+def find_network(fold: Fold, left_out: Path | None) -> Bundle | None:
+    """Open the network that never saw the fold; None where there is none."""
+    if fold.judged[0].split(":")[0] in NEVER_TAUGHT:
+        return read_bundle(find_bundle("states"))
+    found = sorted((left_out / fold.name).glob("**/bundle/bundle.json")) if left_out else []
+    return read_bundle(found[0].parent) if found else None
+
+
+def run_parts(view: View, models: FoldModels, network: Bundle | None) -> Outputs:
+    """Run all parts on a view."""
+    cells = view.cells
+    scorer = ProgrammeScorer(cells.symbols, models.table)
+    features = MarkerFeatures(cells.symbols, models.model.genes, models.model.background, models.table)
+    found = predict_states(models.model, features.gather(cells.counts, cells.library))
+    markers = np.zeros((len(cells), len(STATES)))
+    markers[:, [STATES.index(s) for s in models.model.states]] = found
+    joint = cycling = states = None
+    if network is not None:
+        joint, cycling, states = run_network(network, cells)
+    molecules = scorer.effective_library(scorer.take(cells.counts), cells.library)
+    return Outputs(
+        view.truth,
+        joint,
+        cycling,
+        states,
+        scorer.score(cells.counts, cells.library),
+        markers,
+        molecules,
+        measure_crude(cells),
+    )
+
+
+def run_network(
+    bundle: Bundle, cells: LabelledSet
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Give joint, cycling and states of a network, from expression alone."""
+    session = open_session(bundle.model_path, threads=1, device="cpu")
+    panel = align_panel(cells.symbols, bundle.panel.symbols)
+    expression = panel.gather(normalise(cells.counts, cells.library))
+    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in NETWORK_OUTPUTS}
+    for start in range(0, len(expression), BATCH_CELLS):
+        rows = expression[start : start + BATCH_CELLS]
+        batch = np.zeros((BATCH_CELLS, rows.shape[1]), np.float32)
+        batch[: len(rows)] = rows
+        out = session.run({"expression": batch, "present": panel.present[None].astype(np.float32)})
+        for name, of in parts.items():
+            of.append(out[name][: len(rows)])
+    joint, cycling, states = (np.concatenate(of).astype(np.float64) for of in parts.values())
+    return joint, cycling[:, 0], states
+
+
+def measure_crude(cells: LabelledSet) -> NDArray[np.float64]:
+    """Count the detected checkpoint genes and average the cytotoxic ones, shape (cells, 2)."""
+    seen = align_panel(cells.symbols, CHECKPOINTS).gather(cells.counts) > 0
+    counts = sparse.csr_array(cells.counts, dtype=np.float64)
+    cytotoxic = align_panel(cells.symbols, CYTOTOXIC)
+    values = cytotoxic.gather(normalise(counts, cells.library))[:, cytotoxic.present]
+    mean = values.mean(axis=1) if values.shape[1] else np.zeros(len(cells))
+    return np.column_stack([seen.sum(axis=1), mean]).astype(np.float64)

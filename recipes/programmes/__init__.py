@@ -1,0 +1,1 @@
+"""How the packaged table of programmes is made from published gene lists and labelled cells."""

@@ -1,0 +1,132 @@
+"""A plain linear model from the genes of programmes to the seven states.
+
+Invariant: a gene that was not measured adds nothing, as one seen just as often as in a typical T cell.
+Each gene enters as the logarithm of its count over the count of a typical T cell of the same depth, both
+with a spare count added: at few molecules it says little, and it says the same at many as at some.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tcellflow.genes.panel import align_panel
+from tcellflow.states.programmes import ProgrammeScorer, ProgrammeTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from tcellflow.genes.panel import CsrBlock
+
+    Floats = NDArray[np.float64]
+
+SPARE: Final = 0.5  # count added to both sides
+ENOUGH_MOLECULES: Final = 4_000.0  # counts of deeper cells are scaled down to it
+MODEL_TABLE: Final = "marker_model.tsv"
+INTERCEPT: Final = "(intercept)"
+PROGRAMME_PREFIX: Final = "programme_"
+
+
+@dataclass(frozen=True)
+class MarkerModel:
+    """Coefficients of the genes and programmes.
+
+    Parameters
+    ----------
+    states
+        Names of the classes, K of them.
+    genes
+        Symbols, shape (G,), object.
+    background
+        Share of a typical T cell's molecules, shape (G,).
+    scale
+        Spread of each feature over the training cells, shape (G + P,).
+    coefficients, intercept
+        Shapes (G + P, K) and (K,).
+    """
+
+    states: tuple[str, ...]
+    genes: NDArray[np.object_]
+    background: Floats
+    scale: Floats
+    coefficients: Floats
+    intercept: Floats
+
+
+@lru_cache(maxsize=1)
+def read_marker_model() -> MarkerModel:
+    """Read the packaged model."""
+    with (files("tcellflow") / "data" / MODEL_TABLE).open(encoding="utf-8") as text:
+        return parse_marker_model(list(csv.DictReader(text, delimiter="\t")))
+
+
+def parse_marker_model(rows: Sequence[Mapping[str, str]]) -> MarkerModel:
+    """Make a model from rows of ``feature, background, scale`` and one coefficient for each state.
+
+    Genes come first, then programmes (``programme_NAME``), in the order of `ProgrammeTable.names`, then the
+    intercept.
+    """
+    states = tuple(name for name in rows[0] if name not in {"feature", "background", "scale"})
+    numbers = np.array([[float(row[state]) for state in states] for row in rows])
+    features = [row["feature"] for row in rows[:-1]]
+    n_genes = sum(not name.startswith(PROGRAMME_PREFIX) for name in features)
+    return MarkerModel(
+        states,
+        np.array(features[:n_genes], dtype=object),
+        np.array([float(row["background"]) for row in rows[:n_genes]]),
+        np.array([float(row["scale"]) for row in rows[:-1]]),
+        numbers[:-1],
+        numbers[-1],
+    )
+
+
+class MarkerFeatures:
+    """Turns cells of one matrix into features.
+
+    Parameters
+    ----------
+    gene_names
+        Symbols of the matrix, in column order.
+    genes, background
+        Of the model, shape (G,).
+    table
+        Programmes; the packaged ones if not given.
+    """
+
+    def __init__(
+        self,
+        gene_names: Sequence[str] | NDArray[np.object_],
+        genes: NDArray[np.object_],
+        background: Floats,
+        table: ProgrammeTable | None = None,
+    ) -> None:
+        self._panel = align_panel(gene_names, genes)
+        self._background = background
+        self._scorer = ProgrammeScorer(gene_names, table)
+
+    def gather(self, counts: CsrBlock, library: NDArray[np.number]) -> NDArray[np.float32]:
+        """Give the features of a block, shape (B, G + P), float32; 0 where nothing is known."""
+        n = np.maximum(np.asarray(library, np.float64), 1.0)
+        scores = self._scorer.score(counts, n)
+        molecules = self._scorer.effective_library(self._scorer.take(counts), n)
+        depth = np.minimum(molecules, ENOUGH_MOLECULES)
+        seen = self._panel.gather(counts) * (depth / n).astype(np.float32)[:, None]
+        expected = (depth[:, None] * self._background).astype(np.float32)
+        ratio = np.log((seen + np.float32(SPARE)) / (expected + np.float32(SPARE)))
+        ratio[:, ~self._panel.present] = 0
+        return np.hstack([ratio, scores.evidence])
+
+
+def predict_states(model: MarkerModel, features: NDArray[np.float32]) -> Floats:
+    """Give the probabilities of the model's states, shape (B, K); rows sum to 1."""
+    logits = (features / model.scale) @ model.coefficients + model.intercept
+    logits -= logits.max(axis=1, keepdims=True)
+    p = np.exp(logits)
+    return np.asarray(p / p.sum(axis=1, keepdims=True))

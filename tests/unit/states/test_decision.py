@@ -1,0 +1,114 @@
+"""Network, programmes, markers and receptor brought to one distribution."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES, possible_joint
+from tcellflow.states.decision import DEEP_WEIGHT, SHALLOW_WEIGHT, decide, weigh_markers
+from tcellflow.states.marker_model import (
+    MarkerFeatures,
+    parse_marker_model,
+    predict_states,
+    read_marker_model,
+)
+from tcellflow.states.programmes import ProgrammeScores, read_programmes
+
+NAMES = read_programmes().names
+
+
+def draw(n, seed=0):
+    rng = np.random.default_rng(seed)
+    joint = rng.gamma(0.3, size=(n, 54)) * possible_joint()
+    joint = (joint / joint.sum(axis=1, keepdims=True)).reshape(n, 6, 9)
+    values = rng.random((n, len(NAMES))).astype(np.float32)
+    values[rng.random(values.shape) < 0.2] = np.nan
+    scores = ProgrammeScores(NAMES, values, np.zeros_like(values), np.ones_like(values))
+    markers = rng.dirichlet(np.ones(7), size=n)
+    markers[:, STATES.index("Th_effector")] = 0
+    markers /= markers.sum(axis=1, keepdims=True)
+    return joint, rng.random(n), scores, markers, np.full(n, 2_000.0)
+
+
+@pytest.mark.parametrize("effector_by", ["programme", "gate"])
+def test_every_word_is_read_from_one_distribution(effector_by):
+    """States sum to 1, the reported combination is possible in the reported state, nothing contradicts."""
+    found = decide(*draw(300), effector_by=effector_by)
+    states = found.ruled.states
+    assert states.sum(axis=1) == pytest.approx(1)
+    assert found.ruled.joint.sum(axis=(1, 2)) == pytest.approx(1)
+    assert (found.state == np.array(STATES, dtype=object)[states.argmax(axis=1)]).all()
+    treg = found.state == "Treg"
+    assert (found.lineage[treg] == "Treg").all()
+    assert (found.function[treg] == "regulatory").all()
+    resting = found.state != "Proliferating"
+    assert not (found.lineage[resting & ~treg] == "Treg").any()
+    assert ((found.cycle == "cycling") == ~resting).all()
+    helpers = found.state == "Th_effector"
+    assert (found.lineage[helpers] == "CD4").all()
+    assert (found.function[helpers] == "th_effector").all()
+    assert ((found.helper != "") == helpers).all()
+    exhausted = found.state == "Exhausted"
+    assert np.char.startswith(found.function[exhausted].astype(str), "exhausted_").all()
+
+
+def test_a_cell_is_decided_alone():
+    """A cell's distribution is the same alone and among others."""
+    joint, cycling, scores, markers, molecules = draw(20)
+    together = decide(joint, cycling, scores, markers, molecules).ruled.states
+    one = slice(3, 4)
+    of_one = ProgrammeScores(NAMES, scores.values[one], scores.evidence[one], scores.power[one])
+    alone = decide(joint[one], cycling[one], of_one, markers[one], molecules[one]).ruled.states
+    assert alone == pytest.approx(together[one], abs=1e-12)
+
+
+def test_no_cells():
+    """An empty sample gives empty arrays."""
+    found = decide(*draw(0))
+    assert found.state.shape == (0,)
+    assert found.ruled.states.shape == (0, 7)
+
+
+def test_markers_count_for_more_at_few_molecules():
+    """The linear model's weight falls with depth between its two bounds."""
+    weights = weigh_markers(np.array([100.0, 1_000.0, 1_700.0, 3_000.0, 50_000.0]))
+    assert weights[[0, 1]] == pytest.approx(SHALLOW_WEIGHT)
+    assert weights[[3, 4]] == pytest.approx(DEEP_WEIGHT)
+    assert DEEP_WEIGHT < weights[2] < SHALLOW_WEIGHT
+
+
+def test_the_packaged_linear_model():
+    """It knows six of the seven states, and its rows sum to 1."""
+    model = read_marker_model()
+    assert set(model.states) == set(STATES) - {"Th_effector"}
+    assert model.coefficients.shape == (model.genes.size + len(NAMES), 6)
+    features = np.random.default_rng(0).normal(size=(10, model.scale.size)).astype(np.float32)
+    assert predict_states(model, features).sum(axis=1) == pytest.approx(1)
+
+
+def test_unmeasured_genes_add_nothing():
+    """A matrix without any of its genes gives the intercept's distribution."""
+    model = read_marker_model()
+    features = MarkerFeatures(["ACTB"], model.genes, model.background).gather(
+        sparse.csr_array([[5.0]]), np.array([3_000.0])
+    )
+    assert not features.any()
+
+
+def test_a_gene_enters_as_its_ratio_to_a_typical_cell():
+    """The feature is log((count + .5) / (expected + .5)), scaled to at most 4,000 molecules."""
+    rows = [
+        {"feature": "A", "background": "0.001", "scale": "1", "Naive": "1", "Memory": "-1"},
+        {"feature": "(intercept)", "background": "", "scale": "", "Naive": "0", "Memory": "0"},
+    ]
+    model = parse_marker_model(rows)
+    assert model.states == ("Naive", "Memory")
+    gathered = MarkerFeatures(["A"], model.genes, model.background).gather(
+        sparse.csr_array([[3.0], [12.0]]), np.array([1_000.0, 16_000.0])
+    )
+    assert gathered[:, 0] == pytest.approx(np.log([3.5 / 1.5, 3.5 / 4.5]))
+
+
+def test_lineages_and_functions_have_their_places():
+    """The joint is lineage by function."""
+    assert (len(LINEAGES), len(FUNCTIONS)) == (6, 9)
