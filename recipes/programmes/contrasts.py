@@ -17,7 +17,7 @@ from recipes.datasets.effector_blood import ECCITE
 from recipes.datasets.labels import MORE_LABELLED, SETS, UNLABELLED
 from recipes.datasets.melanoma import NAME as MELANOMA
 from recipes.datasets.melanoma import read_melanoma
-from recipes.states.silver import find_cycling
+from recipes.states.pseudo_labels import find_cycling
 from tcellflow.vocabulary import Cycle, Function, Lineage, State
 
 if TYPE_CHECKING:

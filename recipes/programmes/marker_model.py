@@ -17,11 +17,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
-from recipes.datasets.features import RECEPTOR_GENE
 from recipes.programmes.build import OUTPUT, read_all_sources, thin
 from recipes.programmes.contrasts import is_melanoma, merge_patients
 from recipes.programmes.estimate import FLOOR
-from recipes.states.silver import find_cycling
+from recipes.states.pseudo_labels import find_cycling
 from tcellflow.genes.panel import align_panel
 from tcellflow.states.axes import STATES
 from tcellflow.states.marker_model import (
@@ -32,6 +31,7 @@ from tcellflow.states.marker_model import (
     MarkerModel,
 )
 from tcellflow.states.programmes import ProgrammeScorer, ProgrammeTable, read_programmes
+from tcellflow.training.states.cells import CLONE_GENE
 from tcellflow.vocabulary import Cycle, State
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def choose_genes(
             n += rows.size
         ratio = np.maximum(total - within / max(n, 1), 0) / (total + 0.02)
         for gene, value in zip(cells.symbols, ratio, strict=True):
-            if not RECEPTOR_GENE.fullmatch(str(gene)):
+            if not CLONE_GENE.fullmatch(str(gene)):
                 score.setdefault(str(gene), []).append(float(value))
     known = set(table.genes)
     ranked = sorted(
