@@ -18,6 +18,14 @@ Threads = Annotated[
     typer.Option("--threads", min=1, help="CPU threads (default: all that this process may use)."),
 ]
 
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        "--layer",
+        help="Matrix of an .h5ad or .h5mu file: X, raw or the name of a layer (default: by its values).",
+        show_default=False,
+    ),
+]
 Backend = Annotated[
     str,
     typer.Option(
@@ -111,6 +119,7 @@ def preprocess(
             "--library-size-column", help="obs column with a cell's true counts, for matrices of few genes."
         ),
     ] = None,
+    layer: Layer = None,
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
     force: Force = False,
 ) -> None:
@@ -132,6 +141,7 @@ def preprocess(
         allow_low_overlap=allow_low_overlap,
         orphans=orphans,
         library_size_column=library_size_column,
+        layer=layer,
         species=species,
         force=force,
     )

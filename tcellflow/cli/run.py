@@ -11,6 +11,7 @@ from tcellflow.cli import console
 from tcellflow.cli.analyse import (  # noqa: TC001 - typer reads annotations at run time
     Backend,
     ClusterDistance,
+    Layer,
     Neighbours,
     Output,
     Threads,
@@ -91,6 +92,7 @@ def run(
     library_size_column: Annotated[
         str | None, typer.Option("--library-size-column", help="obs column with each cell's true counts.")
     ] = None,
+    layer: Layer = None,
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
     backend: Backend = "native",
     receptors_bundle: Annotated[
@@ -141,6 +143,7 @@ def run(
             allow_low_overlap=allow_low_overlap,
             orphans=orphans,
             library_size_column=library_size_column,
+            layer=layer,
             species=species,
         ),
         embed_tcr=EmbedTcrOptions(

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import sparse
 
 from tcellflow.cells.normalise import sum_rows
-from tcellflow.cells.quality import RemovalReason, check_cells_left
+from tcellflow.cells.quality import RemovalReason, check_cells_left, covers_transcriptome
 from tcellflow.errors import OptionsError
 from tcellflow.ingest.protein_tables import ProteinTables
 from tcellflow.ingest.screening import Screen
@@ -84,8 +84,10 @@ class CellFlow:
     def warnings(self) -> list[str]:
         """What the user should know once all cells have passed, as sentences."""
         warnings = list(self._screening.thresholds.notes)
-        n_genes = len(self._expression.genes.symbols)
-        if self._sizes is None and n_genes < SELECTION_GENES:
+        symbols = self._expression.genes.symbols
+        n_genes = len(symbols)
+        is_selection = n_genes < SELECTION_GENES or not covers_transcriptome(symbols)
+        if self._sizes is None and is_selection:
             mend = (
                 "name the column of true library sizes with --library-size-column"
                 if self._reader.kind == "counts"
@@ -94,6 +96,12 @@ class CellFlow:
             warnings.append(
                 f"the matrix has {n_genes:,} genes: if they were selected from more, X is inflated, because "
                 f"each cell is scaled to the sum of these genes; {mend}"
+            )
+        if self._reader.kind == "corrected_counts":
+            warnings.append(
+                f"{self._source.slot} holds counts with fractions (corrected for ambient molecules, or "
+                "pseudo-aligned): X is computed from them as they are, quality control looks at them "
+                "rounded, and no counts are written"
             )
         tally = self._screen.tally
         n_sizeless = tally.removed[RemovalReason.NO_LIBRARY_SIZE]
@@ -156,7 +164,8 @@ class CellFlow:
     def _check_sizes_fit(self) -> None:
         if self._reader.kind != "counts":
             raise OptionsError(
-                "the matrix holds log-normalised values, which cannot be scaled to a library size any more",
+                "the matrix holds log-normalised values or counts with fractions, which cannot be scaled "
+                "to a library size any more",
                 where="--library-size-column",
                 mend="give the raw counts, or leave the option out",
             )
@@ -235,6 +244,10 @@ class CellFlow:
             "removed": tally["removed"],
             "thresholds": tally["thresholds"],
         }
+        passed_over: list[JsonValue] = [
+            {"place": look.name, "n_features": look.n_features, "holds": look.holds.words}
+            for look in self._source.choice.passed_over
+        ]
         account: dict[str, JsonValue] = {
             "counts_kind": self._reader.kind,
             "matrix": {
@@ -244,6 +257,7 @@ class CellFlow:
                 "n_features": len(self._source.features),
                 "other_features": dict(self._expression.features.other_types),
                 "library_size": self._screening.library_size_column or "sum of the counts",
+                **({"passed_over": passed_over} if passed_over else {}),
             },
             "genes": self._expression.genes.report.as_dict(),
             "cells": cells,

@@ -6,6 +6,7 @@ one, in the receptor file), and every input that was given is used or refused.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tcellflow.receptors.chains import ChosenChains
     from tcellflow.receptors.contigs import RawChains
 
+_LOG = logging.getLogger(__name__)
 _DONOR_COLUMNS: Final = ("donor", "donor_id")  # ours and CELLxGENE's
 
 
@@ -103,6 +105,7 @@ def open_sample(
     donor: str | None = None,
     species: str = "human",
     matching: Matching | None = None,
+    layer: str | None = None,
 ) -> SampleInputs:
     """Open all inputs of one sample.
 
@@ -122,6 +125,8 @@ def open_sample(
         Species of the sample.
     matching
         How cell names are matched; by default all rules are tried.
+    layer
+        Matrix of an .h5ad or .h5mu file; None = what the values say.
 
     Returns
     -------
@@ -142,7 +147,7 @@ def open_sample(
         return SampleInputs(None, None, alone, warnings=warnings)
     chains: ChosenChains | None = None
     match: ReceptorMatch | None = None
-    expression = name_genes(open_matrix(gex))
+    expression = name_genes(open_matrix(gex, slot=layer))
     proteins = open_proteins(expression.source, expression.features, adt, matching)
     donors, notes = (None, ()) if donor is not None else _read_donors(expression.source, sample_id)
     if tcr:
@@ -156,6 +161,11 @@ def open_sample(
         chains, warnings = _choose(raw, of_cell, donor, sample_id, species)
         notes += warnings
     notes += () if proteins is None else proteins.warnings
+    choice = expression.source.choice
+    if choice.is_surprising:
+        notes = (choice.line, *notes)
+    elif choice.line:
+        _LOG.info(choice.line)
     return SampleInputs(expression, proteins, chains, donors, match, notes)
 
 

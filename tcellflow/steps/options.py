@@ -56,6 +56,8 @@ class PreprocessOptions:
         Clone of cells with a single chain.
     library_size_column
         obs column of the expression file with each cell's true counts.
+    layer
+        Matrix of an .h5ad or .h5mu file: ``X``, ``raw`` or the name of a layer; None = what the values say.
     species
         Species of the sample.
     force
@@ -76,6 +78,7 @@ class PreprocessOptions:
     allow_low_overlap: bool = False
     orphans: Literal["strict", "rescue"] = "strict"
     library_size_column: str | None = None
+    layer: str | None = None
     species: str = "human"
     force: bool = False
 
@@ -110,7 +113,11 @@ class PreprocessOptions:
                 where="--gex, --tcr",
                 mend="give at least one of them",
             )
-        for name, value in (("--adt", self.adt), ("--library-size-column", self.library_size_column)):
+        for name, value in (
+            ("--adt", self.adt),
+            ("--library-size-column", self.library_size_column),
+            ("--layer", self.layer),
+        ):
             if self.gex is None and value is not None:
                 raise OptionsError(f"{name} needs an expression file", where=name, mend="give --gex as well")
         if self.gex is None and self.t_cells_only:

@@ -90,6 +90,7 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
             sample_id=options.prefix,
             donor=options.donor,
             species=options.species,
+            layer=options.layer,
             matching=Matching(options.barcode_rule, allow_low_overlap=options.allow_low_overlap),
         )
         note = _make_note(options)
