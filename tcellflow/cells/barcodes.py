@@ -175,23 +175,23 @@ def reconcile_barcodes(
         if chosen.clash:
             raise _clash(chosen, where)
     elif rule != AUTO:
-        rules = parse_rule(rule)
-        chosen = _match(RuleBook(sides[0]).apply(rules[0]), RuleBook(sides[1]).apply(rules[1]), sides)
+        asked = parse_rule(rule)
+        chosen = _match(RuleBook(sides[0]).apply(asked[0]), RuleBook(sides[1]).apply(asked[1]), sides)
         if chosen.collisions:
             raise _fall_together(chosen, where)
     else:
         chosen = _choose(_candidates(sides), sides, where, allow_low_overlap=allow_low_overlap)
     left_names, right_names = _as_arrays(sides)
     rows_left, rows_right = chosen.pairs()
-    is_bare = isinstance(chosen, BareMatch)
+    rules = (BARE, BARE) if isinstance(chosen, BareMatch) else (chosen.left.rule, chosen.right.rule)
     found = BarcodeMap(
-        rule_left=BARE if is_bare else chosen.left.rule,
-        rule_right=BARE if is_bare else chosen.right.rule,
+        rule_left=rules[0],
+        rule_right=rules[1],
         n_left=len(left_names),
         n_right=len(right_names),
         names=dict(zip(right_names[rows_right], left_names[rows_left], strict=True)),
     )
-    if is_bare and rule == AUTO and found.names:
+    if isinstance(chosen, BareMatch) and rule == AUTO and found.names:
         one, other = next(iter(found.names.items()))
         told = f"cells are matched by the barcode inside their names ({one} is {other})"
         found = replace(found, warnings=(told,))

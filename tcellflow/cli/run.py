@@ -11,9 +11,11 @@ from tcellflow.cli import console
 from tcellflow.cli.analyse import (  # noqa: TC001 - typer reads annotations at run time
     Backend,
     ClusterDistance,
+    DualChains,
     Layer,
     Neighbours,
     Output,
+    TcrSample,
     Threads,
 )
 from tcellflow.cli.predict import (  # noqa: TC001
@@ -93,6 +95,8 @@ def run(
         str | None, typer.Option("--library-size-column", help="obs column with each cell's true counts.")
     ] = None,
     layer: Layer = None,
+    tcr_sample: TcrSample = None,
+    dual_chains: DualChains = "primary",
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
     backend: Backend = "native",
     receptors_bundle: Annotated[
@@ -144,6 +148,8 @@ def run(
             orphans=orphans,
             library_size_column=library_size_column,
             layer=layer,
+            tcr_sample=tcr_sample,
+            dual_chains=dual_chains,
             species=species,
         ),
         embed_tcr=EmbedTcrOptions(

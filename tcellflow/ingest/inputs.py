@@ -19,8 +19,10 @@ from tcellflow.genes.symbols import harmonise_genes
 from tcellflow.ingest.barcode_matching import Matching, match_receptors
 from tcellflow.ingest.proteins import open_proteins
 from tcellflow.io.contigs.reading import read_receptors
+from tcellflow.io.contigs.scirpy import list_receptor_modalities
+from tcellflow.io.files.hdf5 import open_hdf5
 from tcellflow.io.matrices.opening import open_matrix
-from tcellflow.io.matrices.source import split_features
+from tcellflow.io.matrices.source import MatrixKind, split_features
 from tcellflow.receptors.chains import choose_chains
 from tcellflow.receptors.contigs import join_raw_chains
 
@@ -138,11 +140,14 @@ def open_sample(
     InputError
         If a file is unreadable or contradictory, or two files do not belong together.
     OptionsError
-        If antibody counts are given twice, the species is unknown or a rule is not understood.
+        If antibody counts are given twice, the species is unknown, a rule is not understood, or the receptor
+        table lacks the sample.
     """
     matching = matching or Matching()
     if gex is None:
-        raw = join_raw_chains([read_receptors(path, species=species) for path in tcr])
+        raw = join_raw_chains(
+            [read_receptors(path, species=species, sample=matching.tcr_sample) for path in tcr]
+        )
         alone, warnings = _choose(raw, None, donor, sample_id, species)
         return SampleInputs(None, None, alone, warnings=warnings)
     chains: ChosenChains | None = None
@@ -151,7 +156,7 @@ def open_sample(
     proteins = open_proteins(expression.source, expression.features, adt, matching)
     donors, notes = (None, ()) if donor is not None else _read_donors(expression.source, sample_id)
     if tcr:
-        parts = [read_receptors(path, species=species) for path in tcr]
+        parts = [read_receptors(path, species=species, sample=matching.tcr_sample) for path in tcr]
         raw, match = match_receptors(parts, expression.source.barcodes, matching)
         notes += match.warnings
         if donor is None and donors is None:
@@ -161,12 +166,28 @@ def open_sample(
         chains, warnings = _choose(raw, of_cell, donor, sample_id, species)
         notes += warnings
     notes += () if proteins is None else proteins.warnings
+    if not tcr:
+        notes += _name_receptors(expression.source)
     choice = expression.source.choice
     if choice.is_surprising:
         notes = (choice.line, *notes)
     elif choice.line:
         _LOG.info(choice.line)
     return SampleInputs(expression, proteins, chains, donors, match, notes)
+
+
+def _name_receptors(source: MatrixSource) -> tuple[str, ...]:
+    """Tell of receptors in the expression file, which are read where it is given as receptor file too."""
+    if source.kind not in {MatrixKind.H5AD, MatrixKind.H5MU}:
+        return ()
+    with open_hdf5(source.path) as file:
+        found = list_receptor_modalities(file)
+    if not found:
+        return ()
+    place = "obsm['airr']" if found == [""] else f"the modalities {', '.join(found)}"
+    return (
+        f"the expression file holds receptors too ({place}), which are not read: give it as --tcr as well",
+    )
 
 
 def name_genes(source: MatrixSource) -> Expression:

@@ -91,7 +91,11 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
             donor=options.donor,
             species=options.species,
             layer=options.layer,
-            matching=Matching(options.barcode_rule, allow_low_overlap=options.allow_low_overlap),
+            matching=Matching(
+                options.barcode_rule,
+                allow_low_overlap=options.allow_low_overlap,
+                tcr_sample=options.tcr_sample,
+            ),
         )
         note = _make_note(options)
         account: dict[str, JsonValue] = {"sample_id": options.prefix}
