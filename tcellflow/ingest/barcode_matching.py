@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tcellflow.cells.barcodes import AUTO, reconcile_barcodes
+from tcellflow.ingest.notices import Severe
 from tcellflow.receptors.contigs import join_raw_chains
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Matching:
             n_foreign = found.n_right - found.n_shared
             told = f"{n_foreign:,} of {found.n_right:,} cells are not in the expression data"
             found = replace(found, warnings=(told,))
-        return replace(found, warnings=tuple(f"{name}: {warning}" for warning in found.warnings))
+        return replace(found, warnings=tuple(Severe(f"{name}: {warning}") for warning in found.warnings))
 
 
 @dataclass(frozen=True)

@@ -381,3 +381,17 @@ def test_obs_must_be_a_data_frame(tmp_path, sample):
     edit(path, spoil)
     with pytest.raises(InputError, match="not a data frame"):
         _ = open_anndata(path).obs
+
+
+def test_symbols_beside_row_numbers_are_read(tmp_path, sample):
+    """Where the row names are numbers, a column of symbols names the genes."""
+    adata = make_anndata(sample)
+    adata.var["gene_symbols"] = adata.var_names.to_numpy()
+    adata.var_names = [str(number) for number in range(100)]
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    features = open_anndata(tmp_path / "a.h5ad").features
+    assert features.names.tolist() == sample.gene_names.tolist()
+    assert features.ids.tolist() == sample.gene_ids.tolist()
+    del adata.var["gene_symbols"]
+    adata.write_h5ad(tmp_path / "b.h5ad")
+    assert open_anndata(tmp_path / "b.h5ad").features.ids.tolist() == sample.gene_ids.tolist()
