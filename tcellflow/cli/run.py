@@ -171,11 +171,7 @@ def run(
             device=device,
             effector_memory_as=em_as,
             calls=CallOptions(
-                target_risk=target_risk,
-                set_coverage=set_coverage,
-                correct_priors=correct_priors,
-                pool_lineage=pool_lineage,
-                vote=vote,
+                target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage, vote=vote
             ),
             evidence_genes=genes,
         ),
