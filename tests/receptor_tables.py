@@ -74,10 +74,10 @@ def make_repertoire(
     return make_chain_rows(rows, sample=sample, donor=donor)
 
 
-def write_chain_rows(path: Path, rows: pd.DataFrame, *, orphans: str = "strict") -> Path:
+def write_chain_rows(path: Path, rows: pd.DataFrame, **rules: str) -> Path:
     """Write a chains table as preprocess does."""
     table = pa.Table.from_pandas(rows, CHAINS.schema(), preserve_index=False)
-    write_table(path, table, CHAINS, StepNote("preprocess", {"orphans": orphans}))
+    write_table(path, table, CHAINS, StepNote("preprocess", {"orphans": "strict", **rules}))
     return path
 
 

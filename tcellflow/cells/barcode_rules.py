@@ -146,7 +146,8 @@ def parse_rule(rule: str) -> tuple[str, str]:
         f"the barcode rule '{rule}' is not understood",
         where="--barcode-rule",
         mend="write what to do to the expression barcodes and to the others, e.g. "
-        f"'identity,drop-prefix-underscore'; steps, joined by +: {', '.join(known)}, {_SET_NUMBER}N",
+        f"'identity,drop-prefix-underscore'; steps, joined by +: {', '.join(known)}, {_SET_NUMBER}N; "
+        "or 'bare,bare'",
     )
 
 

@@ -1,13 +1,14 @@
 """Cell names of two libraries of one sample, brought together.
 
-Invariant: a reconciliation is injective on both sides: no two cells of a library ever become one.
+Invariant: a reconciliation is injective on both sides: no two cells of a library ever become one. Where the
+rules fail, the barcode inside the names decides, if it tells the cells of both sides apart.
 Of all rules the one with the most shared cells counts; ties with different results are refused.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tcellflow.cells.barcode_rules import RenamedSide, RuleBook, list_rules, parse_rule
+from tcellflow.cells.bare_barcodes import BARE, BareMatch, match_bare
 from tcellflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ AUTO: Final = "auto"
 LOW_OVERLAP: Final = 0.10  # chance alone reaches about 0.01 between two 10x libraries of 5,000 cells
 DOUBTFUL_OVERLAP: Final = 0.60
 _N_EXAMPLES: Final = 3
+_BARE_RULE: Final = f"{BARE},{BARE}"
+_MUCH_BETTER: Final = 2
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,8 @@ def reconcile_barcodes(
     Returns
     -------
     BarcodeMap
-        The rule with the most shared cells; of rules with the same result the simplest.
+        The rule with the most shared cells; of rules with the same result the simplest. Where none shares
+        more than 60 % of the smaller library, the bare barcodes if they share twice as many cells.
 
     Raises
     ------
@@ -164,22 +169,32 @@ def reconcile_barcodes(
         If the rule is not understood.
     """
     sides = (_as_names(left, where), _as_names(right, where))
-    if rule != AUTO:
-        rules = parse_rule(rule)
-        chosen = _match(RuleBook(sides[0]).apply(rules[0]), RuleBook(sides[1]).apply(rules[1]), sides)
+    chosen: _Candidate | BareMatch
+    if rule == _BARE_RULE:
+        chosen = match_bare(*_as_arrays(sides))
+        if chosen.clash:
+            raise _clash(chosen, where)
+    elif rule != AUTO:
+        asked = parse_rule(rule)
+        chosen = _match(RuleBook(sides[0]).apply(asked[0]), RuleBook(sides[1]).apply(asked[1]), sides)
         if chosen.collisions:
             raise _fall_together(chosen, where)
     else:
         chosen = _choose(_candidates(sides), sides, where, allow_low_overlap=allow_low_overlap)
-    left_names, right_names = (side.to_numpy(zero_copy_only=False) for side in sides)
+    left_names, right_names = _as_arrays(sides)
     rows_left, rows_right = chosen.pairs()
+    rules = (BARE, BARE) if isinstance(chosen, BareMatch) else (chosen.left.rule, chosen.right.rule)
     found = BarcodeMap(
-        rule_left=chosen.left.rule,
-        rule_right=chosen.right.rule,
+        rule_left=rules[0],
+        rule_right=rules[1],
         n_left=len(left_names),
         n_right=len(right_names),
         names=dict(zip(right_names[rows_right], left_names[rows_left], strict=True)),
     )
+    if isinstance(chosen, BareMatch) and rule == AUTO and found.names:
+        one, other = next(iter(found.names.items()))
+        told = f"cells are matched by the barcode inside their names ({one} is {other})"
+        found = replace(found, warnings=(told,))
     return _judge(found, left_names, right_names, where, allow_low_overlap=allow_low_overlap)
 
 
@@ -222,7 +237,7 @@ def _choose(
     where: object,
     *,
     allow_low_overlap: bool,
-) -> _Candidate:
+) -> _Candidate | BareMatch:
     smaller = min(len(side) for side in sides)
     identity = next(candidates)
     if len(identity.shared) == smaller:
@@ -231,6 +246,10 @@ def _choose(
     injective = [candidate for candidate in tried if not candidate.collisions]
     most = max(len(candidate.shared) for candidate in injective)
     best = [candidate for candidate in injective if len(candidate.shared) == most]
+    if smaller and most / smaller < DOUBTFUL_OVERLAP:
+        bare = match_bare(*_as_arrays(sides))
+        if not bare.clash and len(bare.rows_left) > _MUCH_BETTER * most:
+            return bare
     if smaller and most / smaller < DOUBTFUL_OVERLAP and not allow_low_overlap:
         colliding = max(
             (candidate for candidate in tried if candidate.collisions),
@@ -240,6 +259,9 @@ def _choose(
         # the names would agree, were it not for cells that cannot be told apart
         if colliding is not None and len(colliding.shared) / smaller >= DOUBTFUL_OVERLAP:
             raise _fall_together(colliding, where)
+        # the rules fail, and the barcodes alone would do, were it not for cells that share one
+        if bare.clash and len(set(bare.rows_right)) / smaller >= DOUBTFUL_OVERLAP:
+            raise _clash(bare, where)
     if identity in best:
         return identity
     simplest = min(best, key=lambda candidate: candidate.n_steps)
@@ -257,6 +279,19 @@ def _choose(
 def _fall_together(candidate: _Candidate, where: object) -> InputError:
     return InputError(
         f"cells fall together under the barcode rule {candidate.rule}: {'; '.join(candidate.collisions)}",
+        where=where,
+        mend="give the libraries one by one, or make the barcodes of both files distinct in the same way",
+    )
+
+
+def _as_arrays(sides: tuple[pa.Array, pa.Array]) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    left, right = (side.to_numpy(zero_copy_only=False) for side in sides)
+    return left, right
+
+
+def _clash(match: BareMatch, where: object) -> InputError:
+    return InputError(
+        f"the cell names agree in their barcodes alone, and {match.clash}",
         where=where,
         mend="give the libraries one by one, or make the barcodes of both files distinct in the same way",
     )
@@ -283,7 +318,7 @@ def _judge(
             mend="check that both files are of one sample; else --barcode-rule, or --allow-low-overlap",
         )
     if found.overlap < DOUBTFUL_OVERLAP:
-        return BarcodeMap(**{**vars(found), "warnings": (message,)})
+        return replace(found, warnings=(*found.warnings, message))
     return found
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tcellflow.genes.panel import CsrBlock
 
-MatrixContent = Literal["counts", "log1p_cp10k"]
+MatrixContent = Literal["counts", "log1p_cp10k", "corrected_counts"]
 MAX_COUNT: Final = 2**31 - 1  # counts are stored as int32
 _MEND: Final = "give raw counts, e.g. as X or layers['counts'] of the h5ad file, or the 10x matrix itself"
 # log1p(10,000) = 9.2104: all counts of a cell in one gene
@@ -31,6 +31,13 @@ _MIN_SHARE_OF_ROWS: Final = 0.95
 _SAME_SUMS: Final = 0.01
 # Smart-seq matrices of a million reads per cell stay far below this logarithm
 _MAX_PLAUSIBLE_LOG: Final = 20.0
+# Logarithms of the usual sums end at 13.8 (of a million), counts of abundant genes do not.
+_LEAST_HIGHEST_COUNT: Final = 15.0
+# Fewer fractions than this are damage, more are the work of SoupX, decontX, alevin or kallisto.
+_MIN_FRACTIONS: Final = 0.01
+_MOSTLY: Final = 0.5
+# FPKM, which are no counts either, sum to more than any droplet's molecules.
+_MAX_CORRECTED_SUM: Final = 200_000
 
 
 def check_counts_block(
@@ -73,6 +80,34 @@ def check_counts_block(
         where=where,
         mend="give raw counts (UMIs or reads); round ambient-corrected or pseudo-aligned counts first",
     )
+
+
+def check_corrected_block(
+    block: CsrBlock,
+    first_row: int,
+    barcodes: Sequence[str] | NDArray[np.object_],
+    feature_names: Sequence[str] | NDArray[np.object_],
+    where: object,
+) -> None:
+    """Refuse a block of corrected counts that holds values below zero, too large ones or none.
+
+    Parameters
+    ----------
+    block, first_row, barcodes, feature_names, where
+        As in `check_counts_block`.
+
+    Raises
+    ------
+    InputError
+        If a value is negative, not finite or above 2,147,483,647; names the first cell, gene and value.
+    """
+    is_bad = ~((block.data >= 0) & (block.data <= MAX_COUNT))
+    if is_bad.any():
+        raise InputError(
+            _tell_values(block, is_bad, "no corrected count", first_row, barcodes, feature_names),
+            where=where,
+            mend=_MEND,
+        )
 
 
 def check_log_block(
@@ -209,9 +244,10 @@ def detect_content(block: CsrBlock, *, where: object) -> MatrixContent:
     Returns
     -------
     str
-        "counts" for whole numbers from 0, or "log1p_cp10k" for log1p(counts per 10,000): from 0 to
-        9.22, with sums of exp(x)-1 within 2 % of 10,000 in at least 95 % of the cells. A block without
-        values is "counts".
+        "counts" for whole numbers from 0; "log1p_cp10k" for log1p(counts per 10,000): from 0 to 9.22,
+        with sums of exp(x)-1 within 2 % of 10,000 in at least 95 % of the cells; "corrected_counts" for
+        counts with fractions, as correction for ambient molecules and pseudo-alignment leave them. A block
+        without values is "counts".
 
     Raises
     ------
@@ -223,13 +259,11 @@ def detect_content(block: CsrBlock, *, where: object) -> MatrixContent:
     -----
     Smart-seq read counts are counts, however large.
     """
-    values = np.asarray(block.data)
-    if values.size == 0:
-        return "counts"
-    if not np.isfinite(values).all():
+    content = recognise_content(block)
+    if content is not None:
+        return content
+    if not np.isfinite(np.asarray(block.data)).all():
         raise InputError("the matrix holds NaN or infinite values", where=where, mend=_MEND)
-    if values.min() >= 0 and (values == np.trunc(values)).all():
-        return "counts"
     seen = _look_at(block)
     if seen.low < 0:
         raise InputError(
@@ -237,12 +271,49 @@ def detect_content(block: CsrBlock, *, where: object) -> MatrixContent:
             where=where,
             mend=_MEND,
         )
-    is_near = _is_near(seen.logged_sums)
-    if seen.high <= _MAX_LOG1P_CP10K and is_near.size and is_near.mean() >= _MIN_SHARE_OF_ROWS:
-        return "log1p_cp10k"
     raise InputError(
         f"the matrix holds no counts; it looks like {_guess(seen, block)}: {seen}", where=where, mend=_MEND
     )
+
+
+def recognise_content(block: CsrBlock) -> MatrixContent | None:
+    """Say what a matrix holds, as `detect_content`; None where it holds anything else."""
+    values = np.asarray(block.data)
+    if values.size == 0:
+        return "counts"
+    if not np.isfinite(values).all() or values.min() < 0:
+        return None
+    if (values == np.trunc(values)).all():
+        return "counts"
+    seen = _look_at(block)
+    is_near = _is_near(seen.logged_sums)
+    if seen.high <= _MAX_LOG1P_CP10K and is_near.size and is_near.mean() >= _MIN_SHARE_OF_ROWS:
+        return "log1p_cp10k"
+    return "corrected_counts" if _are_corrected(seen, block) else None
+
+
+def _are_corrected(seen: _Seen, block: CsrBlock) -> bool:
+    """Tell counts without ambient molecules, or shared among genes, from other values."""
+    stored = np.asarray(block.data)
+    is_fraction = stored != np.trunc(stored)
+    if is_fraction.mean() < _MIN_FRACTIONS or _are_same(seen.sums) or _are_same(seen.logged_sums):
+        return False
+    if is_fraction.mean() < _MOSTLY:
+        return True
+    is_in_range = seen.high > _LEAST_HIGHEST_COUNT and bool(np.median(seen.sums) <= _MAX_CORRECTED_SUM)
+    return is_in_range and not _are_scaled_counts(block) and not _are_same(_sum_powers_of_two(block))
+
+
+def _are_scaled_counts(block: CsrBlock) -> bool:
+    """Tell counts divided by a size of the cell: all values of a cell are multiples of its smallest."""
+    values = block.data.astype(np.float64)
+    lengths = np.diff(block.indptr)
+    starts = block.indptr[:-1][lengths > 0]
+    smallest = np.repeat(
+        np.minimum.reduceat(np.where(values > 0, values, np.inf), starts), lengths[lengths > 0]
+    )
+    multiples = values / smallest
+    return bool((np.abs(multiples - np.rint(multiples)) < _SAME_SUMS).mean() >= _MIN_SHARE_OF_ROWS)
 
 
 def _look_at(block: CsrBlock) -> _Seen:
@@ -279,7 +350,7 @@ def _guess(seen: _Seen, block: CsrBlock) -> str:
 
 def _sum_powers_of_two(block: CsrBlock) -> NDArray[np.float64]:
     powers = block.astype(np.float64)
-    powers.data = np.exp2(powers.data) - 1
+    powers.data = np.exp2(np.minimum(powers.data, 1000)) - 1
     sums: NDArray[np.float64] = np.asarray(powers.sum(axis=1), dtype=np.float64).ravel()
     return sums[sums > 0]
 

@@ -6,7 +6,7 @@ ratios of counts, so that the same cell sequenced deeper is not judged by anothe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +68,7 @@ class DoubletSign(StrEnum):
     CD4_WITH_CD8 = "cd4_with_cd8"
     RECEPTOR_WITH_B = "receptor_with_b"
     RECEPTOR_WITH_MYELOID = "receptor_with_myeloid"
+    SEVERAL_DONORS = "several_donors"
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,13 @@ def gate_cells(
     for sign, is_seen in signs.items():
         doublets[is_seen] = [f"{seen}+{sign}" if seen else str(sign) for seen in doublets[is_seen]]
     return GateResult(is_t, evidence, other, doublets != "", doublets)
+
+
+def add_sign(verdict: GateResult, sign: DoubletSign, is_seen: NDArray[np.bool_]) -> GateResult:
+    """Flag cells (mask) that show one more sign of a doublet."""
+    evidence = verdict.doublet_evidence.copy()
+    evidence[is_seen] = [f"{seen}+{sign}" if seen else str(sign) for seen in evidence[is_seen]]
+    return replace(verdict, doublet_suspect=verdict.doublet_suspect | is_seen, doublet_evidence=evidence)
 
 
 def _measure_programmes(

@@ -34,9 +34,18 @@ _MT_MRNA_GENES: Final = frozenset(
     {"MT-ATP6", "MT-ATP8", "MT-CO1", "MT-CO2", "MT-CO3", "MT-CYB", "MT-ND1"}
     | {"MT-ND2", "MT-ND3", "MT-ND4", "MT-ND4L", "MT-ND5", "MT-ND6"}
 )
-# A selection of variable genes keeps about 3 of the 13 and a fifth of the molecules, so that the
-# percentage is inflated (30 % of healthy cells above 20 %); whole matrices show 12 or 13.
+# Whole matrices show 12 or 13 of the 13.
 _MIN_MT_GENES: Final = 10
+# No targeted panel is as large: where none of the genes below is known, the names are of another kind.
+_MANY_GENES: Final = 10_000
+# Genes of every cell, of middling height and even between cells, which selections of variable genes leave
+# out and whole transcriptomes hold: eleven of Eisenberg and Levanon (Trends Genet. 29:569, 2013) and others.
+EVEN_GENES: Final = (
+    "C1orf43", "CHMP2A", "EMC7", "GPI", "PSMB2", "PSMB4", "RAB7A", "REEP5", "SNRPD3", "VCP", "VPS29",
+    "HPRT1", "TBP", "POLR2A", "SDHA", "UBE2D2", "CLTC", "ARF1", "SEC61A1", "PPP2R1A", "EIF4H", "HNRNPK",
+    "CAPZB", "COPB1",
+)  # fmt: skip
+_MIN_EVEN_SHARE: Final = 0.8
 
 
 class RemovalReason(StrEnum):
@@ -80,6 +89,21 @@ class QcThresholds:
         }
 
 
+def covers_transcriptome(symbols: Sequence[str] | NDArray[np.object_]) -> bool:
+    """Tell whether the genes of a matrix are those of a whole transcriptome, not a selection or a panel.
+
+    The library of a cell is then the sum of its counts, and shares of it (mitochondrial ones) mean what they
+    say; in a selection they are inflated: 30 % of healthy cells were above 20 % in one of 2,000 genes.
+
+    Parameters
+    ----------
+    symbols
+        Harmonised gene symbols of the matrix.
+    """
+    n_even = len(set(symbols).intersection(EVEN_GENES))
+    return n_even >= _MIN_EVEN_SHARE * len(EVEN_GENES) if n_even else len(symbols) >= _MANY_GENES
+
+
 def choose_thresholds(
     symbols: Sequence[str] | NDArray[np.object_],
     *,
@@ -90,8 +114,8 @@ def choose_thresholds(
     """Choose thresholds that suit the genes of a matrix; what the user asks for is always obeyed.
 
     By default at least 200 genes, or 2 % of the genes of a matrix of fewer than 10,000; at most 20 %
-    mitochondrial counts, not judged where fewer than 10 of the 13 mitochondrial mRNAs are measured;
-    any number of counts.
+    mitochondrial counts, not judged where the genes are a selection or a panel (`covers_transcriptome`), or
+    fewer than 10 of the 13 mitochondrial mRNAs are measured; any number of counts.
 
     Parameters
     ----------
@@ -131,7 +155,13 @@ def choose_thresholds(
             )
     n_mt = len(_MT_MRNA_GENES.intersection(symbols))
     if max_pct_mt is None and n_mt >= _MIN_MT_GENES:
-        max_pct_mt = DEFAULT_MAX_PCT_MT
+        if covers_transcriptome(symbols):
+            max_pct_mt = DEFAULT_MAX_PCT_MT
+        else:
+            notes.append(
+                f"mitochondrial counts are not judged: the {len(symbols):,} genes are a selection, of whose "
+                "counts their share says nothing"
+            )
     elif max_pct_mt is None or n_mt == 0:
         notes.append(f"mitochondrial counts are not judged: the matrix has {n_mt} of their 13 mRNAs")
     return QcThresholds(min_genes, min_counts or 0, max_pct_mt, tuple(notes))

@@ -18,6 +18,28 @@ Threads = Annotated[
     typer.Option("--threads", min=1, help="CPU threads (default: all that this process may use)."),
 ]
 
+TcrSample = Annotated[
+    str | None,
+    typer.Option(
+        "--tcr-sample",
+        help="Sample of a receptor table that names several (all: the expression file holds them all).",
+        show_default=False,
+    ),
+]
+DualChains = Annotated[
+    Literal["primary", "any"],
+    typer.Option(
+        "--dual-chains", help="Cells are of one clone by their first chains, or by any pair that they share."
+    ),
+]
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        "--layer",
+        help="Matrix of an .h5ad or .h5mu file: X, raw or the name of a layer (default: by its values).",
+        show_default=False,
+    ),
+]
 Backend = Annotated[
     str,
     typer.Option(
@@ -111,6 +133,9 @@ def preprocess(
             "--library-size-column", help="obs column with a cell's true counts, for matrices of few genes."
         ),
     ] = None,
+    layer: Layer = None,
+    tcr_sample: TcrSample = None,
+    dual_chains: DualChains = "primary",
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
     force: Force = False,
 ) -> None:
@@ -132,6 +157,9 @@ def preprocess(
         allow_low_overlap=allow_low_overlap,
         orphans=orphans,
         library_size_column=library_size_column,
+        layer=layer,
+        tcr_sample=tcr_sample,
+        dual_chains=dual_chains,
         species=species,
         force=force,
     )

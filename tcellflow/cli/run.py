@@ -11,8 +11,11 @@ from tcellflow.cli import console
 from tcellflow.cli.analyse import (  # noqa: TC001 - typer reads annotations at run time
     Backend,
     ClusterDistance,
+    DualChains,
+    Layer,
     Neighbours,
     Output,
+    TcrSample,
     Threads,
 )
 from tcellflow.cli.predict import (  # noqa: TC001
@@ -91,6 +94,9 @@ def run(
     library_size_column: Annotated[
         str | None, typer.Option("--library-size-column", help="obs column with each cell's true counts.")
     ] = None,
+    layer: Layer = None,
+    tcr_sample: TcrSample = None,
+    dual_chains: DualChains = "primary",
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
     backend: Backend = "native",
     receptors_bundle: Annotated[
@@ -141,6 +147,9 @@ def run(
             allow_low_overlap=allow_low_overlap,
             orphans=orphans,
             library_size_column=library_size_column,
+            layer=layer,
+            tcr_sample=tcr_sample,
+            dual_chains=dual_chains,
             species=species,
         ),
         embed_tcr=EmbedTcrOptions(
@@ -162,11 +171,7 @@ def run(
             device=device,
             effector_memory_as=em_as,
             calls=CallOptions(
-                target_risk=target_risk,
-                set_coverage=set_coverage,
-                correct_priors=correct_priors,
-                pool_lineage=pool_lineage,
-                vote=vote,
+                target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage, vote=vote
             ),
             evidence_genes=genes,
         ),

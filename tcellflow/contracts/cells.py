@@ -128,7 +128,7 @@ CELLS: Final = AnnDataContract(
             "uns",
             "tcellflow/counts_kind",
             "string",
-            "counts, or log1p_cp10k for log-normalised input",
+            "counts, log1p_cp10k for log-normalised input, corrected_counts for counts with fractions",
             required=False,
         ),
         Entry("uns", "tcellflow/antibodies", "data frame", "gene and kind of each antibody", required=False),

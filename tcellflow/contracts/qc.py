@@ -16,6 +16,14 @@ from tcellflow.vocabulary import ChainPairing, ReceptorSubtype
 Percent = Annotated[float, Field(strict=True, ge=0, le=100)]
 
 
+class PassedOver(Entries):
+    """A matrix of the expression file that was not read."""
+
+    place: Text = Field(description="where in the file it is")
+    n_features: Count = Field(description="genes and other features")
+    holds: Text = Field(description="what its values look like")
+
+
 class Matrix(Entries):
     """What the expression file held."""
 
@@ -25,6 +33,7 @@ class Matrix(Entries):
     n_features: Count = Field(description="genes and other features")
     other_features: Counts = Field(description="features that are no genes, by type")
     library_size: Text = Field(description="what each cell was scaled to: the sum of its counts, or a column")
+    passed_over: tuple[PassedOver, ...] = Field(default=(), description="other matrices of the file")
 
 
 class GeneNames(Entries):
@@ -40,6 +49,7 @@ class Genes(Entries):
     n_input: Count = Field(description="genes in the file")
     n_output: Count = Field(description="genes after rows of one symbol were summed")
     n_prefixed: Count = Field(description="names that lost a genome prefix")
+    n_composite: Count = Field(default=0, description="names of which an id or a symbol inside was read")
     kept: GeneNames = Field(description="approved symbols, and ids that gave one")
     renamed: GeneNames = Field(description="older names, aliases and mangled names with exactly one meaning")
     merged: GeneNames = Field(description="symbols whose several rows were summed")
@@ -198,7 +208,7 @@ class Qc(Document):
     meaning: ClassVar[str] = "What preprocess read, removed and recognised in one sample."
 
     sample_id: Text = Field(description="sample the files belong to")
-    counts_kind: Literal["counts", "log1p_cp10k"] | None = Field(
+    counts_kind: Literal["counts", "log1p_cp10k", "corrected_counts"] | None = Field(
         default=None, description="what the matrix holds"
     )
     matrix: Matrix | None = Field(default=None, description="the expression file")

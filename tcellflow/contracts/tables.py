@@ -30,7 +30,7 @@ CHAINS: Final = Table(
         Column(
             "rank",
             "int32",
-            "1 = the cell's strongest chain of this arm; above 2 the cell is multichain",
+            "1 = the strongest chain of this arm in the cell's receptor; further receptors follow",
             low=1,
         ),
         Column("locus", "string", "AIRR locus", choices=Locus),

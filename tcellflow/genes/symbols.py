@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from tcellflow.errors import InputError
+from tcellflow.genes.composite_names import take_apart
 from tcellflow.genes.reference import ENSEMBL_ID, GeneReference, is_clone_name, read_gene_reference
 from tcellflow.genes.species import PREFIX_LETTERS, check_human, strip_genome_prefix
 
@@ -72,6 +73,8 @@ class GeneReport:
         Genes before and after summing.
     n_prefixed
         Names that lost a genome prefix such as ``GRCh38_``.
+    n_composite
+        Names of which an Ensembl id or a symbol inside was read: ``CD3D|NM_000732.4|Reference_end``.
     kept
         Approved symbols, and ids that gave one.
     renamed
@@ -92,6 +95,7 @@ class GeneReport:
     n_input: int
     n_output: int
     n_prefixed: int
+    n_composite: int
     kept: NameTally
     renamed: NameTally
     target_present: NameTally
@@ -107,6 +111,8 @@ class GeneReport:
             "n_output": self.n_output,
             "n_prefixed": self.n_prefixed,
         }
+        if self.n_composite:
+            numbers["n_composite"] = self.n_composite
         tallies = {name: getattr(self, name).as_dict() for name in (*Outcome, "merged")}
         return {**numbers, **tallies}
 
@@ -222,12 +228,16 @@ def harmonise_genes(
     check_human(raw_ids, raw_names, where=where)
     reference = read_gene_reference()
     clean_names, ensembl_ids = _clean(raw_names, raw_ids)
+    apart = take_apart(clean_names, ensembl_ids, reference)
+    if apart is not None:
+        clean_names, ensembl_ids = apart
     _undo_unique_marks(clean_names, ensembl_ids, reference)
-    _check_distinct(clean_names, ensembl_ids, where=where)
+    if apart is None or len(set(raw_names)) < len(raw_names):
+        _check_distinct(clean_names, ensembl_ids, where=where)
     draft = _propose(raw_names, clean_names, ensembl_ids, reference)
     _settle(draft)
     n_prefixed = sum(raw[:1] in PREFIX_LETTERS and strip_genome_prefix(raw) != raw for raw in raw_names)
-    return _collect(draft, n_prefixed)
+    return _collect(draft, n_prefixed, n_composite=0 if apart is None else len(raw_names))
 
 
 def _clean(raw_names: list[str], raw_ids: list[str]) -> tuple[list[str], list[str]]:
@@ -335,7 +345,7 @@ def _settle(draft: _Draft) -> None:
         renamed = [row for row in renamed if draft.outcomes[row] is Outcome.RENAMED]
 
 
-def _collect(draft: _Draft, n_prefixed: int) -> HarmonisedGenes:
+def _collect(draft: _Draft, n_prefixed: int, *, n_composite: int) -> HarmonisedGenes:
     column_of = {symbol: column for column, symbol in enumerate(dict.fromkeys(draft.symbols))}
     column_map = np.fromiter(map(column_of.__getitem__, draft.symbols), np.int64, count=len(draft.symbols))
     firsts = np.unique(column_map, return_index=True)[1]
@@ -343,6 +353,7 @@ def _collect(draft: _Draft, n_prefixed: int) -> HarmonisedGenes:
         n_input=len(draft.symbols),
         n_output=len(column_of),
         n_prefixed=n_prefixed,
+        n_composite=n_composite,
         merged=_tally_merged(draft, column_map),
         **_tally_outcomes(draft),
     )

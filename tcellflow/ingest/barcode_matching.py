@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tcellflow.cells.barcodes import AUTO, reconcile_barcodes
+from tcellflow.ingest.notices import Severe
 from tcellflow.receptors.contigs import join_raw_chains
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from tcellflow.receptors.contigs import RawChains
 
 
+_MOSTLY_FOREIGN: Final = 0.5
+
+
 @dataclass(frozen=True)
 class Matching:
     """How cell names of two files are matched.
@@ -34,10 +38,13 @@ class Matching:
         "auto" or a barcode rule.
     allow_low_overlap
         Whether files may share less than a tenth of their cells.
+    tcr_sample
+        Sample of receptor tables that name several; "all" = all of them, None = there is one.
     """
 
     rule: str = AUTO
     allow_low_overlap: bool = False
+    tcr_sample: str | None = None
 
     def match(self, left: NDArray[np.object_], right: NDArray[np.object_], where: object) -> BarcodeMap:
         """Match the cells of two files.
@@ -65,7 +72,11 @@ class Matching:
             left, right, rule=self.rule, allow_low_overlap=self.allow_low_overlap, where=where
         )
         name = Path(str(where)).name
-        return replace(found, warnings=tuple(f"{name}: {warning}" for warning in found.warnings))
+        if found.fraction_right < _MOSTLY_FOREIGN and found.n_right and not found.warnings:
+            n_foreign = found.n_right - found.n_shared
+            told = f"{n_foreign:,} of {found.n_right:,} cells are not in the expression data"
+            found = replace(found, warnings=(told,))
+        return replace(found, warnings=tuple(Severe(f"{name}: {warning}") for warning in found.warnings))
 
 
 @dataclass(frozen=True)

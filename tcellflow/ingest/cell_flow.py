@@ -7,15 +7,16 @@ grow with the counts; only a row of measurements per cell is kept.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from tcellflow.cells.normalise import sum_rows
-from tcellflow.cells.quality import RemovalReason, check_cells_left
+from tcellflow.cells.quality import RemovalReason, check_cells_left, covers_transcriptome
 from tcellflow.errors import OptionsError
+from tcellflow.ingest.notices import Severe
 from tcellflow.ingest.protein_tables import ProteinTables
 from tcellflow.ingest.screening import Screen
 from tcellflow.ingest.values import LibrarySizes, ValueReader
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_LEAST_T_SHARE: Final = 0.01
 _LEAST_USUAL_SHARE: Final = 0.8  # a sample of called cells rarely loses more to quality control
 
 
@@ -84,25 +86,46 @@ class CellFlow:
     def warnings(self) -> list[str]:
         """What the user should know once all cells have passed, as sentences."""
         warnings = list(self._screening.thresholds.notes)
-        n_genes = len(self._expression.genes.symbols)
-        if self._sizes is None and n_genes < SELECTION_GENES:
+        symbols = self._expression.genes.symbols
+        n_genes = len(symbols)
+        is_selection = n_genes < SELECTION_GENES or not covers_transcriptome(symbols)
+        if self._sizes is None and is_selection:
             mend = (
                 "name the column of true library sizes with --library-size-column"
                 if self._reader.kind == "counts"
                 else "give the raw counts with --library-size-column"
             )
             warnings.append(
-                f"the matrix has {n_genes:,} genes: if they were selected from more, X is inflated, because "
-                f"each cell is scaled to the sum of these genes; {mend}"
+                Severe(
+                    f"the matrix has {n_genes:,} genes: if they were selected from more, X is inflated, "
+                    f"because each cell is scaled to the sum of these genes; {mend}"
+                )
+            )
+        if self._reader.kind == "corrected_counts":
+            warnings.append(
+                Severe(
+                    f"{self._source.slot} holds counts with fractions (corrected for ambient molecules, or "
+                    "pseudo-aligned): X is computed from them as they are, quality control looks at them "
+                    "rounded, and no counts are written"
+                )
             )
         tally = self._screen.tally
+        if self._screen.n_t_cells < _LEAST_T_SHARE * tally.n_kept:
+            warnings.append(
+                Severe(
+                    f"{self._screen.n_t_cells or 'none'} of the {tally.n_kept:,} cells are T cells: is it "
+                    "the right sample? Other cells get no state"
+                )
+            )
         n_sizeless = tally.removed[RemovalReason.NO_LIBRARY_SIZE]
         if n_sizeless:
             warnings.append(f"{n_sizeless:,} cells were removed, for they have no library size")
         if tally.n_kept < _LEAST_USUAL_SHARE * tally.n_input:
             warnings.append(
-                f"quality control removed {tally.n_input - tally.n_kept:,} of {tally.n_input:,} cells; "
-                "see 'removed' in the quality report, and the thresholds there"
+                Severe(
+                    f"quality control removed {tally.n_input - tally.n_kept:,} of {tally.n_input:,} cells; "
+                    "see 'removed' in the quality report, and the thresholds there"
+                )
             )
         return warnings + ([] if self._proteins is None else self._proteins.warnings)
 
@@ -142,7 +165,9 @@ class CellFlow:
             self._check_sizes_fit()
             totals = self._sizes.of_rows(first, sum_rows(values.counts))
         classes = self._classes.iloc[first : first + block.shape[0]]
-        judged = self._screen.judge(values.counts, classes, totals)
+        doublets = self._inputs.doublets
+        of_block = None if doublets is None else doublets[first : first + block.shape[0]]
+        judged = self._screen.judge(values.counts, classes, totals, of_block)
         self._is_kept.append(judged.is_kept)
         self._obs.append(judged.obs)
         if self._proteins is not None:
@@ -156,7 +181,8 @@ class CellFlow:
     def _check_sizes_fit(self) -> None:
         if self._reader.kind != "counts":
             raise OptionsError(
-                "the matrix holds log-normalised values, which cannot be scaled to a library size any more",
+                "the matrix holds log-normalised values or counts with fractions, which cannot be scaled "
+                "to a library size any more",
                 where="--library-size-column",
                 mend="give the raw counts, or leave the option out",
             )
@@ -205,7 +231,7 @@ class CellFlow:
         ours = pd.concat([ours, classes.set_axis(ours.index)], axis=1)
         ours.insert(0, "sample_id", sample_id)
         ours.insert(1, "donor", donor or sample_id if donors is None else donors[mask])
-        ours = _with_clones(ours, chains, self._screening.orphans)
+        ours = _with_clones(ours, chains, self._screening)
         obsm: dict[str, pd.DataFrame] = {}
         entries: dict[str, object] = {"counts_kind": self._reader.kind}
         if self._proteins is not None:
@@ -235,6 +261,10 @@ class CellFlow:
             "removed": tally["removed"],
             "thresholds": tally["thresholds"],
         }
+        passed_over: list[JsonValue] = [
+            {"place": look.name, "n_features": look.n_features, "holds": look.holds.words}
+            for look in self._source.choice.passed_over
+        ]
         account: dict[str, JsonValue] = {
             "counts_kind": self._reader.kind,
             "matrix": {
@@ -244,6 +274,7 @@ class CellFlow:
                 "n_features": len(self._source.features),
                 "other_features": dict(self._expression.features.other_types),
                 "library_size": self._screening.library_size_column or "sum of the counts",
+                **({"passed_over": passed_over} if passed_over else {}),
             },
             "genes": self._expression.genes.report.as_dict(),
             "cells": cells,
@@ -264,14 +295,14 @@ def _rows(block: sparse.csr_matrix, is_kept: NDArray[np.bool_]) -> sparse.csr_ma
     return block if is_kept.all() else sparse.csr_matrix(block[np.flatnonzero(is_kept)])
 
 
-def _with_clones(
-    obs: pd.DataFrame, chains: ChosenChains | None, orphans: Literal["strict", "rescue"]
-) -> pd.DataFrame:
+def _with_clones(obs: pd.DataFrame, chains: ChosenChains | None, screening: Screening) -> pd.DataFrame:
     if chains is None:
         return obs.assign(
             clone_id=pd.Series([None] * len(obs), index=obs.index, dtype=object), clone_size=np.int32(0)
         )
-    clones = assign_clones(chains.chains, orphans=orphans).reindex(obs.index)
+    clones = assign_clones(
+        chains.chains, orphans=screening.orphans, dual_chains=screening.dual_chains
+    ).reindex(obs.index)
     return obs.assign(
         clone_id=clones["clone_id"].astype(object),
         clone_size=clones["clone_size"].fillna(0).astype(np.int32),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import pandas as pd
 
-from tcellflow.cells.gate import DoubletSign, TCellEvidence, gate_cells
+from tcellflow.cells.gate import DoubletSign, TCellEvidence, add_sign, gate_cells
 from tcellflow.cells.markers import find_markers
 from tcellflow.cells.quality import CellMetrics, QcTally, RemovalReason, find_removals, measure_cells
 from tcellflow.vocabulary import ChainPairing
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tcellflow.provenance import JsonValue
 
 _BINS: Final = 40
+_T_EVIDENCE: Final = (TCellEvidence.GENES, TCellEvidence.RECEPTOR, TCellEvidence.BOTH)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Screening:
         Whether cells that the gate does not call T cells go.
     orphans
         Clone of cells with a single chain.
+    dual_chains
+        Whether cells are of one clone by their first chains, or by any pair that they share.
     library_size_column
         obs column with each cell's true counts; None = the sum of its counts.
     """
@@ -47,6 +50,7 @@ class Screening:
     thresholds: QcThresholds
     t_cells_only: bool = False
     orphans: Literal["strict", "rescue"] = "strict"
+    dual_chains: Literal["primary", "any"] = "primary"
     library_size_column: str | None = None
 
 
@@ -144,6 +148,7 @@ class Screen:
         counts: sparse.csr_matrix,
         receptors: pd.DataFrame | None,
         totals: NDArray[np.float64] | None = None,
+        doublets: NDArray[np.bool_] | None = None,
     ) -> ScreenedBlock:
         """Judge one block of cells.
 
@@ -155,6 +160,8 @@ class Screen:
             Classes of the same cells by their chains, from `summarise_cells`; None without receptors.
         totals
             Library size of each cell where the genes are a selection, shape (cells,); NaN = unknown.
+        doublets
+            Which cells were found to be of several donors, shape (cells,); None = nobody looked.
 
         Returns
         -------
@@ -170,6 +177,8 @@ class Screen:
             np.zeros(counts.shape[0], dtype=bool) if receptors is None else _has_t_receptor(receptors),
             None if receptors is None else receptors["chain_pairing"].to_numpy(dtype=object),
         )
+        if doublets is not None:
+            verdict = add_sign(verdict, DoubletSign.SEVERAL_DONORS, doublets)
         reasons = find_removals(metrics, self.tally.thresholds)
         if totals is not None:
             reasons[np.isnan(totals)] = RemovalReason.NO_LIBRARY_SIZE
@@ -185,6 +194,11 @@ class Screen:
         self._signs.update(sign for signs in obs["doublet_evidence"] for sign in signs.split("+") if sign)
         return ScreenedBlock(is_kept, obs)
 
+    @property
+    def n_t_cells(self) -> int:
+        """Cells that stay and are called T cells."""
+        return sum(self._evidence[kind] for kind in _T_EVIDENCE)
+
     def gate_account(self) -> dict[str, JsonValue]:
         """Count the verdicts on the cells that stay.
 
@@ -194,9 +208,8 @@ class Screen:
             Keys ``t_cells``, ``evidence``, ``other_lineages``, ``doublet_suspects``, ``doublet_signs``
             (a cell may show several) and ``markers_measured``.
         """
-        t_evidence = (TCellEvidence.GENES, TCellEvidence.RECEPTOR, TCellEvidence.BOTH)
         return {
-            "t_cells": sum(self._evidence[kind] for kind in t_evidence),
+            "t_cells": self.n_t_cells,
             "evidence": {str(kind): self._evidence[kind] for kind in TCellEvidence},
             "other_lineages": {name: self._others[name] for name in sorted(self._others) if name},
             "doublet_suspects": self._n_doublets,

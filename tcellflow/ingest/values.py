@@ -14,8 +14,15 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from tcellflow.cells.counts import check_counts_block, check_log_block, check_log_share, detect_content
-from tcellflow.cells.normalise import recover_counts
+from tcellflow.cells.counts import (
+    check_corrected_block,
+    check_counts_block,
+    check_log_block,
+    check_log_share,
+    detect_content,
+    recognise_content,
+)
+from tcellflow.cells.normalise import normalise_corrected, recover_counts
 from tcellflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,9 +45,11 @@ class Values:
     Parameters
     ----------
     counts
-        int32 CSR, shape (cells, genes); estimated where the matrix holds logarithms.
+        int32 CSR, shape (cells, genes); estimated where the matrix holds logarithms, rounded where it holds
+        counts with fractions.
     logs
-        The values as stored where they are log1p(counts per 10,000), else None.
+        log1p(counts per 10,000) where the matrix holds them, or counts with fractions that no rounding may
+        touch; else None.
     """
 
     counts: sparse.csr_matrix
@@ -68,15 +77,19 @@ class ValueReader:
         Raises
         ------
         InputError
-            If they are neither counts nor log1p(counts per 10,000), or of another kind than the rows before.
+            If they are neither counts (with or without fractions) nor log1p(counts per 10,000), or of another
+            kind than the rows before.
         """
         values = self._expression.take_genes(block)
         if first == 0:
-            self.kind = (
-                "counts" if _are_meant_as_counts(values) else detect_content(values, where=self._place)
-            )
+            self.kind = _tell_kind(values, self._place)
+        source, symbols = self._expression.source, self._expression.genes.symbols
+        if self.kind == "corrected_counts":
+            check_corrected_block(values, first, source.barcodes, symbols, where=self._place)
+            rounded = values.copy()
+            rounded.data = np.rint(values.data)
+            return Values(rounded.astype(np.int32), normalise_corrected(values))
         if self.kind == "counts":
-            source, symbols = self._expression.source, self._expression.genes.symbols
             check_counts_block(values, first, source.barcodes, symbols, where=self._place)
             # astype of the matrix would copy the indices too
             parts = (values.data.astype(np.int32, copy=False), values.indices, values.indptr)
@@ -92,7 +105,7 @@ class ValueReader:
         InputError
             If too many cells do not sum to 10,000 after the logarithm is undone.
         """
-        if self.kind != "counts":
+        if self.kind == "log1p_cp10k":
             check_log_share(self._n_log_rows, self._n_filled_rows, where=self._place)
 
     def _check_logs(self, values: sparse.csr_matrix, first: int) -> None:
@@ -107,6 +120,14 @@ class ValueReader:
         is_log = check_log_block(values, first, source.barcodes, symbols, where=self._place)
         self._n_log_rows += int(is_log.sum())
         self._n_filled_rows += is_log.size
+
+
+def _tell_kind(values: sparse.csr_matrix, where: str) -> MatrixContent:
+    """Tell what the first rows hold; a few bad values among counts are told one by one later."""
+    found = recognise_content(values)
+    if found is not None:
+        return found
+    return "counts" if _are_meant_as_counts(values) else detect_content(values, where=where)
 
 
 def _are_meant_as_counts(values: sparse.csr_matrix) -> bool:

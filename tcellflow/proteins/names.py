@@ -44,7 +44,7 @@ _PREFIXES: Final = re.compile(
 )
 _SUFFIXES: Final = re.compile(
     r"[_\-. ]+(?:totalseq[ -_]?[abcd]?|total[abcd]|ts[abcd]|prot|adt|protein|pabo|antibody|mab|[abcd]\d{4}"
-    r"|recombinant)$",
+    r"|recombinant|[acgtn]{8,})$",  # the tag's own sequence: CITE-seq-Count writes CD3-CTCATTGTAACTCCT
     re.IGNORECASE,
 )
 # R makes repeated column names unique by .1; no CD number ends so.

@@ -17,6 +17,7 @@ from tcellflow.receptors.anchors import restore_anchors
 from tcellflow.receptors.contigs import MULTI_LOCUS, DropReason, RawChains, as_texts
 from tcellflow.receptors.encoding.keys import embedding_keys
 from tcellflow.receptors.germline import check_species
+from tcellflow.receptors.ranking import merge_same_chains, rank_chains
 from tcellflow.receptors.segments import infer_locus, standardise_calls
 from tcellflow.receptors.translation import translate
 from tcellflow.vocabulary import ARM_OF_LOCUS, T_CELL_LOCI, Locus
@@ -50,7 +51,8 @@ CHAIN_COLUMNS: Final = (
     "v_renamed",
     "j_renamed",
 )
-_COUNTS: Final = ("umi_count", "duplicate_count", "consensus_count")
+# Words for stop codons (*), frame shifts (_ # .) and residues that no codon tells (X ?).
+_NOT_TRANSLATED: Final = r"[^A-Z]|X"
 _ARMS: Final = {str(locus): str(arm) for locus, arm in ARM_OF_LOCUS.items()}
 
 
@@ -146,9 +148,14 @@ def choose_chains(
         DropReason.UNKNOWN_LOCUS,
         DropReason.NOT_PRODUCTIVE,
         DropReason.NO_JUNCTION,
+        DropReason.NOT_TRANSLATED,
     ):
         raw = raw.without(reason, _is_dropped(raw.rows, reason, loci))
-    chains = _rank(_name_genes(raw.rows))
+    named = merge_same_chains(_name_genes(raw.rows))
+    n_merged = len(raw.rows) - len(named)
+    if n_merged:
+        raw = replace(raw, dropped={**raw.dropped, DropReason.SAME_CHAIN: n_merged})
+    chains = rank_chains(named)
     chains["donor"] = chains["donor"].where(chains["donor"].notna(), donor)
     junctions, added = restore_anchors(chains)
     chains = chains.assign(junction_aa=junctions, anchor_added=added)
@@ -190,7 +197,9 @@ def _is_dropped(rows: pd.DataFrame, reason: DropReason, wanted: frozenset[str]) 
         return ~rows["locus"].isin(wanted).to_numpy()
     if reason is DropReason.NOT_PRODUCTIVE:
         return ~rows["productive"].to_numpy(dtype=bool)
-    return rows["junction_aa"].isna().to_numpy()
+    if reason is DropReason.NO_JUNCTION:
+        return rows["junction_aa"].isna().to_numpy()
+    return rows["junction_aa"].astype(str).str.contains(_NOT_TRANSLATED).to_numpy(dtype=bool)
 
 
 def _name_genes(rows: pd.DataFrame) -> pd.DataFrame:
@@ -216,26 +225,6 @@ def _name_genes(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _without_allele(names: pd.Series) -> npt.NDArray[np.object_]:
     return as_texts(names.str.replace(r"\*.*", "", regex=True))
-
-
-def _rank(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rank within cell and arm, strongest first; equal chains are told apart by their names."""
-    cells = pd.factorize(rows["cell_id"])[0]
-    arms = (rows["arm"] == "VDJ").to_numpy().astype(np.int64)
-    texts = (rows["junction"].where(rows["junction"].notna(), rows["cdr3"]), rows["junction_aa"])
-    names = (rows["v_call_raw"], rows["j_call_raw"], rows["c_call"], rows["sequence_id"])
-    keys = [cells, arms]
-    keys += [-rows[name].fillna(0).to_numpy() for name in _COUNTS]
-    keys += [-_order_of(text) for text in texts]
-    keys += [_order_of(name) for name in names]
-    order = np.lexsort(keys[::-1])
-    ranked = rows.iloc[order].reset_index(drop=True)
-    ranked["rank"] = ranked.groupby(["cell_id", "arm"], sort=False).cumcount() + 1
-    return ranked
-
-
-def _order_of(texts: pd.Series) -> npt.NDArray[np.int64]:
-    return pd.factorize(texts.where(texts.notna(), ""), sort=True)[0]
 
 
 def _warn_of_names(chains: pd.DataFrame) -> tuple[str, ...]:

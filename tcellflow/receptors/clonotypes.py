@@ -1,12 +1,12 @@
 """Clones: cells of one donor that carry the same receptor.
 
-Invariant: a clone id is a hash of donor and receptor alone, so it is the same in every sample of
-the donor; cells of different donors never share a clone, however equal their receptors are.
+Invariant: a clone id is a hash of donor and receptor alone (of united receptors the commonest), so it is the
+same in every sample of the donor; cells of different donors never share a clone, however equal they are.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Orphans = Literal["strict", "rescue"]
+DualChains = Literal["primary", "any"]
 _PREFIX: Final = "c"  # keeps spreadsheets from reading an id of digits and one "e" as a number
 Chain = tuple[str, str, str, str | None, str | None]  # level, locus, sequence, V, J
+_Pair = tuple[str, Chain, Chain]  # donor, VJ, VDJ
+_CHAINS_PER_ARM: Final = 2
 
 
 class CloneLevel(StrEnum):
@@ -33,7 +36,9 @@ class CloneLevel(StrEnum):
     MIXED = "mixed"
 
 
-def assign_clones(chains: pd.DataFrame, *, orphans: Orphans = "strict") -> pd.DataFrame:
+def assign_clones(
+    chains: pd.DataFrame, *, orphans: Orphans = "strict", dual_chains: DualChains = "primary"
+) -> pd.DataFrame:
     """Give every cell with a usable chain its clone.
 
     Parameters
@@ -44,6 +49,9 @@ def assign_clones(chains: pd.DataFrame, *, orphans: Orphans = "strict") -> pd.Da
     orphans
         "strict": a cell with one chain is of the clone of that chain alone. "rescue": it joins the
         only paired clone of its donor that shares the chain, if there is exactly one.
+    dual_chains
+        "primary": the first chain of each arm counts. "any": cells of a donor with any pair of chains in
+        common are of one clone, directly or through others (scirpy's ``dual_ir``); an arm may have two.
 
     Returns
     -------
@@ -53,7 +61,7 @@ def assign_clones(chains: pd.DataFrame, *, orphans: Orphans = "strict") -> pd.Da
 
     Notes
     -----
-    A clone is told by the first-ranked chain of each arm: nucleotides of the junction (amino acids
+    By default a clone is told by the first-ranked chain of each arm: nucleotides of the junction (amino acids
     where they are missing) with V and J gene.
     """
     first = chains[chains["rank"] == 1]
@@ -65,6 +73,8 @@ def assign_clones(chains: pd.DataFrame, *, orphans: Orphans = "strict") -> pd.Da
     ):
         receptors.setdefault(cell, {})[arm] = identities[row]
         donors[cell] = donor
+    if dual_chains == "any":
+        _unite(receptors, donors, chains[chains["rank"] <= _CHAINS_PER_ARM])
     if orphans == "rescue":
         _rescue(receptors, donors)
     return _number(receptors, donors)
@@ -79,6 +89,34 @@ def _identities(first: pd.DataFrame) -> list[Chain]:
         else (CloneLevel.AMINO_ACIDS, locus, residues, v_call, j_call)
         for dna, residues, locus, v_call, j_call in fields
     ]
+
+
+def _unite(receptors: dict[str, dict[str, Chain]], donors: dict[str, str], chains: pd.DataFrame) -> None:
+    """Give cells that share any pair of chains the commonest first pair among them (ties: in order)."""
+    per_cell: dict[str, dict[str, list[Chain]]] = defaultdict(lambda: defaultdict(list))
+    for cell, arm, chain in zip(chains["cell_id"], chains["arm"], _identities(chains), strict=True):
+        per_cell[cell][arm].append(chain)
+    parent: dict[_Pair, _Pair] = {}
+
+    def root(pair: _Pair) -> _Pair:
+        while parent.setdefault(pair, pair) != pair:
+            parent[pair] = pair = parent[parent[pair]]
+        return pair
+
+    paired = {cell: found for cell, found in receptors.items() if len(found) == len(Arm)}
+    for cell in paired:
+        donor, arms = donors[cell], per_cell[cell]
+        pairs = [(donor, vj, vdj) for vj in arms[Arm.VJ] for vdj in arms[Arm.VDJ]]
+        for pair in pairs[1:]:
+            parent[root(pair)] = root(pairs[0])
+    first = {cell: (donors[cell], found[Arm.VJ], found[Arm.VDJ]) for cell, found in paired.items()}
+    sizes: dict[_Pair, Counter[_Pair]] = defaultdict(Counter)
+    for pair in first.values():
+        sizes[root(pair)][pair] += 1
+    for cell, pair in first.items():
+        counts = sizes[root(pair)]
+        _, vj, vdj = min(counts, key=lambda known: (-counts[known], str(known)))
+        receptors[cell] = {Arm.VJ: vj, Arm.VDJ: vdj}
 
 
 def _rescue(receptors: dict[str, dict[str, Chain]], donors: dict[str, str]) -> None:

@@ -48,12 +48,15 @@ class DropReason(StrEnum):
     LOW_CONFIDENCE = "low_confidence"
     NOT_DOMINANT = "not_dominant"
     REPEATED = "repeated_row"
+    OTHER_SAMPLE = "other_sample"
     NOT_IN_EXPRESSION = "cell_not_in_expression_data"
     MULTI_LOCUS = "segments_of_several_loci"
     IMMUNOGLOBULIN = "immunoglobulin"
     UNKNOWN_LOCUS = "unknown_locus"
     NOT_PRODUCTIVE = "not_productive"
     NO_JUNCTION = "no_junction"
+    NOT_TRANSLATED = "stop_or_unknown_residue"
+    SAME_CHAIN = "same_chain_of_the_cell"
     CELL_FILTERED = "cell_removed_by_quality_control"
 
 
@@ -63,12 +66,15 @@ REASON_MEANINGS: Final[dict[DropReason, str]] = {
     DropReason.LOW_CONFIDENCE: "the pipeline has low confidence in the contig",
     DropReason.NOT_DOMINANT: "another contig of this cell and chain type is dominant (BD Rhapsody)",
     DropReason.REPEATED: "the same contig of the same cell was read before",
+    DropReason.OTHER_SAMPLE: "it is of another sample of the table (--tcr-sample)",
     DropReason.NOT_IN_EXPRESSION: "the cell is not in the expression data",
     DropReason.MULTI_LOCUS: "its segments belong to several loci",
     DropReason.IMMUNOGLOBULIN: "it is an immunoglobulin chain",
     DropReason.UNKNOWN_LOCUS: "neither the file nor the gene names tell its locus",
     DropReason.NOT_PRODUCTIVE: "it is not productive, or not known to be",
     DropReason.NO_JUNCTION: "it has no junction (CDR3 with anchors)",
+    DropReason.NOT_TRANSLATED: "its junction holds a stop codon, a frame shift or an unknown residue",
+    DropReason.SAME_CHAIN: "the cell has this chain from another contig; their molecules are summed",
     DropReason.CELL_FILTERED: "the cell was removed by quality control",
 }
 
@@ -255,7 +261,7 @@ def drop_repeated(raw: RawChains) -> RawChains:
     Returns
     -------
     RawChains
-        Rows with distinct (cell_id, sequence_id).
+        Rows with distinct (cell_id, sequence_id) among T-cell and among B-cell chains.
 
     Raises
     ------
@@ -264,7 +270,10 @@ def drop_repeated(raw: RawChains) -> RawChains:
     """
     rows = raw.rows
     named = rows["sequence_id"].notna().to_numpy()
-    repeated = named & rows.duplicated(["cell_id", "sequence_id"]).to_numpy()
+    # the T- and B-cell libraries of a sample count their contigs each from 1
+    is_b_cell = (rows["locus"].astype(str) + rows["v_call"].astype(str)).str.contains("IG[HKL]")
+    keys = rows[["cell_id", "sequence_id"]].assign(library=is_b_cell)
+    repeated = named & keys.duplicated().to_numpy()
     if not repeated.any():
         return raw
     content = rows[[column for column in rows.columns if column != "anchored"]]

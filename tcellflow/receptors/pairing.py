@@ -1,7 +1,8 @@
 """How the chains of each cell go together: scirpy's classes, recomputed from the chain table.
 
-Invariant: the classes depend on locus and rank alone and equal those of ``scirpy.tl.chain_qc``;
-cells without a usable chain are "no IR", never missing.
+Invariant: the classes depend on locus and rank alone and equal those of ``scirpy.tl.chain_qc``, but for a
+gamma chain without delta beside alpha or beta, which is no second receptor; cells without a usable chain are
+"no IR", never missing.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ def summarise_cells(chains: pd.DataFrame, cell_ids: Sequence[str] | npt.NDArray[
     known = rows >= 0
     rows, loci = rows[known], chains["locus"].to_numpy(dtype=object)[known]
     ranks = chains["rank"].to_numpy(dtype=np.int64)[known]
+    counts = _is_counted(rows, loci, len(index))
+    rows, loci, ranks = rows[counts], loci[counts], ranks[counts]
     has_any = {locus: _mark(rows[loci == locus], len(index)) for locus in Locus}
     arms = np.array([ARM_OF_LOCUS[Locus(locus)] for locus in loci], dtype=object)
     per_arm = {arm: np.bincount(rows[arms == arm], minlength=len(index)) for arm in Arm}
@@ -64,6 +67,13 @@ def summarise_cells(chains: pd.DataFrame, cell_ids: Sequence[str] | npt.NDArray[
         },
         index=index,
     )
+
+
+def _is_counted(rows: npt.NDArray[np.intp], loci: npt.NDArray[np.object_], n_cells: int) -> Flags:
+    """Leave out gamma chains of cells with alpha or beta but no delta: alpha-beta cells transcribe them."""
+    is_ab = np.isin(loci, [Locus.TRA, Locus.TRB])
+    without_delta = _mark(rows[is_ab], n_cells) & ~_mark(rows[loci == Locus.TRD], n_cells)
+    return np.asarray(~((loci == Locus.TRG) & without_delta[rows]), dtype=bool)
 
 
 def _mark(rows: npt.NDArray[np.intp], n_cells: int) -> Flags:

@@ -14,10 +14,16 @@ from tcellflow.receptors.clonotypes import assign_clones
 from tcellflow.receptors.pairing import summarise_cells
 
 if TYPE_CHECKING:
-    from tcellflow.receptors.clonotypes import Orphans
+    from tcellflow.receptors.clonotypes import DualChains, Orphans
 
 
-def describe_cells(cells: pd.DataFrame, chains: pd.DataFrame, *, orphans: Orphans = "strict") -> pd.DataFrame:
+def describe_cells(
+    cells: pd.DataFrame,
+    chains: pd.DataFrame,
+    *,
+    orphans: Orphans = "strict",
+    dual_chains: DualChains = "primary",
+) -> pd.DataFrame:
     """Describe the receptor of every cell.
 
     Parameters
@@ -26,7 +32,7 @@ def describe_cells(cells: pd.DataFrame, chains: pd.DataFrame, *, orphans: Orphan
         ``sample_id``, ``cell_id`` and ``donor``; distinct within a sample.
     chains
         Rows of the chains table for these cells.
-    orphans
+    orphans, dual_chains
         As in `tcellflow.receptors.clonotypes.assign_clones`.
 
     Returns
@@ -40,16 +46,18 @@ def describe_cells(cells: pd.DataFrame, chains: pd.DataFrame, *, orphans: Orphan
     # samples are taken one by one: barcodes repeat between them, and clones count cells of one sample
     chains_of = dict(list(chains.groupby("sample_id", sort=False)))
     parts = [
-        _describe_sample(chains_of.get(sample, chains.iloc[:0]), names, orphans)
+        _describe_sample(chains_of.get(sample, chains.iloc[:0]), names, orphans, dual_chains)
         for sample, names in described.groupby("sample_id", sort=False)["cell_id"]
     ]
-    nothing = _describe_sample(chains.iloc[:0], described["cell_id"].iloc[:0], orphans)
+    nothing = _describe_sample(chains.iloc[:0], described["cell_id"].iloc[:0], orphans, dual_chains)
     return described.join(pd.concat(parts) if parts else nothing)
 
 
-def _describe_sample(chains: pd.DataFrame, names: pd.Series[str], orphans: Orphans) -> pd.DataFrame:
+def _describe_sample(
+    chains: pd.DataFrame, names: pd.Series[str], orphans: Orphans, dual_chains: DualChains
+) -> pd.DataFrame:
     cell_ids = names.to_numpy(dtype=object)
-    clones = assign_clones(chains, orphans=orphans)
+    clones = assign_clones(chains, orphans=orphans, dual_chains=dual_chains)
     rows = clones.index.get_indexer(pd.Index(cell_ids))
     has_clone = rows >= 0
     clone_ids = np.full(len(cell_ids), None, dtype=object)

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from tcellflow.contracts.qc import Cells, Distributions, Gate, Genes, Matrix, Qc
 
 _EXAMPLES_SHOWN: Final = 4
-_KINDS: Final = {"counts": "raw counts", "log1p_cp10k": "log-normalised values (counts per 10,000)"}
+_KINDS: Final = {
+    "counts": "raw counts",
+    "log1p_cp10k": "log-normalised values (counts per 10,000)",
+    "corrected_counts": "counts with fractions",
+}
 _TITLES: Final = {
     "total_counts": ("Counts per cell", "counts"),
     "n_genes_by_counts": ("Genes per cell", "genes with at least one count"),

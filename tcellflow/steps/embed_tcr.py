@@ -130,7 +130,7 @@ def _describe_cells(files: ChainFiles, cells: CellsFile | None, distinct: Distin
     else:
         rows = cells.obs[["sample_id", "donor"]].astype(object).assign(cell_id=cells.cell_ids)[names]
         _check_covered(files.chains, rows, cells.path)
-    receptors = describe_cells(rows, files.chains, orphans=files.orphans)
+    receptors = describe_cells(rows, files.chains, orphans=files.orphans, dual_chains=files.dual_chains)
     if cells is not None:
         receptors["doublet_suspect"] |= cells.obs["doublet_suspect"].to_numpy(dtype=bool)
     if cells is not None and cells.obs["clone_id"].notna().any():

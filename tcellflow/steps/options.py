@@ -56,6 +56,12 @@ class PreprocessOptions:
         Clone of cells with a single chain.
     library_size_column
         obs column of the expression file with each cell's true counts.
+    layer
+        Matrix of an .h5ad or .h5mu file: ``X``, ``raw`` or the name of a layer; None = what the values say.
+    tcr_sample
+        Sample of receptor tables that name several; "all" = all of them, None = there is one.
+    dual_chains
+        Whether cells are of one clone by their first chains, or by any two chains that they share.
     species
         Species of the sample.
     force
@@ -76,6 +82,9 @@ class PreprocessOptions:
     allow_low_overlap: bool = False
     orphans: Literal["strict", "rescue"] = "strict"
     library_size_column: str | None = None
+    layer: str | None = None
+    tcr_sample: str | None = None
+    dual_chains: Literal["primary", "any"] = "primary"
     species: str = "human"
     force: bool = False
 
@@ -110,9 +119,17 @@ class PreprocessOptions:
                 where="--gex, --tcr",
                 mend="give at least one of them",
             )
-        for name, value in (("--adt", self.adt), ("--library-size-column", self.library_size_column)):
+        for name, value in (
+            ("--adt", self.adt),
+            ("--library-size-column", self.library_size_column),
+            ("--layer", self.layer),
+        ):
             if self.gex is None and value is not None:
                 raise OptionsError(f"{name} needs an expression file", where=name, mend="give --gex as well")
+        if self.tcr_sample is not None and not self.tcr:
+            raise OptionsError(
+                "--tcr-sample needs receptors", where="--tcr-sample", mend="give --tcr as well"
+            )
         if self.gex is None and self.t_cells_only:
             raise OptionsError(
                 "T cells are told by their expression", where="--t-cells-only", mend="give --gex as well"

@@ -18,6 +18,7 @@ from tcellflow.contracts.tables import CHAINS
 from tcellflow.ingest.barcode_matching import Matching
 from tcellflow.ingest.cell_flow import CellFlow
 from tcellflow.ingest.inputs import open_sample
+from tcellflow.ingest.notices import Severe, choose_lines, order_warnings
 from tcellflow.ingest.receptor_account import account_for_receptors
 from tcellflow.ingest.screening import Screening
 from tcellflow.io.h5ad.cells_writer import write_cells
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from tcellflow.ingest.inputs import Expression, SampleInputs
     from tcellflow.provenance import JsonValue
     from tcellflow.receptors.chains import ChosenChains
-    from tcellflow.receptors.clonotypes import Orphans
     from tcellflow.steps.progress import Progress
 
 __all__ = ["PreprocessOptions", "preprocess"]
@@ -90,7 +90,12 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
             sample_id=options.prefix,
             donor=options.donor,
             species=options.species,
-            matching=Matching(options.barcode_rule, allow_low_overlap=options.allow_low_overlap),
+            layer=options.layer,
+            matching=Matching(
+                options.barcode_rule,
+                allow_low_overlap=options.allow_low_overlap,
+                tcr_sample=options.tcr_sample,
+            ),
         )
         note = _make_note(options)
         account: dict[str, JsonValue] = {"sample_id": options.prefix}
@@ -108,12 +113,13 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
             warnings += flow.warnings
         if chains_path is not None and chains is not None:
             write_table(chains_path, build_chain_table(chains.chains, sample_id=options.prefix), CHAINS, note)
-            account["receptors"] = _account_for_receptors(inputs, chains, kept_cells, options.orphans)
+            account["receptors"] = _account_for_receptors(inputs, chains, kept_cells, options)
             if chains.chains.empty:
-                warnings.append(_tell_why_empty(chains))
-        for warning in warnings:
-            logger.warning(warning)
-        write_document(qc_path, {**account, "warnings": list(warnings)}, note, Qc)
+                warnings.append(Severe(_tell_why_empty(chains)))
+        told = order_warnings(warnings)
+        for line in choose_lines(told, qc_path.name):
+            logger.warning(line)
+        write_document(qc_path, {**account, "warnings": list(told)}, note, Qc)
         return outputs.commit()
 
 
@@ -138,6 +144,7 @@ def _screening(options: PreprocessOptions, expression: Expression) -> Screening:
         thresholds,
         t_cells_only=options.t_cells_only,
         orphans=options.orphans,
+        dual_chains=options.dual_chains,
         library_size_column=options.library_size_column,
     )
 
@@ -159,10 +166,11 @@ def _tell_why_empty(chains: ChosenChains) -> str:
 
 
 def _account_for_receptors(
-    inputs: SampleInputs, chains: ChosenChains, cells: NDArray[np.object_], orphans: Orphans
+    inputs: SampleInputs, chains: ChosenChains, cells: NDArray[np.object_], options: PreprocessOptions
 ) -> dict[str, JsonValue]:
     found = account_for_receptors(chains, summarise_cells(chains.chains, cells))
-    clones = assign_clones(chains.chains, orphans=orphans).drop_duplicates("clone_id")
+    assigned = assign_clones(chains.chains, orphans=options.orphans, dual_chains=options.dual_chains)
+    clones = assigned.drop_duplicates("clone_id")
     found["clones"] = {str(level): int((clones["clone_level"] == level).sum()) for level in CloneLevel}
     if inputs.receptor_match is not None:
         found["barcodes"] = inputs.receptor_match.as_dict()

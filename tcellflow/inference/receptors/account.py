@@ -6,7 +6,7 @@ Invariant: embedded chains and the others, per reason, add up to the chains give
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tcellflow.vocabulary import EmbeddingKind
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tcellflow.receptors.encoding.distinct import DistinctReceptors
 
 _LOG = logging.getLogger(__name__)
+
+
+_SEVERAL: Final = 2
 
 
 def summarise_embedding(
@@ -32,7 +35,7 @@ def summarise_embedding(
     """
     kinds = distinct.chains["kind"].value_counts()
     truncated = int((distinct.chains["junction_aa"].str.len() > encoder.max_length).sum())
-    warnings = _list_warnings(encoder, n_chains, truncated, distinct)
+    warnings = [*_list_warnings(encoder, n_chains, truncated, distinct), *_tell_donors(receptors)]
     for warning in warnings:
         _LOG.warning("%s", warning)
     content: dict[str, JsonValue] = {
@@ -76,3 +79,17 @@ def _list_warnings(
             f"{truncated} junctions are longer than {encoder.max_length} residues and were cut in the middle."
         )
     return warnings
+
+
+def _tell_donors(receptors: pd.DataFrame) -> list[str]:
+    """Tell of several samples without donors: their clones are not joined, though they may be of one."""
+    samples = receptors[["sample_id", "donor"]].drop_duplicates()
+    n_samples = samples["sample_id"].nunique()
+    n_unknown = int((samples["sample_id"] == samples["donor"]).sum())
+    if n_samples < _SEVERAL or not n_unknown:
+        return []
+    told = (
+        f"no donor is known of {n_unknown} of {n_samples} samples: each is taken for a donor of its own, "
+        "and no clone spans them (preprocess --donor)"
+    )
+    return [told]

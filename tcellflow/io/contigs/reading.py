@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from tcellflow.errors import InputError
+from tcellflow.errors import InputError, OptionsError
 from tcellflow.io.contigs import airr, bd, cellranger, scirpy, screpertoire, tracer
+from tcellflow.io.contigs.samples import ALL_SAMPLES, keep_sample
 from tcellflow.io.files.kinds import check_is_file, describe_content, is_hdf5, is_pickle, may_be_text
 from tcellflow.io.files.text import open_text
 from tcellflow.io.files.text_tables import open_text_table, show_columns
-from tcellflow.receptors.contigs import RawChains, drop_repeated
+from tcellflow.receptors.contigs import DropReason, RawChains, drop_repeated
 from tcellflow.receptors.germline import check_species
 
 if TYPE_CHECKING:
@@ -33,30 +34,69 @@ _CONTIG_TABLES: Final = (
     "airr_rearrangement.tsv",
 )
 _EXPORT: Final = f"give one of: {_KNOWN}"
+_CELL_WORDS: Final = frozenset({"barcode", "barcodes", "index", ""})
+_TENX_MEND: Final = "give filtered_contig_annotations.csv of the same folder"
+# Columns of tables that describe receptors, not cells: the special ones first.
+_WITHOUT_CELLS: Final = (
+    (frozenset({"clonotype_id", "consensus_id"}), "Cell Ranger's table of consensus sequences", _TENX_MEND),
+    (frozenset({"clonotype_id", "cdr3s_aa"}), "Cell Ranger's table of clonotypes", _TENX_MEND),
+    (
+        frozenset({"cloneid", "clonecount"}),
+        "MiXCR's table of clones",
+        "export its cells: mixcr exportAirr, or exportAlignments with the cell barcodes",
+    ),
+    (
+        frozenset({"nseqcdr3", "aaseqcdr3"}),
+        "MiXCR's table of clones",
+        "export its cells: mixcr exportAirr, or exportAlignments with the cell barcodes",
+    ),
+    (
+        frozenset({"freq", "cdr3aa", "cdr3nt"}),
+        "a clone table of VDJtools",
+        "give the table of single cells that it was made from",
+    ),
+    (
+        frozenset({"v_call", "j_call", "junction_aa"}),
+        "an AIRR table of a bulk library",
+        "give a table with a column cell_id, such as Cell Ranger's airr_rearrangement.tsv",
+    ),
+)
 
 
 @dataclass(frozen=True)
 class _Layout:
     is_mine: Callable[[frozenset[str]], bool]
     read: Callable[[TextTable], RawChains]
+    one_row_per_contig: bool = True  # else one row per cell, which belongs to one sample
 
 
 # the more special signs first: a scirpy or TraCeR table may have an AIRR cell_id beside them
 _LAYOUTS: Final = (
-    _Layout(scirpy.is_scirpy_table, scirpy.read_scirpy_table),
+    _Layout(scirpy.is_scirpy_table, scirpy.read_scirpy_table, one_row_per_contig=False),
     _Layout(bd.is_bd_contig_table, bd.read_bd_contig_table),
-    _Layout(bd.is_bd_cell_table, bd.read_bd_cell_table),
+    _Layout(bd.is_bd_cell_table, bd.read_bd_cell_table, one_row_per_contig=False),
     _Layout(cellranger.is_contig_table, cellranger.read_contig_table),
-    _Layout(tracer.is_tracer_table, tracer.read_tracer_table),
-    _Layout(tracer.is_pair_table, tracer.read_pair_table),
-    _Layout(screpertoire.is_screpertoire_table, screpertoire.read_screpertoire_table),
+    _Layout(tracer.is_tracer_table, tracer.read_tracer_table, one_row_per_contig=False),
+    _Layout(tracer.is_pair_table, tracer.read_pair_table, one_row_per_contig=False),
+    _Layout(
+        screpertoire.is_screpertoire_table, screpertoire.read_screpertoire_table, one_row_per_contig=False
+    ),
     _Layout(tracer.is_changeo_table, tracer.read_changeo_table),
     _Layout(airr.is_airr_table, airr.read_airr_table),
 )
 
 
-def read_receptors(path: Path, *, species: str = "human") -> RawChains:
+def read_receptors(path: Path, *, species: str = "human", sample: str | None = None) -> RawChains:
     """Read the contigs of a receptor file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    species
+        Species of the sample.
+    sample
+        Which sample of a table that names several; "all" = all of them, None = there is one.
 
     Returns
     -------
@@ -66,19 +106,24 @@ def read_receptors(path: Path, *, species: str = "human") -> RawChains:
     Raises
     ------
     InputError
-        If the file is absent, damaged, contradictory or of no known layout.
+        If the file is absent, damaged, contradictory, of no known layout or of several samples.
     OptionsError
-        If the species is not known.
+        If the species is not known, or the sample is not there.
     """
     check_species(species)
     if path.is_dir():
         raise _refuse_folder(path)
     check_is_file(path)
     if is_hdf5(path):
+        _refuse_sample(path, sample)
         raw = scirpy.read_scirpy_file(path)
     else:
         _refuse_binary(path)
-        raw = cellranger.read_contig_json(path) if _is_json(path) else _read_table(path)
+        if _is_json(path):
+            _refuse_sample(path, sample)
+            raw = cellranger.read_contig_json(path)
+        else:
+            raw = _read_table(path, sample)
     raw = drop_repeated(raw)
     if len(raw.rows) and raw.rows["umi_count"].isna().all():
         unranked = "the file holds no counts: the chains of a cell are ranked by their sequences"
@@ -102,18 +147,25 @@ def _is_json(path: Path) -> bool:
         return text.peek(64).lstrip(b" \t\r\n").startswith((b"[", b"{"))
 
 
-def _read_table(path: Path) -> RawChains:
+def _refuse_sample(path: Path, sample: str | None) -> None:
+    if sample is not None and sample != ALL_SAMPLES:
+        raise OptionsError(
+            f"{path} is no table that names samples", where="--tcr-sample", mend="leave the option out"
+        )
+
+
+def _read_table(path: Path, sample: str | None) -> RawChains:
     table = open_text_table(path)
     columns = frozenset(table.columns)
+    _refuse_without_cells(columns, path)
     for layout in _LAYOUTS:
         if layout.is_mine(columns):
-            return layout.read(table)
-    if {"clonotype_id", "cdr3s_aa"} <= columns or {"clonotype_id", "consensus_id"} <= columns:
-        raise InputError(
-            "this is Cell Ranger's table of clonotypes: it names no cells",
-            where=path,
-            mend="give filtered_contig_annotations.csv of the same folder",
-        )
+            table, n_others = keep_sample(table, sample, must_be_one=layout.one_row_per_contig)
+            raw = layout.read(table)
+            if not n_others:
+                return raw
+            dropped = {DropReason.OTHER_SAMPLE: n_others, **raw.dropped}
+            return replace(raw, rows_read=raw.rows_read + n_others, dropped=dropped)
     if len(table.columns) == 1:
         raise InputError(
             f"the file is no table: its first line holds no comma, tab, semicolon or bar "
@@ -126,6 +178,16 @@ def _read_table(path: Path) -> RawChains:
         where=path,
         mend=_EXPORT,
     )
+
+
+def _refuse_without_cells(columns: frozenset[str], path: Path) -> None:
+    """Refuse tables of receptors that name no cells, and say which file of the same origin does."""
+    lowered = {name.lower() for name in columns}
+    if lowered & _CELL_WORDS or any(word.startswith("cell") for word in lowered):
+        return
+    for signs, what, mend in _WITHOUT_CELLS:
+        if signs <= lowered:
+            raise InputError(f"this is {what}: it names no cells", where=path, mend=mend)
 
 
 def _refuse_folder(path: Path) -> InputError:

@@ -7,6 +7,7 @@ trusted: chains are ranked anew.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -123,7 +124,7 @@ def read_scirpy_table(table: TextTable) -> RawChains:
 
 
 def read_scirpy_file(path: Path) -> RawChains:
-    """Read receptors from an AnnData (.h5ad) file, or from any modality of a MuData (.h5mu) file.
+    """Read receptors from an AnnData (.h5ad) file, or from all modalities of a MuData (.h5mu) file.
 
     Raises
     ------
@@ -132,21 +133,40 @@ def read_scirpy_file(path: Path) -> RawChains:
     """
     with open_hdf5(path) as file:
         groups = (
-            [file[_MODALITIES][name] for name in sorted(file[_MODALITIES])] if _MODALITIES in file else [file]
+            {name: file[_MODALITIES][name] for name in sorted(file[_MODALITIES])}
+            if _MODALITIES in file
+            else {"": file}
         )
-        for group in groups:
-            if _ARRAY in group.get("obsm", {}):
-                return _read_array(group, path)
-        for group in groups:
-            found = _read_annotation(group, path)
-            if found is not None:
-                return found
+        parts = {
+            name: _read_array(group, path)
+            for name, group in groups.items()
+            if _ARRAY in group.get("obsm", {})
+        }
+        if not parts:  # columns that repeat the chains of an array are no further chains
+            read = {name: _read_annotation(group, path) for name, group in groups.items()}
+            parts = {name: found for name, found in read.items() if found is not None}
+    if parts:
+        return join_raw_chains([_of_modality(name, part) for name, part in parts.items()])
     raise InputError(
         "the file holds no receptors: neither obsm['airr'] nor obs columns such as IR_VJ_1_junction_aa, "
         "cdr3a or CTgene",
         where=path,
         mend="give the contig table of the V(D)J library instead, e.g. filtered_contig_annotations.csv",
     )
+
+
+def list_receptor_modalities(file: h5py.File) -> list[str]:
+    """List the modalities that keep chains as scirpy does; of an AnnData file, "" stands for the file."""
+    groups = dict(file[_MODALITIES]) if _MODALITIES in file else {"": file}
+    return sorted(name for name, group in groups.items() if _ARRAY in group.get("obsm", {}))
+
+
+def _of_modality(name: str, raw: RawChains) -> RawChains:
+    """Tell contigs of several libraries of a cell apart, which Cell Ranger calls by the same names."""
+    if not name:
+        return raw
+    names = [None if text is None else f"{name}/{text}" for text in raw.rows["sequence_id"]]
+    return replace(raw, rows=raw.rows.assign(sequence_id=np.array(names, dtype=object)))
 
 
 def _read_array(group: h5py.Group, path: Path) -> RawChains:

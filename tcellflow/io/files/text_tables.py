@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 _DELIMITERS = "\t,;|"
 _MAX_HEADER_BYTES = 4 << 20
@@ -47,12 +49,15 @@ class TextTable:
         Character between fields.
     header_lines
         Lines up to and with the header.
+    kept
+        Mask (rows,) of the rows that are handed on; None = all.
     """
 
     path: Path
     columns: tuple[str, ...]
     delimiter: str
     header_lines: int
+    kept: NDArray[np.bool_] | None = None
 
     def read(self, columns: Collection[str]) -> pd.DataFrame:
         """Read some columns.
@@ -78,7 +83,7 @@ class TextTable:
         table = self._parse(names, wanted)
         cleaned = [_clean(table.column(name)) for name in wanted]
         frame: pd.DataFrame = pa.table(cleaned, names=[name.partition(":")[2] for name in wanted]).to_pandas()
-        return frame
+        return frame if self.kept is None else frame[self.kept].reset_index(drop=True)
 
     def _parse(self, names: list[str], wanted: list[str]) -> pa.Table:
         with open_text(self.path) as handle:

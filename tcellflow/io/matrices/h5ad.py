@@ -23,6 +23,7 @@ from tcellflow.io.matrices.h5ad_antibodies import read_modality_antibodies, read
 from tcellflow.io.matrices.h5ad_blocks import read_slot_blocks
 from tcellflow.io.matrices.h5ad_features import read_features
 from tcellflow.io.matrices.h5ad_slots import MatrixSlot, choose_slot
+from tcellflow.io.matrices.slot_choice import SlotChoice
 from tcellflow.io.matrices.source import MatrixKind, MatrixSource
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class AnnDataMatrix(MatrixSource):
         """The user's own columns about the cells, indexed by barcode."""
         with open_hdf5(self.path) as file:
             return read_frame(file[self.matrix.root], "obs", where=self.path).set_axis(self.barcodes)
+
+    @property
+    def choice(self) -> SlotChoice:
+        """How the matrix was chosen among those of the file."""
+        return self.matrix.choice or SlotChoice(self.slot)
 
     def read_antibodies(self) -> AntibodyCounts | None:
         """Read antibody counts from obsm, or from the protein modality of a MuData file.
@@ -103,9 +109,8 @@ def open_anndata(path: Path, *, slot: str | None = None) -> AnnDataMatrix:
     path
         The file.
     slot
-        Where the matrix is: ``X``, ``layers/<name>`` or ``raw/X``. Without it, the first of
-        these is taken: a layer of counts, X if it holds counts, raw/X if it holds counts,
-        X or raw/X if they hold no negative values, X.
+        Where the matrix is: ``X``, ``raw``, the name of a layer, ``layers/<name>`` or ``raw/X``. Without it,
+        the values decide: see `tcellflow.io.matrices.slot_choice.choose_by_content`.
 
     Returns
     -------

@@ -56,7 +56,14 @@ def read_features(group: h5py.Group, *, where: object) -> FeatureTable:
     """
     index = read_index(group, where=where)
     n_ids = sum(_ENSEMBL.fullmatch(name) is not None for name in index[:_SAMPLE])
-    if n_ids * 2 > min(len(index), _SAMPLE):
+    n_numbers = sum(name.isdigit() for name in index[:_SAMPLE])
+    if n_numbers * 2 > min(len(index), _SAMPLE):  # rows counted, or Entrez ids: columns tell more
+        named = _first_column(group, _NAME_COLUMNS, len(index), where=where)
+        own_ids = _first_column(group, _ID_COLUMNS, len(index), where=where)
+        names = index if named is None else named
+        ids = np.full(len(index), "", dtype=object) if own_ids is None else own_ids
+        names = ids if named is None and own_ids is not None else names
+    elif n_ids * 2 > min(len(index), _SAMPLE):
         found = _first_column(group, _NAME_COLUMNS, len(index), where=where)
         ids, names = index, index if found is None else np.where(found == "", index, found)
     else:

@@ -1,4 +1,4 @@
-"""Which of an AnnData file's matrices holds the counts: X, a layer or raw/X.
+"""The matrices of an AnnData file: which there are, how each is stored, and what a sample of each holds.
 
 Invariant: a slot is chosen by its name or by its values, never by the file's name; the choice
 depends only on the file.
@@ -7,34 +7,35 @@ depends only on the file.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
 
 import h5py
 import numpy as np
+from scipy import sparse
 
 from tcellflow.errors import InputError
-from tcellflow.io.files.csr_blocks import check_numeric, read_row_starts
+from tcellflow.io.files.csr_blocks import MAX_BLOCK_VALUES, check_numeric, read_row_starts
 from tcellflow.io.files.hdf5 import open_dataset
+from tcellflow.io.matrices.slot_choice import (
+    LAYERS,
+    RAW,
+    Holds,
+    SlotChoice,
+    SlotLook,
+    choose_by_content,
+    find_slot,
+    judge_rows,
+    order_slots,
+    sample_rows,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LOG = logging.getLogger(__name__)
 Layout = Literal["csr", "csc", "dense"]
-_COUNT_LAYERS: Final = ("counts", "raw_counts")
-_RAW: Final = "raw/X"
-_WINDOW: Final = 50_000
 _RE_SAVE: Final = "open the file with anndata and save it again"
-
-
-class _Look(IntEnum):
-    """What sampled values look like, best first."""
-
-    COUNTS = 0
-    NON_NEGATIVE = 1
-    OTHER = 2
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,15 @@ class MatrixSlot:
         How it is stored.
     shape
         (cells, features).
+    choice
+        How it was chosen; None where it was named.
     """
 
     root: str
     name: str
     layout: Layout
     shape: tuple[int, int]
+    choice: SlotChoice | None = None
 
     @property
     def address(self) -> str:
@@ -66,7 +70,7 @@ class MatrixSlot:
     @property
     def is_raw(self) -> bool:
         """Whether its columns are those of raw/var."""
-        return self.name == _RAW
+        return self.name == RAW
 
 
 def choose_slot(root: h5py.Group, wanted: str | None, *, n_cells: int, where: object) -> MatrixSlot:
@@ -77,7 +81,7 @@ def choose_slot(root: h5py.Group, wanted: str | None, *, n_cells: int, where: ob
     root
         The AnnData's group.
     wanted
-        The user's choice, or None.
+        The user's choice: ``X``, ``raw``, a layer or an address; None = what the values say.
     n_cells
         Cells the matrix must have.
     where
@@ -86,8 +90,7 @@ def choose_slot(root: h5py.Group, wanted: str | None, *, n_cells: int, where: ob
     Returns
     -------
     MatrixSlot
-        The wanted slot; else the first of: a layer of counts, X or raw/X with counts, X or raw/X
-        without negative values, X, raw/X.
+        The wanted slot, else as `tcellflow.io.matrices.slot_choice.choose_by_content`.
 
     Raises
     ------
@@ -95,60 +98,66 @@ def choose_slot(root: h5py.Group, wanted: str | None, *, n_cells: int, where: ob
         If there is no such slot, no matrix at all, or its parts do not fit together.
     """
     present = _list_slots(root)
-    if wanted is not None and wanted not in present:
-        raise InputError(
-            f"the file has no matrix in {wanted}; there are: {', '.join(present) or 'none'}",
-            where=where,
-            mend="name one of these",
-        )
+    if wanted is not None:
+        return _describe_slot(root, find_slot(wanted, present, where=where), n_cells=n_cells, where=where)
     if not present:
         raise InputError("the file holds no matrix", where=where, mend="save the counts in X")
-    if wanted is None:
-        wanted = _best_slot(root, present, where=where)
-    return _describe_slot(root, wanted, n_cells=n_cells, where=where)
+    looks = tuple(_look_at(root, name, n_cells=n_cells, where=where) for name in order_slots(present))
+    choice = choose_by_content(looks)
+    holds = next(look.holds for look in looks if look.name == choice.name)
+    if holds is not Holds.COUNTS:
+        _LOG.info("%s: no counts were found (%s), so %s is read", where, ", ".join(present), choice.name)
+    slot = _describe_slot(root, choice.name, n_cells=n_cells, where=where)
+    return replace(slot, choice=choice)
 
 
 def _list_slots(root: h5py.Group) -> list[str]:
-    layers = [f"layers/{name}" for name in root.get("layers", ())]
-    names = ["X", *layers, _RAW]
+    layers = [f"{LAYERS}{name}" for name in root.get("layers", ())]
+    names = ["X", *layers, RAW]
     return [name for name in names if name in root and root[name].attrs.get("encoding-type") != "null"]
 
 
-def _best_slot(root: h5py.Group, present: list[str], *, where: object) -> str:
-    for layer in _COUNT_LAYERS:
-        if f"layers/{layer}" in present:
-            return f"layers/{layer}"
-    looks = {name: _look_at(root, name, where=where) for name in ("X", _RAW) if name in present}
-    if not looks:
-        raise InputError(
-            f"the file holds no X, and no layer is called counts; there are: {', '.join(present)}",
-            where=where,
-            mend="save the counts in X or in layers/counts",
-        )
-    best = min(looks, key=lambda name: looks[name])
-    if looks[best] is not _Look.COUNTS:
-        _LOG.info("%s: no counts were found (layers/counts, X, raw/X), so %s is read", where, best)
-    return best
-
-
-def _look_at(root: h5py.Group, name: str, *, where: object) -> _Look:
-    """Judge a matrix by windows at its beginning, middle and end."""
+def _look_at(root: h5py.Group, name: str, *, n_cells: int, where: object) -> SlotLook:
+    """Judge a matrix by rows at its beginning, middle and end."""
     item = root[name]
-    group, key = (item, "data") if isinstance(item, h5py.Group) else (item.parent, name.rpartition("/")[2])
-    dataset = open_dataset(group, key, where=where)
-    check_numeric(dataset, "iuf", where=where)
-    if np.issubdtype(dataset.dtype, np.integer) or dataset.shape[0] == 0:
-        return _Look.COUNTS
-    window = max(
-        1, _WINDOW // int(np.prod(dataset.shape[1:], dtype=np.int64)) if dataset.ndim > 1 else _WINDOW
-    )
-    ends = (0, (dataset.shape[0] - window) // 2, dataset.shape[0] - window)
-    values: NDArray[Any] = np.concatenate(
-        [dataset[max(0, start) : max(0, start) + window].ravel() for start in ends]
-    )
-    if not np.isfinite(values).all() or (values < 0).any():
-        return _Look.OTHER
-    return _Look.COUNTS if (values == np.floor(values)).all() else _Look.NON_NEGATIVE
+    is_group = isinstance(item, h5py.Group)
+    if name.startswith(LAYERS) and (("data" not in item) if is_group else item.dtype.kind not in "iuf"):
+        return SlotLook(name, 0, Holds.OTHER)  # a layer may hold anything; X and raw are told to be damaged
+    slot = _describe_slot(root, name, n_cells=n_cells, where=where)
+    if is_group and item["data"].shape[0] == 0:
+        return SlotLook(name, slot.shape[1], Holds.NOTHING)
+    parts = [_read_rows(item, slot, rows, where=where) for rows in sample_rows(slot.shape[0])]
+    rows = sparse.csr_matrix(sparse.vstack(parts, format="csr"))
+    return SlotLook(name, slot.shape[1], judge_rows(name, rows))
+
+
+def _read_rows(
+    item: h5py.Group | h5py.Dataset, slot: MatrixSlot, rows: slice, *, where: object
+) -> sparse.csr_matrix:
+    """Read some rows as they are stored; indices are not checked, for the values alone count."""
+    if slot.layout == "dense":
+        name = slot.address.rpartition("/")[2]
+        return sparse.csr_matrix(open_dataset(item.parent, name, where=where)[rows])
+    data, indices = (open_dataset(item, name, where=where) for name in ("data", "indices"))
+    starts = open_dataset(item, "indptr", where=where)[:].astype(np.int64)
+    n_rows = rows.stop - rows.start
+    if slot.layout == "csr":
+        offsets = starts[rows.start : rows.stop + 1]
+        values = data[int(offsets[0]) : int(offsets[-1])]
+        # columns stand for themselves no more: a row's values side by side are enough
+        columns = np.arange(len(values)) - np.repeat(offsets[:-1] - offsets[0], np.diff(offsets))
+        return sparse.csr_matrix((values, columns, offsets - offsets[0]), shape=(n_rows, slot.shape[1]))
+    found: list[tuple[NDArray[np.number], NDArray[np.integer]]] = []
+    for start in range(0, data.shape[0], MAX_BLOCK_VALUES):
+        of_rows = indices[start : start + MAX_BLOCK_VALUES]
+        kept = np.flatnonzero((of_rows >= rows.start) & (of_rows < rows.stop))
+        if kept.size:
+            found.append((data[start : start + MAX_BLOCK_VALUES][kept], of_rows[kept] - rows.start))
+    values, places = (np.concatenate([part[n] for part in found] or [np.zeros(0)]) for n in (0, 1))
+    order = np.argsort(places, kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(places.astype(np.int64), minlength=n_rows))])
+    columns = np.arange(len(values)) - np.repeat(offsets[:-1], np.diff(offsets))
+    return sparse.csr_matrix((values[order], columns, offsets), shape=(n_rows, slot.shape[1]))
 
 
 def _describe_slot(root: h5py.Group, name: str, *, n_cells: int, where: object) -> MatrixSlot:

@@ -16,6 +16,18 @@ from tcellflow.cells.barcodes import check_barcodes
 from tcellflow.errors import InputError
 from tcellflow.io.files.csr_blocks import BLOCK_ROWS
 from tcellflow.io.matrices.h5ad_features import read_features
+from tcellflow.io.matrices.slot_choice import (
+    LAYERS,
+    RAW,
+    Holds,
+    SlotChoice,
+    SlotLook,
+    choose_by_content,
+    find_slot,
+    judge_rows,
+    order_slots,
+    sample_rows,
+)
 from tcellflow.io.matrices.source import FeatureTable, MatrixKind, MatrixSource
 
 if TYPE_CHECKING:
@@ -26,7 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-_COUNT_LAYERS: Final = ("counts", "raw_counts")
 _WHERE: Final = Path("AnnData")
 
 
@@ -41,6 +52,12 @@ class MatrixInMemory(MatrixSource):
     features: FeatureTable
     matrix: Any
     annotation: pd.DataFrame
+    chosen: SlotChoice
+
+    @property
+    def choice(self) -> SlotChoice:
+        """How the matrix was chosen among those of the object."""
+        return self.chosen
 
     @property
     def obs(self) -> pd.DataFrame:
@@ -63,40 +80,47 @@ def open_in_memory(adata: ad.AnnData, layer: str | None = None) -> MatrixInMemor
     adata
         The cells; may be backed.
     layer
-        Name of a layer, ``"X"``, or ``"raw"`` for ``adata.raw.X``. None takes the layer ``counts`` or
-        ``raw_counts`` where there is one, else X.
+        Name of a layer, ``"X"``, or ``"raw"`` for ``adata.raw.X``. None takes what a file with the same
+        content would give: see `tcellflow.io.matrices.slot_choice.choose_by_content`.
 
     Returns
     -------
     MatrixInMemory
-        Names are read and checked, values are not.
+        Names are read and checked; of the values only samples, to choose the matrix.
 
     Raises
     ------
     InputError
         If there is no such layer, no matrix, or cells share a name.
     """
-    if layer is None:
-        layer = next((name for name in _COUNT_LAYERS if name in adata.layers), "X")
-    var = adata.var
-    if layer == "raw" and adata.raw is not None:
-        slot, matrix, var = "raw/X", adata.raw.X, adata.raw.var
-    elif layer == "X":
-        slot, matrix = "X", adata.X
+    matrices: dict[str, Any] = {"X": adata.X}
+    matrices |= {f"{LAYERS}{name}": matrix for name, matrix in adata.layers.items()}
+    matrices[RAW] = None if adata.raw is None else adata.raw.X
+    present = order_slots([name for name, matrix in matrices.items() if matrix is not None])
+    if layer is not None:
+        choice = SlotChoice(find_slot(layer, present, where=_WHERE))
+    elif present:
+        choice = choose_by_content([_look_at(name, matrices[name]) for name in present])
     else:
-        slot, matrix = f"layers/{layer}", adata.layers.get(layer)
-    if matrix is None:
-        present = ["X", *adata.layers, *(() if adata.raw is None else ("raw",))]
         raise InputError(
-            f"the AnnData object has no matrix in {slot}",
-            where=_WHERE,
-            mend="name one of these as layer: " + ", ".join(map(str, present)),
+            "there is no matrix in X, the layers or raw", where=_WHERE, mend="put the counts into X"
         )
+    matrix = matrices[choice.name]
     if isinstance(matrix, sparse.csc_matrix | sparse.csc_array):
         matrix = matrix.tocsr()  # rows of columns would be searched anew for every block
+    var = adata.raw.var if choice.name == RAW else adata.var
     barcodes = adata.obs_names.to_numpy(dtype=object)
     check_barcodes(barcodes, where=_WHERE)
-    return MatrixInMemory(_WHERE, MatrixKind.H5AD, slot, barcodes, _name_features(var), matrix, adata.obs)
+    features = _name_features(var)
+    return MatrixInMemory(_WHERE, MatrixKind.H5AD, choice.name, barcodes, features, matrix, adata.obs, choice)
+
+
+def _look_at(name: str, matrix: Any) -> SlotLook:
+    if matrix.dtype.kind not in "iuf":
+        return SlotLook(name, matrix.shape[1], Holds.OTHER)
+    parts = [sparse.csr_matrix(matrix[rows]) for rows in sample_rows(matrix.shape[0])]
+    rows = sparse.csr_matrix(sparse.vstack(parts, format="csr"))
+    return SlotLook(name, matrix.shape[1], judge_rows(name, rows))
 
 
 def _name_features(var: pd.DataFrame) -> FeatureTable:

@@ -39,7 +39,7 @@ def open_matrix(path: Path, *, slot: str | None = None) -> MatrixSource:
     path
         10x .h5 (version 2 or 3), 10x mtx folder (or its matrix file), .h5ad or .h5mu.
     slot
-        Only for .h5ad and .h5mu: where the matrix is (``X``, ``layers/<name>``, ``raw/X``);
+        Only for .h5ad and .h5mu: where the matrix is (``X``, ``raw``, the name of a layer);
         see `tcellflow.io.matrices.h5ad.open_anndata`.
 
     Returns
@@ -68,7 +68,7 @@ def open_matrix(path: Path, *, slot: str | None = None) -> MatrixSource:
         raise InputError(
             f"the matrix slot {slot} was asked for, but the file is a {source.kind} matrix, which has none",
             where=path,
-            mend="leave the slot out",
+            mend="leave --layer out",
         )
     return source
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from tcellflow.io.files.csr_blocks import BLOCK_ROWS
+from tcellflow.io.matrices.slot_choice import SlotChoice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +130,11 @@ class MatrixSource(ABC):
     def obs(self) -> pd.DataFrame | None:
         """The user's own columns about the cells, indexed by barcode; None where the format has none."""
         return None
+
+    @property
+    def choice(self) -> SlotChoice:
+        """How the matrix was chosen among those of the file."""
+        return SlotChoice(self.slot)
 
     def read_antibodies(self) -> AntibodyCounts | None:
         """Read antibody counts stored beside the matrix (obsm, or another modality); None without any.

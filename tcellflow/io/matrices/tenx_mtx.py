@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _MATRIX_NAME: Final = re.compile(r"(?P<prefix>.*)matrix\.mtx(\.gz)?")
 _FEATURE_NAMES: Final = ("features.tsv", "genes.tsv")
+_FIELD_SIGNS: Final = ("\t", ",", ";", " ")  # Cell Ranger writes tabs, hands write the others
 _ZARR_NAMES: Final = ("zarr.json", ".zgroup", ".zattrs")
 _INNER_NAMES: Final = (
     "filtered_feature_bc_matrix.h5",
@@ -232,7 +233,11 @@ def _find_beside(folder: Path, prefix: str, names: tuple[str, ...]) -> Path:
 
 
 def _read_features(path: Path) -> FeatureTable:
-    rows = [[field.strip('"') for field in line.split("\t")] for line in read_lines(path)]
+    lines = read_lines(path)
+    sign = next((sign for sign in _FIELD_SIGNS if lines and all(sign in line for line in lines)), "\t")
+    # the type, which comes last, holds a space itself: "Gene Expression"
+    n_splits = 2 if sign == " " else -1
+    rows = [[field.strip('"') for field in line.split(sign, n_splits)] for line in lines]
     ids = [row[0] for row in rows]
     # a single column holds names, for want of ids
     names = [row[1] if len(row) > 1 else row[0] for row in rows]

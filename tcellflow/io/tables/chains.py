@@ -21,7 +21,7 @@ from tcellflow.receptors.encoding.distinct import check_keys
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tcellflow.receptors.clonotypes import Orphans
+    from tcellflow.receptors.clonotypes import DualChains, Orphans
 
 _CELL: Final = ["sample_id", "cell_id"]
 _COLUMNS: Final = [
@@ -61,10 +61,13 @@ class ChainFiles:
         Columns of the chains table that tell receptors apart, sorted by sample, cell, arm and rank.
     orphans
         How preprocess assigned clones to cells with one chain.
+    dual_chains
+        How it assigned them to cells with two chains of an arm.
     """
 
     chains: pd.DataFrame
     orphans: Orphans
+    dual_chains: DualChains
 
 
 def read_chain_files(paths: tuple[Path, ...]) -> ChainFiles:
@@ -90,7 +93,9 @@ def read_chain_files(paths: tuple[Path, ...]) -> ChainFiles:
         parts.append(part.assign(file=str(path)))
     chains = pd.concat(parts).sort_values([*_CELL, "arm", "rank"], ignore_index=True)
     _check_distinct(chains)
-    return ChainFiles(chains.drop(columns="file"), _read_orphans(paths))
+    orphans: Orphans = "rescue" if _read_rule(paths, "orphans", "strict") == "rescue" else "strict"
+    dual: DualChains = "any" if _read_rule(paths, "dual_chains", "primary") == "any" else "primary"
+    return ChainFiles(chains.drop(columns="file"), orphans, dual)
 
 
 def _check_distinct(chains: pd.DataFrame) -> None:
@@ -106,13 +111,16 @@ def _check_distinct(chains: pd.DataFrame) -> None:
         )
 
 
-def _read_orphans(paths: tuple[Path, ...]) -> Orphans:
+def _read_rule(paths: tuple[Path, ...], option: str, default: str) -> str:
+    """Read the rule by which preprocess assigned clones, the same in all files."""
     notes = [read_table_note(path).get("options") for path in paths]
-    found = {note.get("orphans", "strict") for note in notes if isinstance(note, dict)}
+    found = {str(note.get(option, default)) for note in notes if isinstance(note, dict)}
     if len(found) > 1:
+        name = "--" + option.replace("_", "-")
         raise InputError(
-            "some chains files were made with --orphans strict and some with rescue",
+            f"some chains files were made with {name} {default} and some with "
+            f"{', '.join(sorted(found - {default}))}",
             where=", ".join(map(str, paths)),
-            mend="run preprocess with the same --orphans for all samples",
+            mend=f"run preprocess with the same {name} for all samples",
         )
-    return "rescue" if found == {"rescue"} else "strict"
+    return next(iter(found), default)

@@ -177,3 +177,68 @@ def test_the_account_is_ready_for_json() -> None:
         "fraction_right": 0.5,
         "overlap": 0.5,
     }
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("{}-1_S1", "{}-1"),
+        ("{}-1-donorA", "{}-1"),
+        ("{}.1", "{}-1"),
+        ("donor.7.{}.1", "{}-1"),
+        ("{}-1", "run/lane|{}-1 (T)"),
+        ("{}-1_S1", "pool1-{}"),
+    ],
+)
+def test_bare_barcodes_decide_where_the_rules_fail(left: str, right: str) -> None:
+    """Any prefix, suffix and separator is seen through, and a line says so."""
+    some = cores(60)
+    found = reconcile_barcodes(names(left, some[:50]), names(right, some[10:]))
+    assert found.names == {right.format(core): left.format(core) for core in some[10:50]}
+    assert found.rule == "bare,bare"
+    assert "matched by the barcode inside their names" in found.warnings[0]
+    again = reconcile_barcodes(names(left, some[:50]), names(right, some[10:]), rule=found.rule)
+    assert (again.names, again.warnings) == (found.names, ())
+
+
+def test_a_number_per_cell_behind_the_barcode_is_seen_through() -> None:
+    """Endings that differ from cell to cell belong to no library."""
+    some = cores(200)
+    left = [f"{core}.cell{number}" for number, core in enumerate(some)]
+    assert len(reconcile_barcodes(left, names("{}-1", some)).names) == 200
+
+
+def test_libraries_with_barcodes_in_common_are_kept_apart_by_their_names() -> None:
+    """Two samples on both sides, told apart by other words, keep their own cells."""
+    first, second = cores(60, 1), cores(60, 2)
+    second[:3] = first[:3]
+    left = names("{}-1_A", first) + names("{}-1_B", second)
+    right = names("one:{}", first) + names("two:{}", second)
+    found = reconcile_barcodes(left, right)
+    assert found.names == dict(zip(right, left, strict=True))
+
+
+def test_chance_matches_with_another_library_are_left_out() -> None:
+    """Receptors of one sample do not go to cells of another that happen to have the same barcode."""
+    first, second = cores(60, 1), cores(60, 2)
+    right = [*first, *second[:3]]
+    found = reconcile_barcodes(names("{}-1_A", first) + names("{}-1_B", second), names("{}-1", right))
+    assert set(found.names.values()) == set(names("{}-1_A", first))
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_bare_barcodes_that_several_cells_share_are_refused_by_name(swapped: bool) -> None:
+    """Where two cells of a side have one barcode and nothing tells which is meant, both are named."""
+    some = cores(60)
+    both, one = names("{}-1_A", some) + names("{}-1_B", some), names("{}-1", some)
+    with pytest.raises(InputError, match="bare barcodes belong to several cells") as caught:
+        reconcile_barcodes(*((one, both) if swapped else (both, one)))
+    assert f"{some[0]} of {some[0]}-1_A and {some[0]}-1_B" in caught.value.what
+    with pytest.raises(InputError, match="several cells"):
+        reconcile_barcodes(*((one, both) if swapped else (both, one)), rule="bare,bare")
+
+
+def test_names_without_barcodes_are_not_matched_by_chance() -> None:
+    """Words and numbers are no barcodes."""
+    with pytest.raises(InputError, match="only 0 of"):
+        reconcile_barcodes(["cell_a", "cell_b"], ["a.1", "b.1"])

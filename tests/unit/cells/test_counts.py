@@ -116,6 +116,23 @@ def test_log1p_of_counts_per_ten_thousand_is_recognised() -> None:
     assert detect_content(logged[:, np.sort(low)], where="x") == "log1p_cp10k"
 
 
+@pytest.mark.parametrize(
+    "correct",
+    [
+        lambda c: c + sparse.random(*c.shape, 0.01, random_state=0),  # pseudo-aligned: some fractions
+        lambda c: c.multiply(sparse.random(*c.shape, 1, random_state=0).toarray() / 5 + 0.8).tocsr() * 3,
+    ],
+)
+def test_counts_with_fractions_are_recognised(correct) -> None:
+    """Counts without their ambient part, or shared among genes, are told from normalised values."""
+    corrected = sparse.csr_matrix(correct(COUNTS.astype(float)))
+    assert detect_content(corrected, where="x") == "corrected_counts"
+    few = COUNTS.astype(float)
+    few.data[:3] += 0.5  # damage, not correction
+    with pytest.raises(InputError, match="fractions"):
+        detect_content(few, where="x")
+
+
 def log2_normalised(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     logged = log_normalised(counts)
     logged.data /= np.float32(np.log(2))
@@ -141,7 +158,6 @@ def scaled(counts: sparse.csr_matrix) -> sparse.csr_matrix:
         (lambda c: log_normalised(c, total=1e6), "log1p of counts per 1,000,000"),
         (log2_normalised, r"log2\(x \+ 1\)"),
         (lambda c: log_normalised(c)[:, :40], "only some of the genes"),
-        (lambda c: c.astype(float) - 0.0 + sparse.random(*c.shape, 0.01, random_state=0), "fractions"),
         (lambda c: c.multiply(1.37).tocsr(), "unknown normalisation"),
     ],
 )

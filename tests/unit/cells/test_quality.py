@@ -9,12 +9,14 @@ import pytest
 from scipy import sparse
 
 from tcellflow.cells.quality import (
+    EVEN_GENES,
     CellMetrics,
     QcTally,
     QcThresholds,
     RemovalReason,
     check_cells_left,
     choose_thresholds,
+    covers_transcriptome,
     find_removals,
     measure_cells,
 )
@@ -80,6 +82,18 @@ def test_a_selection_of_genes_is_not_judged_by_mitochondria() -> None:
     chosen = choose_thresholds(WHOLE[:15_000] + MT_GENES[:3])
     assert chosen.max_pct_mt is None
     assert "3 of their 13" in chosen.notes[0]
+
+
+def test_coverage_decides_whether_mitochondria_are_judged() -> None:
+    """A selection that kept all 13 mitochondrial mRNAs is not judged; a small whole transcriptome is."""
+    selected = [f"GENE{i}" for i in range(4000)] + list(EVEN_GENES[:12]) + MT_GENES
+    chosen = choose_thresholds(selected)
+    assert chosen.max_pct_mt is None
+    assert "selection" in chosen.notes[-1]
+    assert not covers_transcriptome(selected)
+    assert choose_thresholds([*selected, *EVEN_GENES[12:]]).max_pct_mt == 20.0
+    assert choose_thresholds(selected, max_pct_mt=30).max_pct_mt == 30
+    assert not covers_transcriptome([f"GENE{i}" for i in range(20_000)] + list(EVEN_GENES[:12]))
 
 
 def test_what_the_user_asks_for_is_obeyed() -> None:

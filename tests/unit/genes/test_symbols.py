@@ -253,3 +253,47 @@ def test_nearly_all_names_of_real_matrices_are_known(shared_data: Path, name: st
     names = ad.read_h5ad(shared_data / f"{name}.h5ad", backed="r").var_names.to_numpy(object)
     report = by_name(*names).report
     assert report.unknown.count + report.ambiguous.count < 0.005 * report.n_input
+
+
+NAMES = ["CD3E", "TRAC", "MARCH1", "HLA-DRA", "NOSUCH1"]
+IDS = ["ENSG00000198851", "ENSG00000277734", "ENSG00000145416", "ENSG00000204287", "ENSG00000000999"]
+READ = ["CD3E", "TRAC", "MARCHF1", "HLA-DRA", "NOSUCH1"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{id}_{name}",
+        "{name}_{id}",
+        "{id}.4|{name}",
+        "{name} ({id})",
+        "{name}|NM_000732|Reference_end",
+        "{name}:protein_coding",
+        "{name};chr11",
+        "chr11--{name}",
+        "{name}_exon1",
+    ],
+)
+def test_ids_and_symbols_inside_composite_names_are_read(form: str) -> None:
+    """An id or symbol joined with other words is read where names mean nothing as they stand, and counted."""
+    raw = [form.format(name=name, id=own_id) for name, own_id in zip(NAMES, IDS, strict=True)]
+    genes = by_name(*raw)
+    assert genes.symbols.tolist()[:4] == READ[:4]
+    assert genes.raw_names.tolist() == raw
+    assert genes.report.n_composite == 5
+    assert genes.report.as_dict()["n_composite"] == 5
+    assert "n_composite" not in by_name(*NAMES).report.as_dict()
+
+
+def test_several_probes_of_a_gene_are_summed() -> None:
+    """BD panels have several amplicons of a gene under names of their own."""
+    genes = by_name("CD3E|NM_1|Reference_end", "CD3E|NM_1|PolyA_2", "TRAC|NM_2|Reference_end")
+    assert genes.symbols.tolist() == ["CD3E", "TRAC"]
+    assert genes.report.merged.count == 1
+
+
+def test_odd_names_among_known_ones_are_left_alone() -> None:
+    """Few composite names are names of their own: IGHM_membrane is a probe, not IGHM."""
+    genes = by_name("CD3E", "TRAC", "IGHM_membrane", "IGHM")
+    assert genes.symbols.tolist() == ["CD3E", "TRAC", "IGHM_membrane", "IGHM"]
+    assert genes.report.n_composite == 0

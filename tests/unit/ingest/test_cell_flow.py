@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 
 from contig_files import as_10x, make_sample_contigs, write_table
-from factories import ANTIBODIES, InBlocks, log_normalised, make_counts, write_10x_h5, write_h5ad
+from factories import (
+    ANTIBODIES,
+    InBlocks,
+    log_normalised,
+    make_anndata,
+    make_counts,
+    write_10x_h5,
+    write_h5ad,
+)
 from tcellflow.cells.quality import QcThresholds
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.ingest.cell_flow import CellFlow
@@ -226,3 +234,42 @@ def test_a_heavy_loss_is_warned_of(tmp_path):
     lenient, _ = run(path, tmp_path / "d.h5ad", thresholds=LENIENT)
     assert any("quality control removed" in sentence for sentence in strict.warnings)
     assert not any("quality control removed" in sentence for sentence in lenient.warnings)
+
+
+def test_cells_of_several_donors_are_flagged_as_doublets(tmp_path):
+    """What a demultiplexing tool calls a doublet is one, beside the signs that the cell itself shows."""
+    obs = pd.DataFrame({"donor_id": ["doublet"] * 5 + ["d1"] * 45}, index=range(50))
+    flow, cells = run(write_h5ad(tmp_path / "a.h5ad", SAMPLE, obs=obs), tmp_path / "c.h5ad", n_rows=7)
+    assert cells.obs["doublet_suspect"].iloc[:5].all()
+    assert cells.obs["doublet_evidence"].str.contains("several_donors").sum() == 5
+    assert flow.account()["gate"]["doublet_signs"]["several_donors"] == 5
+
+
+def test_a_sample_without_t_cells_is_told(tmp_path):
+    """Right numbers of the wrong sample are a warning where people look."""
+    others = SAMPLE.rows(np.flatnonzero(SAMPLE.classes == "monocyte"))
+    flow, _ = run(write_10x_h5(tmp_path / "a.h5", others), tmp_path / "c.h5ad")
+    assert any(text.startswith("none of the") and "are T cells" in text for text in flow.warnings)
+    flow, _ = run(write_10x_h5(tmp_path / "b.h5", SAMPLE), tmp_path / "d.h5ad")
+    assert not any("are T cells" in text for text in flow.warnings)
+
+
+def test_counts_with_fractions_are_used_and_told(tmp_path):
+    """Corrected counts are normalised as they are; no rounded counts are written, and the account says so."""
+    adata = make_anndata(SAMPLE)
+    adata.X = adata.X.astype(np.float64)
+    adata.X.data[::3] += 0.25
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    flow, cells = run(tmp_path / "a.h5ad", tmp_path / "c.h5ad")
+    assert flow.account()["counts_kind"] == cells.uns["tcellflow"]["counts_kind"] == "corrected_counts"
+    assert "counts" not in cells.layers
+    assert abs(cells.X - log_normalised(adata.X)).max() < 1e-6
+    assert any("counts with fractions" in text for text in flow.warnings)
+
+
+def test_matrices_passed_over_are_in_the_account(tmp_path):
+    """The account names what else the file held."""
+    flow, _ = run(write_h5ad(tmp_path / "a.h5ad", SAMPLE, counts_in="layers"), tmp_path / "c.h5ad")
+    assert flow.account()["matrix"]["passed_over"] == [
+        {"place": "X", "n_features": 120, "holds": "log1p of counts per 10,000"}
+    ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from contig_files import as_10x, as_airr, make_sample_contigs, write_table
-from factories import ANTIBODIES, make_counts, write_10x_h5, write_h5ad
+from factories import ANTIBODIES, make_anndata, make_barcodes, make_counts, write_10x_h5, write_h5ad
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.ingest.barcode_matching import Matching
 from tcellflow.ingest.inputs import open_sample
@@ -45,7 +47,7 @@ def test_expression_and_receptors_are_opened_together(files):
     assert found.receptor_match.as_dict()["n_shared"] == 30
     assert found.proteins is None
     assert found.donors is None
-    assert found.warnings == ("no donor is known: the sample 's1' is taken for one donor (--donor)",)
+    assert found.warnings == ()  # one sample is one donor, unless something says otherwise
 
 
 def test_genes_are_taken_without_antibodies(tmp_path):
@@ -195,3 +197,74 @@ def test_rules_and_species_are_options(files):
         )
     with pytest.raises(OptionsError, match="species"):
         open_sample(None, [files / "both.csv"], None, sample_id="s", species="yeast")
+
+
+def test_doublets_and_unassigned_cells_are_no_donors(files, tmp_path):
+    """Words of demultiplexing tools are counted aloud, their cells fall to the sample."""
+    words = ["doublet", "unassigned", "Negative", *["d1"] * 20, *["d2"] * 17]
+    found = open_sample(with_obs(tmp_path / "a.h5ad", donor_id=words), [], None, sample_id="s1")
+    assert found.donors.tolist() == ["s1"] * 3 + words[3:]
+    assert found.doublets.tolist() == [True] + [False] * 39
+    assert "3 of 40 cells have no donor in 'donor_id' (1 doublet, 1 unassigned, 1" in found.warnings[0]
+    alone = open_sample(with_obs(tmp_path / "b.h5ad", donor=["doublet"] * 40), [], None, sample_id="s1")
+    assert alone.donors is None
+    assert alone.doublets.all()
+    named = open_sample(tmp_path / "a.h5ad", [], None, sample_id="s1", donor="d3")
+    assert (named.donors, named.doublets.sum()) == (None, 1)
+
+
+def test_words_of_doublets_in_receptor_files_are_no_donors(files, tmp_path):
+    """Cell Ranger's donor column is held to the same words."""
+    contigs = with_donors(tmp_path / "c.csv", dict.fromkeys(SAMPLE.barcodes, "Unassigned"))
+    assert open_sample(files / "m.h5", [contigs], None, sample_id="s1").donors is None
+
+
+@pytest.mark.parametrize(
+    ("form", "cause"),
+    [
+        ("{}", "row numbers or Entrez"),
+        ("ENST0000{:07}", "transcripts"),
+        ("ENSMUSG0000{:07}x", "another species"),
+        ("NM_{:06}.1", "RefSeq"),
+        ("{:05}_at", "probes of an array"),
+        ("chr1:{}-200", "peaks"),
+        ("nonsense{}", "unknown"),
+    ],
+)
+def test_matrices_without_known_genes_are_refused(tmp_path, form, cause):
+    """Below half of known names no marker means anything: three are shown, with the likely cause."""
+    names = np.array([form.format(number + 1000) for number in range(120)], dtype=object)
+    unnamed = replace(SAMPLE, gene_names=names, gene_ids=np.full(120, "x", dtype=object))
+    with pytest.raises(InputError, match="120 of 120 gene names are unknown") as caught:
+        open_sample(write_10x_h5(tmp_path / "a.h5", unnamed), [], None, sample_id="s1")
+    assert cause in caught.value.what
+    assert str(names[2]) in caught.value.what
+    assert "Ensembl ids" in caught.value.mend
+
+
+def test_receptors_inside_the_expression_file_are_told(tmp_path):
+    """Chains in the file of --gex are read where it is given as --tcr, and named where it is not."""
+    ak = pytest.importorskip("awkward")
+    adata = make_anndata(SAMPLE)
+    adata.obsm["airr"] = ak.Array([[{"locus": "TRA"}]] * 40)
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    found = open_sample(tmp_path / "a.h5ad", [], None, sample_id="s1")
+    assert "holds receptors too (obsm['airr'])" in found.warnings[0]
+
+
+def test_the_layer_is_passed_on(tmp_path):
+    """A named matrix is read; without a name the wider one is, and a line says so."""
+    adata = make_anndata(SAMPLE, counts_in="raw")[:, :90].copy()
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    found = open_sample(tmp_path / "a.h5ad", [], None, sample_id="s1")
+    assert found.warnings[0].startswith("raw/X (120 features, counts) is read; passed over: X (90 features")
+    named = open_sample(tmp_path / "a.h5ad", [], None, sample_id="s1", layer="X")
+    assert (named.expression.source.slot, named.warnings) == ("X", ())
+
+
+def test_mostly_foreign_receptors_are_told(files, tmp_path):
+    """Receptors of many more cells than the matrix has look like those of another sample."""
+    others = make_sample_contigs(make_barcodes(70, seed=9))
+    table = write_table(tmp_path / "c.csv", pd.concat([as_10x(CONTIGS), as_10x(others)]))
+    found = open_sample(files / "m.h5", [table], None, sample_id="s1")
+    assert found.warnings == ("c.csv: 70 of 100 cells are not in the expression data",)

@@ -88,11 +88,25 @@ def test_a_single_bad_count_is_named_with_cell_and_gene(tmp_path, value, word, n
     assert said.startswith(f"the value {value:g} in cell {SAMPLE.barcodes[33]}, TRAC, is {word}")
 
 
-def test_ambient_corrected_counts_are_named_as_fractions(tmp_path):
-    """A matrix of counts with some fractions is refused with the number of fractions in the block."""
+def test_ambient_corrected_counts_are_not_rounded(tmp_path):
+    """Counts with fractions are log-normalised as they are; only the gate's counts are rounded."""
     corrected = SAMPLE.counts.astype(np.float64)
     corrected.data[::3] += 0.25
-    assert "values in rows 1-10 are fractional (first: " in refuse(write(tmp_path, corrected))
+    reader, values = read_all(write(tmp_path, corrected))
+    assert reader.kind == "corrected_counts"
+    assert abs(sp.vstack([part.logs for part in values]) - log_normalised(corrected)).max() < 1e-6
+    assert (sp.vstack([part.counts for part in values]) != SAMPLE.counts).nnz == 0
+
+
+@pytest.mark.parametrize("value", [-1.0, np.nan, 3e9])
+def test_impossible_corrected_counts_are_named(tmp_path, value):
+    """A value that no corrected count can have is refused with its cell and gene, in any block."""
+    corrected = SAMPLE.counts.astype(np.float64)
+    corrected.data[::3] += 0.25
+    dense = corrected.toarray()
+    dense[33, 3] = value
+    said = refuse(write(tmp_path, sp.csr_matrix(dense)))
+    assert said == f"the value {value:g} in cell {SAMPLE.barcodes[33]}, TRAC, is no corrected count"
 
 
 def test_scaled_values_are_told_as_such(tmp_path):

@@ -28,6 +28,10 @@ from tcellflow.proteins.names import AntibodyKind, clean_name, find_kind, name_k
         ("A0034_CD3", "CD3"),
         ("CD3_A0034", "CD3"),
         ("CD57 Recombinant", "CD57"),
+        ("CD3-CTCATTGTAACTCCT", "CD3"),
+        ("CD8a_TotalSeqC-GCTGCGCTTTCCATT", "CD8a"),
+        ("CD45RA-TCAATCCTTCCGCTT", "CD45RA"),
+        ("CD3-ACT", "CD3-ACT"),
         ("CD103:BER-ACT8|ITGAE|AHS0001|pAbO", "CD103:BER-ACT8"),
         ("PD-1", "PD-1"),
         ("CD45RA", "CD45RA"),
@@ -46,6 +50,7 @@ def test_clean_name(name: str, cleaned: str) -> None:
     "name",
     [
         "IgG1",
+        "IgG1-GCCGGACGACATTAA",
         "IgG2a",
         "IgG2a-control",
         "IgG1_control_TotalSeqB",

@@ -152,9 +152,81 @@ def test_missing_anchors_are_restored_and_marked() -> None:
     assert chain["emb_id"] is not None
 
 
-@pytest.mark.parametrize("junction", ["CASS*GF", "CAS_SGF", "CASXGF", "ASSGF", "CASSC"])
+@pytest.mark.parametrize("junction", ["CASS*GF", "CAS_SGF", "CASXGF", "CAS?GF", "cas*gf", "CAS#GF"])
+def test_junctions_without_a_reading_frame_are_no_chains(junction: str) -> None:
+    """Stops, frame shifts and unknown residues are not usable, whatever the flag says, and are counted."""
+    chosen = choose(make_contig(), make_contig(sequence_id="x", junction_aa=junction, junction=None))
+    assert len(chosen.chains) == 1
+    assert chosen.dropped == {DropReason.NOT_TRANSLATED: 1}
+
+
+def test_a_stop_in_the_nucleotides_is_seen_where_residues_are_missing() -> None:
+    """The translation is held to the same rule."""
+    assert choose(make_contig(junction_aa=None, junction="TGTTAATTT")).dropped == {
+        DropReason.NOT_TRANSLATED: 1
+    }
+
+
+def test_contigs_of_one_chain_are_one_chain() -> None:
+    """Cell, locus, genes and junction tell a chain: its molecules are summed, and the contigs counted."""
+    again = {"v_call": f"{make_contig()['v_call']}*01", "c_call": None}
+    chosen = choose(
+        make_contig(umi_count=3, consensus_count=10),
+        make_contig(sequence_id="x", umi_count=4, consensus_count=5, **again),
+        make_contig(sequence_id="y", umi_count=None, consensus_count=None, junction=None),
+        make_contig("TRA", sequence_id="z"),
+        make_contig(sequence_id="w", cell_id="other"),
+    )
+    assert chosen.dropped == {DropReason.SAME_CHAIN: 2}
+    first = chosen.chains[chosen.chains["locus"] == "TRB"].iloc[0]
+    assert (first["rank"], first["umi_count"], first["consensus_count"]) == (1, 7, 15)
+    assert len(chosen.chains) == 3
+
+
+def test_junctions_of_other_nucleotides_are_other_chains() -> None:
+    """Equal residues from two rearrangements stay two chains; which one a third belongs to stays open."""
+    text = make_contig()["junction"]
+    other = text[:3] + ("GCA" if text[3:6] == "GCC" else "GCC") + text[6:]
+    residues = make_contig()["junction_aa"]
+    chosen = choose(
+        make_contig(junction_aa=residues),
+        make_contig(sequence_id="x", junction=other, junction_aa=residues),
+        make_contig(sequence_id="y", junction=None, junction_aa=residues),
+    )
+    assert chosen.dropped == {}
+    assert sorted(chosen.chains["rank"]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("chains", "ranks"),
+    [
+        ({"TRA": 3, "TRB": 5, "TRG": 9}, {"TRA": 1, "TRB": 1, "TRG": 2}),
+        ({"TRB": 1, "TRG": 9}, {"TRB": 1, "TRG": 2}),
+        ({"TRA": 1, "TRG": 9}, {"TRA": 1, "TRG": 2}),
+        ({"TRG": 2, "TRD": 2, "TRA": 9}, {"TRG": 1, "TRD": 1, "TRA": 2}),
+        ({"TRG": 2, "TRD": 2, "TRB": 9}, {"TRG": 1, "TRD": 1, "TRB": 2}),
+        ({"TRA": 2, "TRB": 2, "TRD": 9}, {"TRA": 1, "TRB": 1, "TRD": 2}),
+        ({"TRA": 2, "TRB": 2, "TRG": 3, "TRD": 3}, {"TRG": 1, "TRD": 1, "TRA": 2, "TRB": 2}),
+        ({"TRA": 3, "TRB": 3, "TRG": 3, "TRD": 3}, {"TRA": 1, "TRB": 1, "TRG": 2, "TRD": 2}),
+        ({"TRA": 2, "TRD": 3}, {"TRD": 1, "TRA": 2}),
+        ({"TRB": 3, "TRD": 2}, {"TRB": 1, "TRD": 2}),
+        ({"TRG": 3}, {"TRG": 1}),
+    ],
+)
+def test_ranks_keep_the_two_receptors_apart(chains: dict[str, int], ranks: dict[str, int]) -> None:
+    """The first chains of both arms are of one receptor; gamma beside alpha-beta stays further."""
+    contigs = [
+        make_contig("TRB", locus=locus, v_call=None, j_call=None, d_call=None, c_call=None, umi_count=count)
+        | {"sequence_id": locus}
+        for locus, count in chains.items()
+    ]
+    found = choose(*contigs).chains
+    assert dict(zip(found["locus"], found["rank"], strict=True)) == ranks
+
+
+@pytest.mark.parametrize("junction", ["ASSGF", "CASSC"])
 def test_unsound_junctions_are_kept_without_a_key(junction: str) -> None:
-    """Stops, gaps, unknown residues and missing anchors are never embedded, but not dropped."""
+    """Junctions without anchors are never embedded, but not dropped."""
     chains = choose(make_contig(junction_aa=junction, junction=None)).chains
     assert list(chains["emb_id"]) == [None]
 

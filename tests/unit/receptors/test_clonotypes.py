@@ -126,3 +126,35 @@ def test_ids_are_no_numbers() -> None:
     """An id never looks like a number to a spreadsheet."""
     ids = assign_clones(chains({str(n): [("TRB", f"CA{n}F", None)] for n in range(50)}))["clone_id"]
     assert ids.str.fullmatch("c[0-9a-f]{20}").all()
+
+
+SWAPPED = {
+    **{f"a{n}": [A1, A2, B1] for n in range(8)},
+    **{f"b{n}": [A2, A1, B1] for n in range(4)},
+    **{f"c{n}": [A2, B1] for n in range(4)},
+}
+
+
+def test_any_chain_in_common_unites_cells_with_two_alphas() -> None:
+    """A clone whose two alphas swap places is one under "any", as in scirpy's dual_ir, and two without."""
+    assert sorted(set(assign_clones(chains(SWAPPED))["clone_size"])) == [8]
+    united = assign_clones(chains(SWAPPED), dual_chains="any")
+    assert united["clone_size"].tolist() == [16] * 16
+    first = assign_clones(chains({"x": [A1, B1]}))["clone_id"].iloc[0]
+    assert set(united["clone_id"]) == {first}, "ties go to the first in order: A1 before A2"
+
+
+def test_cells_are_united_through_others_but_never_by_one_arm() -> None:
+    """Pairs count, directly or through a cell that has both; a shared beta alone unites nothing."""
+    ids = clone_of({"a": [A1, B1], "b": [A1, A2, B1], "c": [A2, B1], "d": [A2, B2]}, dual_chains="any")
+    assert ids["a"] == ids["b"] == ids["c"] != ids["d"]
+    apart = clone_of({"a": [A1, B1], "c": [A2, B1]}, dual_chains="any")
+    assert apart["a"] != apart["c"]
+
+
+def test_donors_are_never_united() -> None:
+    """Any chain in common means within a donor."""
+    both = pd.concat(
+        [chains({"a": [A1, A2, B1]}, "d1"), chains({"b": [A2, A1, B1]}, "d2")], ignore_index=True
+    )
+    assert assign_clones(both, dual_chains="any")["clone_size"].tolist() == [1, 1]

@@ -272,6 +272,25 @@ def test_files_with_different_clone_rules_are_refused(tmp_path):
         embed(tmp_path / "o", one, two)
 
 
+def test_samples_without_donors_are_told_where_clones_could_span_them(tmp_path, caplog):
+    """One sample is one donor; of several that name none, clones stay apart, and a line says so."""
+    one = write_chain_rows(tmp_path / "1", make_repertoire(5).assign(donor="s1"))
+    embed(tmp_path / "o", one)
+    assert "no donor is known" not in caplog.text
+    two = write_chain_rows(tmp_path / "2", make_repertoire(5, sample="s2").assign(donor="d1"))
+    folder = embed(tmp_path / "p", one, two)
+    assert "no donor is known of 1 of 2 samples" in caplog.text
+    assert "no donor is known of 1 of 2" in read_json(next(folder.glob("*.embed.json")))["warnings"][0]
+
+
+def test_clones_of_other_chain_rules_are_refused(tmp_path):
+    """Primary and any chains in one table would not mean the same."""
+    one = write_chain_rows(tmp_path / "1", make_repertoire(5))
+    two = write_chain_rows(tmp_path / "2", make_repertoire(5, sample="s2"), dual_chains="any")
+    with pytest.raises(InputError, match="--dual-chains primary and some with any"):
+        embed(tmp_path / "o", one, two)
+
+
 def test_no_usable_chain_gives_empty_tables_and_a_warning(tmp_path, caplog):
     """Without any embeddable chain the files are valid with zero vectors, and a warning says why."""
     rows = make_chain_rows([("a", "TRB", "CAS*LGF"), ("b", "TRG", "CALWEVQELGKKIKVF")])

@@ -106,6 +106,25 @@ def test_mudata_keeps_receptors_in_a_modality_of_their_own(tmp_path: Path) -> No
     pd.testing.assert_frame_equal(chosen(tmp_path / "m.h5mu"), chosen(tmp_path / "a.h5ad"))
 
 
+def test_receptor_modalities_are_joined(tmp_path: Path) -> None:
+    """T- and B-cell receptors in modalities of their own are all read, though contigs have the same names."""
+    mudata = pytest.importorskip("mudata")
+    contigs = make_contigs(12, seed=11)
+    tcr = ad.read_h5ad(write_array(tmp_path / "t.h5ad", contigs))
+    heavy = contigs[contigs["locus"] == "TRB"].assign(locus="IGH", v_call="IGHV1-2", j_call="", d_call="")
+    bcr = ad.read_h5ad(write_array(tmp_path / "b.h5ad", heavy))
+    gex = ad.AnnData(np.zeros((2, 2), np.float32), obs=pd.DataFrame(index=["a", "b"]))
+    with mudata.set_options(pull_on_update=False):
+        mudata.MuData({"gex": gex, "tcr": tcr, "bcr": bcr}).write(tmp_path / "m.h5mu")
+    raw = read_receptors(tmp_path / "m.h5mu")
+    assert raw.rows_read == len(contigs) + len(heavy)
+    rows = ["cell_id", "arm", *FIELDS]
+    pd.testing.assert_frame_equal(
+        chosen(tmp_path / "m.h5mu")[rows].sort_values(rows, ignore_index=True),
+        chosen(tmp_path / "t.h5ad")[rows].sort_values(rows, ignore_index=True),
+    )
+
+
 def test_without_awkward_the_way_out_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is named, and an export that needs no extra."""
     path = write_array(tmp_path / "a.h5ad", make_contigs(3, seed=1))

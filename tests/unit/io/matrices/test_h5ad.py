@@ -338,8 +338,8 @@ def test_rows_must_match_the_cells(tmp_path, sample):
     assert "obs names 39 cells" in refuse(path).what
 
 
-def test_layers_without_counts_are_named(tmp_path, sample):
-    """Without X, a layer must be called counts or be chosen."""
+def test_counts_in_a_layer_of_any_name_are_read(tmp_path, sample):
+    """Without X, counts are found by their values, and a user may name the layer without its folder."""
     path = write_h5ad(tmp_path / "a.h5ad", sample, counts_in="layers")
 
     def rename(file):
@@ -347,8 +347,10 @@ def test_layers_without_counts_are_named(tmp_path, sample):
         del file["X"]
 
     edit(path, rename)
-    assert "layers/umis" in refuse(path).what
-    assert (whole(open_anndata(path, slot="layers/umis")) != sample.counts).nnz == 0
+    for slot in (None, "umis", "layers/umis"):
+        source = open_anndata(path, slot=slot)
+        assert source.slot == "layers/umis"
+        assert (whole(source) != sample.counts).nnz == 0
 
 
 def test_index_outside_a_column_matrix_is_refused(tmp_path, sample):
@@ -379,3 +381,17 @@ def test_obs_must_be_a_data_frame(tmp_path, sample):
     edit(path, spoil)
     with pytest.raises(InputError, match="not a data frame"):
         _ = open_anndata(path).obs
+
+
+def test_symbols_beside_row_numbers_are_read(tmp_path, sample):
+    """Where the row names are numbers, a column of symbols names the genes."""
+    adata = make_anndata(sample)
+    adata.var["gene_symbols"] = adata.var_names.to_numpy()
+    adata.var_names = [str(number) for number in range(100)]
+    adata.write_h5ad(tmp_path / "a.h5ad")
+    features = open_anndata(tmp_path / "a.h5ad").features
+    assert features.names.tolist() == sample.gene_names.tolist()
+    assert features.ids.tolist() == sample.gene_ids.tolist()
+    del adata.var["gene_symbols"]
+    adata.write_h5ad(tmp_path / "b.h5ad")
+    assert open_anndata(tmp_path / "b.h5ad").features.ids.tolist() == sample.gene_ids.tolist()

@@ -277,3 +277,16 @@ def test_repeated_barcodes_are_shown(tmp_path):
 def test_values_are_int32(tmp_path, sample):
     """Whole numbers are kept in 32 bits."""
     assert whole(open_mtx(write_10x_mtx(tmp_path / "m", sample))).dtype == np.int32
+
+
+@pytest.mark.parametrize("sign", [" ", ",", ";"])
+def test_features_with_other_separators_are_read(tmp_path, sign):
+    """Spaces, commas and semicolons between id, name and type are understood, as hands write them."""
+    sample = make_counts(8, 70)
+    folder = write_10x_mtx(tmp_path / "m", sample, compressed=False)
+    path = folder / "features.tsv"
+    path.write_text(path.read_text().replace("\t", sign))
+    source = open_mtx(folder)
+    assert source.features.ids.tolist() == sample.gene_ids.tolist()
+    assert source.features.names.tolist() == sample.gene_names.tolist()
+    assert set(source.features.types) == {"Gene Expression"}

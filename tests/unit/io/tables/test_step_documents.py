@@ -7,7 +7,7 @@ import pytest
 from contract_archive import archived_path
 from tcellflow.contracts.embed import Embed
 from tcellflow.errors import ContractError, InputError
-from tcellflow.io.tables.parquet import read_json, write_json
+from tcellflow.io.tables.documents import read_json, write_json
 from tcellflow.io.tables.step_documents import read_document, write_document
 from tcellflow.provenance import StepNote
 

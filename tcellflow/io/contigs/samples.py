@@ -1,0 +1,77 @@
+"""Tables of contigs that hold more than one sample: refused, or cut to the one that is asked for.
+
+Invariant: cells of two people never meet under one barcode without being told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tcellflow.errors import InputError, OptionsError
+
+if TYPE_CHECKING:
+    from tcellflow.io.files.text_tables import TextTable
+
+SAMPLE_COLUMNS: Final = ("sample_id", "subject_id", "repertoire_id")
+ALL_SAMPLES: Final = "all"  # the matrix holds them all, under barcodes of their own
+_SHOWN: Final = 5
+
+
+def keep_sample(table: TextTable, wanted: str | None, *, must_be_one: bool = True) -> tuple[TextTable, int]:
+    """Cut a table to the contigs of one sample.
+
+    Parameters
+    ----------
+    table
+        A table that may name samples in `SAMPLE_COLUMNS`.
+    wanted
+        Name of the sample in one of these, or "all"; None = there is one.
+    must_be_one
+        Whether several samples are refused where none is wanted.
+
+    Returns
+    -------
+    table : TextTable
+        The table, rows of other samples left out.
+    n_others : int
+        Rows left out.
+
+    Raises
+    ------
+    InputError
+        If there are several samples and none is wanted.
+    OptionsError
+        If the wanted sample is not there.
+    """
+    frame = table.read(SAMPLE_COLUMNS)
+    values = {name: frame[name].dropna().unique().tolist() for name in SAMPLE_COLUMNS if name in frame}
+    if wanted is None:
+        several = next((name for name, found in values.items() if len(found) > 1), None)
+        if several is None or not must_be_one:
+            return table, 0
+        raise InputError(
+            f"the table holds {len(values[several])} samples ({several}: {_show(values[several])})",
+            where=table.path,
+            mend=f"choose one with --tcr-sample {values[several][0]}; --tcr-sample {ALL_SAMPLES} where the "
+            "expression file holds them all under barcodes of their own",
+        )
+    column = next((name for name, found in values.items() if wanted in found), None)
+    if column is None and wanted == ALL_SAMPLES:
+        return table, 0
+    if column is None:
+        names = "; ".join(f"{name}: {_show(found)}" for name, found in values.items() if found)
+        raise OptionsError(
+            f"there is no sample {wanted} in {table.path}; it names {names or 'no samples'}",
+            where="--tcr-sample",
+            mend=f"name one of them, or leave the option out (columns: {', '.join(SAMPLE_COLUMNS)})",
+        )
+    is_wanted = (frame[column] == wanted).to_numpy(dtype=bool)
+    return replace(table, kept=is_wanted), int(np.count_nonzero(~is_wanted))
+
+
+def _show(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
