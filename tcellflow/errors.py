@@ -37,7 +37,7 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.OPTIONS: "options contradict each other or this machine",
     ExitCode.INTERRUPTED: "interrupted from the keyboard (SIGINT); no unfinished output was left behind",
     ExitCode.OUT_OF_MEMORY: "out of memory; workflow managers should retry with more",
-    ExitCode.TERMINATED: "terminated by the scheduler (SIGTERM); no unfinished output was left behind",
+    ExitCode.TERMINATED: "terminated (SIGTERM, SIGHUP, SIGXCPU); no unfinished output was left behind",
 }
 
 

@@ -46,7 +46,7 @@ _MEMORY_MARKS = ("Failed to allocate memory", "bad_alloc", "out of memory", "Una
 
 
 class _Terminated(BaseException):
-    """SIGTERM, raised so that staged outputs are removed on the way out."""
+    """SIGTERM, SIGHUP or SIGXCPU, raised so that staged outputs are removed on the way out."""
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -105,7 +105,9 @@ def _raise_terminated(_signal: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Run the command line and exit with a documented code."""
     _point_caches()
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks for a run that outlives its terminal
+            signal.signal(number, _raise_terminated)
     sys.exit(int(_run()))
 
 

@@ -124,7 +124,7 @@ def run(
     from tcellflow.steps.options import EmbedTcrOptions, PredictOptions, PreprocessOptions
 
     chosen = demo_sample or (pipeline.DEMO_SAMPLE if demo else None)
-    prefix = prefix or chosen or "sample"
+    prefix = (chosen or "sample") if prefix is None else prefix
     options = pipeline.RunOptions(
         preprocess=PreprocessOptions(
             gex=gex,
