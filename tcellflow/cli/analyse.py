@@ -9,6 +9,7 @@ import typer
 
 from tcellflow.cli import console
 from tcellflow.cli.predict import Device, predict
+from tcellflow.io.files.pipes import without_pipes
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
@@ -138,8 +139,8 @@ def preprocess(
     options.check()
     from tcellflow.steps import preprocess as step  # heavy, hence behind the check
 
-    with console.show_progress("preprocess") as progress:
-        step.preprocess(options, progress=progress)
+    with without_pipes(options) as given, console.show_progress("preprocess") as progress:
+        step.preprocess(given, progress=progress)
 
 
 def embed_tcr(
@@ -206,8 +207,8 @@ def embed_tcr(
     options.check()
     from tcellflow.steps import embed_tcr as step  # heavy, hence behind the check
 
-    with console.show_progress("embed-tcr") as progress:
-        step.embed_tcr(options, progress=progress)
+    with without_pipes(options) as given, console.show_progress("embed-tcr") as progress:
+        step.embed_tcr(given, progress=progress)
 
 
 def report(
@@ -239,5 +240,5 @@ def report(
     options.check()
     from tcellflow.steps import report as step  # heavy, hence behind the check
 
-    with console.show_progress("report") as progress:
-        step.report(options, progress=progress)
+    with without_pipes(options) as given, console.show_progress("report") as progress:
+        step.report(given, progress=progress)

@@ -104,6 +104,7 @@ def _raise_terminated(_signal: int, _frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run the command line and exit with a documented code."""
+    console.open_streams()
     _point_caches()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks for a run that outlives its terminal
@@ -124,8 +125,7 @@ def _run() -> ExitCode | int:
         if code == ExitCode.OUTPUT:
             # HDF5 crashes when it frees a file that a full disk did not take whole, so the frames
             # that hold it are never freed
-            sys.stdout.flush()
-            sys.stderr.flush()
+            console.flush_streams()
             os._exit(code)
         return code
     return ExitCode.OK
@@ -147,7 +147,7 @@ def _explain(error: BaseException) -> ExitCode:
         gc.collect()
         console.print_line("error: out of memory\n  mend: give the process more memory, or run fewer at once")
         return ExitCode.OUT_OF_MEMORY
-    traceback.print_exception(error)
+    console.print_line("".join(traceback.format_exception(error)).rstrip("\n"))
     console.print_line(
         "bug: tcellflow met a case it does not know; please report the lines above with your command"
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
+from tcellflow.io.files.pipes import without_pipes
 
 Bundle = Annotated[
     str, typer.Option("--bundle", help="Name or folder of a states bundle; see 'tcellflow bundle list'.")
@@ -122,5 +123,5 @@ def predict(
     options.check()
     from tcellflow.steps import predict as step  # heavy, hence behind the check
 
-    with console.show_progress("predict") as progress:
-        step.predict(options, progress=progress)
+    with without_pipes(options) as given, console.show_progress("predict") as progress:
+        step.predict(given, progress=progress)

@@ -27,6 +27,7 @@ from tcellflow.cli.predict import (  # noqa: TC001
     TargetRisk,
     Vote,
 )
+from tcellflow.io.files.pipes import without_pipes
 
 
 def register(app: typer.Typer) -> None:
@@ -177,4 +178,5 @@ def run(
     if chosen is not None:
         options = pipeline.use_demo(options, chosen)
     options.check()
-    pipeline.run_sample(options, show=console.show_progress)
+    with without_pipes(options) as given:
+        pipeline.run_sample(given, show=console.show_progress)

@@ -114,7 +114,9 @@ def open_session(onnx_path: Path, *, threads: int | None = None, device: Device 
     # TF32 would round the products to 10 bits: outside every bundle's parity tolerance.
     providers: list[Any] = [(_CUDA, {"use_tf32": "0"}), _CPU] if has_driver else [_CPU]
     try:
-        raw = runtime.InferenceSession(str(onnx_path), _options(runtime, threads), providers=providers)
+        raw = runtime.InferenceSession(
+            _name_or_read(onnx_path), _options(runtime, threads), providers=providers
+        )
     except MemoryError:
         raise
     except Exception as error:
@@ -129,6 +131,15 @@ def open_session(onnx_path: Path, *, threads: int | None = None, device: Device 
     if device == "auto":
         _LOG.info("device: %s (chosen by --device auto)", session.device)
     return session
+
+
+def _name_or_read(path: Path) -> str | bytes:
+    """Give the name of a model; its content where the name is not UTF-8, which onnxruntime demands."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return str(path)
 
 
 def _options(runtime: ModuleType, threads: int | None) -> Any:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tcellflow.errors import InputError, OutputError
+from tcellflow.io.files.staged import ENDING
 from tcellflow.io.outputs.digests import identify
 from tcellflow.io.outputs.folders import as_output_error, check_prefix, make_folder, remove_empty
 from tcellflow.io.outputs.record_file import read_steps
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from tcellflow.io.outputs.digests import DigestCache, Identity
     from tcellflow.io.outputs.record_file import StepRecord
 
-PART: Final = ".part"
 _NO_LOCKS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _READ_ONLY: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 _UNWRITTEN_SECONDS: Final = 10.0  # an owner writes its name right after making the file
@@ -316,7 +316,7 @@ def _remove_intended(folder: Path, prefix: str, intended: Mapping[str, Identity]
 def _remove_parts(folder: Path, prefix: str) -> None:
     """Remove staged files of owners that died: who holds the lock has staged nothing yet."""
     names = "|".join(re.escape(output_name(prefix, suffix)) for suffix in ALL_OUTPUTS)
-    is_ours = re.compile(rf"(?:{names})(?:\.[0-9a-f]{{8}})?{re.escape(PART)}")
+    is_ours = re.compile(rf"(?:{names}){ENDING}")
     with os.scandir(folder) as entries:
         stale = [
             Path(e.path) for e in entries if is_ours.fullmatch(e.name) and not e.is_dir(follow_symlinks=False)

@@ -9,7 +9,6 @@ whoever gets the lock next removes them, and a set that was renamed in part.
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING, Final, Self
 
 from tcellflow.errors import OutputError
 from tcellflow.io.files.kinds import is_whole
+from tcellflow.io.files.staged import make_ending
 from tcellflow.io.outputs.digests import identify
 from tcellflow.io.outputs.folders import as_output_error
-from tcellflow.io.outputs.lock import PART, hold_outputs
+from tcellflow.io.outputs.lock import hold_outputs
 from tcellflow.vocabulary import output_name
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class OutputSet:
         self.prefix = prefix
         self._force = force
         self._lock = lock
-        self._ending = f".{secrets.token_hex(4)}{PART}"
+        self._ending = make_ending()
         # each with a descriptor, which keeps its inode from being given to another file
         self._staged: dict[Path, tuple[Path, int]] = {}
         self._unheard = _UnheardErrors()
