@@ -115,3 +115,13 @@ def test_a_full_stderr_changes_no_exit_code(tmp_path):
     """Messages may be lost, exit codes not."""
     assert run_in_shell("T run --gex absent -o o 2>/dev/full").returncode == 66
     assert run_in_shell('T preprocess --tcr "$1" -o "$2" 2>/dev/full', TCR, tmp_path / "o").returncode == 0
+
+
+@pytest.mark.parametrize("threads", [1, 3, 5])
+def test_the_number_of_threads_changes_no_byte(tmp_path, threads, usual):
+    """Vectors, latents and all else are the same bytes at any number of threads."""
+    folder = tmp_path / "o"
+    arguments = ["run", "--gex", GEX, "--tcr", TCR, "--prefix", "s", "-o", folder, "--threads", str(threads)]
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert contents(folder) == usual
