@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
+from tcellflow.cli.limits import size_pools
 from tcellflow.cli.predict import Device, predict
 from tcellflow.io.files.pipes import without_pipes
 
@@ -16,7 +17,12 @@ Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file n
 Force = Annotated[bool, typer.Option("--force", help="Replace finished outputs.")]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="CPU threads (default: all that this process may use)."),
+    typer.Option(
+        "--threads",
+        min=1,
+        help="CPU threads (default: all that this process may use).",
+        callback=size_pools,
+    ),
 ]
 
 Backend = Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
+from tcellflow.cli.limits import size_pools
 from tcellflow.io.files.pipes import without_pipes
 
 Bundle = Annotated[
@@ -80,7 +81,12 @@ def predict(
     device: Device = "auto",
     threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, help="CPU threads (default: all that this process may use)."),
+        typer.Option(
+            "--threads",
+            min=1,
+            help="CPU threads (default: all that this process may use).",
+            callback=size_pools,
+        ),
     ] = None,
     target_risk: TargetRisk = None,
     em_as: EffectorMemoryAs = "memory",
