@@ -31,13 +31,13 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.USAGE: "the command line cannot be parsed (unknown option, missing argument)",
     ExitCode.CONTRACT: "a file exchanged between steps breaks its contract",
     ExitCode.INPUT: "an input file is unreadable, contradictory or not what it should be",
-    ExitCode.BUNDLE: "a bundle is missing, damaged or does not fit its task",
+    ExitCode.BUNDLE: "a bundle is missing, damaged or does not fit its task, or no thread may be started",
     ExitCode.BUG: "a bug in tcellflow; the full traceback is printed",
     ExitCode.OUTPUT: "an output cannot be written, or exists and --force was not given",
     ExitCode.OPTIONS: "options contradict each other or this machine",
     ExitCode.INTERRUPTED: "interrupted from the keyboard (SIGINT); no unfinished output was left behind",
     ExitCode.OUT_OF_MEMORY: "out of memory; workflow managers should retry with more",
-    ExitCode.TERMINATED: "terminated by the scheduler (SIGTERM); no unfinished output was left behind",
+    ExitCode.TERMINATED: "terminated (SIGTERM, SIGHUP, SIGXCPU); no unfinished output was left behind",
 }
 
 

@@ -215,6 +215,9 @@ class OutputName:
     MULTIQC: Final = "_mqc.json"  # MultiQC demands this ending: "<s>_mqc.json"
 
 
+ALL_OUTPUTS: Final = tuple(str(value) for name, value in vars(OutputName).items() if name.isupper())
+
+
 def output_name(prefix: str, suffix: str) -> str:
     """Give the file name of one output.
 

@@ -8,14 +8,21 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
+from tcellflow.cli.limits import size_pools
 from tcellflow.cli.predict import Device, predict
+from tcellflow.io.files.pipes import without_pipes
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace finished outputs.")]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, help="CPU threads (default: all that this process may use)."),
+    typer.Option(
+        "--threads",
+        min=1,
+        help="CPU threads (default: all that this process may use).",
+        callback=size_pools,
+    ),
 ]
 
 TcrSample = Annotated[
@@ -166,8 +173,8 @@ def preprocess(
     options.check()
     from tcellflow.steps import preprocess as step  # heavy, hence behind the check
 
-    with console.show_progress("preprocess") as progress:
-        step.preprocess(options, progress=progress)
+    with without_pipes(options) as given, console.show_progress("preprocess") as progress:
+        step.preprocess(given, progress=progress)
 
 
 def embed_tcr(
@@ -234,8 +241,8 @@ def embed_tcr(
     options.check()
     from tcellflow.steps import embed_tcr as step  # heavy, hence behind the check
 
-    with console.show_progress("embed-tcr") as progress:
-        step.embed_tcr(options, progress=progress)
+    with without_pipes(options) as given, console.show_progress("embed-tcr") as progress:
+        step.embed_tcr(given, progress=progress)
 
 
 def report(
@@ -267,5 +274,5 @@ def report(
     options.check()
     from tcellflow.steps import report as step  # heavy, hence behind the check
 
-    with console.show_progress("report") as progress:
-        step.report(options, progress=progress)
+    with without_pipes(options) as given, console.show_progress("report") as progress:
+        step.report(given, progress=progress)

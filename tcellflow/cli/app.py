@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tcellflow import __version__
-from tcellflow.cli import analyse, bundle, console, run, train
+from tcellflow.cli import analyse, bundle, console, limits, run, train
 from tcellflow.errors import ExitCode, TcellflowError
 
 if TYPE_CHECKING:
@@ -42,11 +42,10 @@ _CACHE_VARIABLES = {
     "XDG_CACHE_HOME": "",
     "HF_HOME": "huggingface",
 }
-_MEMORY_MARKS = ("Failed to allocate memory", "bad_alloc", "out of memory", "Unable to allocate")
 
 
 class _Terminated(BaseException):
-    """SIGTERM, raised so that staged outputs are removed on the way out."""
+    """SIGTERM, SIGHUP or SIGXCPU, raised so that staged outputs are removed on the way out."""
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -57,6 +56,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
 
 @app.callback()
 def _root(
+    context: typer.Context,
     *,
     version: Annotated[  # noqa: ARG001 - its callback answers
         bool,
@@ -68,6 +68,8 @@ def _root(
     """From one sample's single-cell files to T-cell states, receptor tables and a report."""
     console.set_up_logging(logging.WARNING if quiet else logging.INFO)
     console.SETTINGS.debug = debug
+    if context.invoked_subcommand != "bundle":
+        limits.check_address_space()
 
 
 def _point_caches() -> None:
@@ -104,8 +106,13 @@ def _raise_terminated(_signal: int, _frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run the command line and exit with a documented code."""
+    console.open_streams()
+    if _sizes_pools_first():
+        limits.size_pools(None)
     _point_caches()
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks for a run that outlives its terminal
+            signal.signal(number, _raise_terminated)
     sys.exit(int(_run()))
 
 
@@ -122,14 +129,24 @@ def _run() -> ExitCode | int:
         if code == ExitCode.OUTPUT:
             # HDF5 crashes when it frees a file that a full disk did not take whole, so the frames
             # that hold it are never freed
-            sys.stdout.flush()
-            sys.stderr.flush()
+            console.flush_streams()
             os._exit(code)
         return code
     return ExitCode.OK
 
 
+def _sizes_pools_first() -> bool:
+    """Whether no option says how many threads are wanted: an option's own number comes before limits."""
+    return not any(argument.partition("=")[0] == "--threads" for argument in sys.argv)
+
+
 def _explain(error: BaseException) -> ExitCode:
+    limit = limits.explain_limit(error)
+    if limit is not None:
+        error.__traceback__ = None  # frees what the frames hold, so that the message can be printed
+        gc.collect()
+        console.print_line(limit[0])
+        return limit[1]
     if isinstance(error, TcellflowError):
         if console.SETTINGS.debug:
             traceback.print_exception(error)
@@ -140,12 +157,7 @@ def _explain(error: BaseException) -> ExitCode:
         verb = "terminated" if was_terminated else "interrupted"
         console.print_line(f"{verb}; no unfinished output was left behind")
         return ExitCode.TERMINATED if was_terminated else ExitCode.INTERRUPTED
-    if isinstance(error, MemoryError) or any(mark in str(error) for mark in _MEMORY_MARKS):
-        error.__traceback__ = None  # frees what the frames hold, so that the message can be printed
-        gc.collect()
-        console.print_line("error: out of memory\n  mend: give the process more memory, or run fewer at once")
-        return ExitCode.OUT_OF_MEMORY
-    traceback.print_exception(error)
+    console.print_line("".join(traceback.format_exception(error)).rstrip("\n"))
     console.print_line(
         "bug: tcellflow met a case it does not know; please report the lines above with your command"
     )

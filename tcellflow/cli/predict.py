@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
+from tcellflow.cli.limits import size_pools
+from tcellflow.io.files.pipes import without_pipes
 
 Bundle = Annotated[
     str, typer.Option("--bundle", help="Name or folder of a states bundle; see 'tcellflow bundle list'.")
@@ -79,7 +81,12 @@ def predict(
     device: Device = "auto",
     threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, help="CPU threads (default: all that this process may use)."),
+        typer.Option(
+            "--threads",
+            min=1,
+            help="CPU threads (default: all that this process may use).",
+            callback=size_pools,
+        ),
     ] = None,
     target_risk: TargetRisk = None,
     em_as: EffectorMemoryAs = "memory",
@@ -122,5 +129,5 @@ def predict(
     options.check()
     from tcellflow.steps import predict as step  # heavy, hence behind the check
 
-    with console.show_progress("predict") as progress:
-        step.predict(options, progress=progress)
+    with without_pipes(options) as given, console.show_progress("predict") as progress:
+        step.predict(given, progress=progress)

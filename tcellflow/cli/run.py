@@ -30,6 +30,7 @@ from tcellflow.cli.predict import (  # noqa: TC001
     TargetRisk,
     Vote,
 )
+from tcellflow.io.files.pipes import without_pipes
 
 
 def register(app: typer.Typer) -> None:
@@ -130,7 +131,7 @@ def run(
     from tcellflow.steps.options import EmbedTcrOptions, PredictOptions, PreprocessOptions
 
     chosen = demo_sample or (pipeline.DEMO_SAMPLE if demo else None)
-    prefix = prefix or chosen or "sample"
+    prefix = (chosen or "sample") if prefix is None else prefix
     options = pipeline.RunOptions(
         preprocess=PreprocessOptions(
             gex=gex,
@@ -182,4 +183,5 @@ def run(
     if chosen is not None:
         options = pipeline.use_demo(options, chosen)
     options.check()
-    pipeline.run_sample(options, show=console.show_progress)
+    with without_pipes(options) as given:
+        pipeline.run_sample(given, show=console.show_progress)

@@ -10,17 +10,21 @@ import ctypes
 import importlib.metadata
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from tcellflow.errors import BundleError, OptionsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import ModuleType
 
     import numpy as np
     from numpy.typing import NDArray
+
+Batch = TypeVar("Batch")
+Result = TypeVar("Result")
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,10 +42,13 @@ class Session:
     ----------
     raw
         The onnxruntime session.
+    threads
+        Batches that run at a time.
     """
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, threads: int = 1) -> None:
         self._raw = raw
+        self._threads = threads
         self.input_names: tuple[str, ...] = tuple(tensor.name for tensor in raw.get_inputs())
         self.output_names: tuple[str, ...] = tuple(tensor.name for tensor in raw.get_outputs())
 
@@ -73,6 +80,18 @@ class Session:
         values = self._raw.run(list(self.output_names), dict(inputs))
         return dict(zip(self.output_names, values, strict=True))
 
+    def spread(self, call: Callable[[Batch], Result], batches: Iterable[Batch]) -> Iterator[Result]:
+        """Call a function that runs this session for each of some batches, several at a time; in order.
+
+        A batch is computed by one thread from start to end: sums that threads share would differ in their
+        last bits with the number of threads.
+        """
+        if self._threads == 1:
+            yield from map(call, batches)
+            return
+        with ThreadPoolExecutor(self._threads) as pool:
+            yield from pool.map(call, batches)
+
 
 def open_session(onnx_path: Path, *, threads: int | None = None, device: Device = "auto") -> Session:
     """Load an ONNX model.
@@ -82,7 +101,7 @@ def open_session(onnx_path: Path, *, threads: int | None = None, device: Device 
     onnx_path
         The model file.
     threads
-        Threads within one operator; the processors this process may use if not given.
+        Batches that run at a time on the CPU; the processors this process may use if not given.
     device
         ``cpu``, ``cuda``, or ``auto``: the GPU where onnxruntime can use one. The choice is logged.
 
@@ -114,7 +133,7 @@ def open_session(onnx_path: Path, *, threads: int | None = None, device: Device 
     # TF32 would round the products to 10 bits: outside every bundle's parity tolerance.
     providers: list[Any] = [(_CUDA, {"use_tf32": "0"}), _CPU] if has_driver else [_CPU]
     try:
-        raw = runtime.InferenceSession(str(onnx_path), _options(runtime, threads), providers=providers)
+        raw = runtime.InferenceSession(_name_or_read(onnx_path), _options(runtime), providers=providers)
     except MemoryError:
         raise
     except Exception as error:
@@ -123,7 +142,7 @@ def open_session(onnx_path: Path, *, threads: int | None = None, device: Device 
             where=onnx_path,
             mend="check the bundle with 'tcellflow bundle verify'",
         ) from error
-    session = Session(raw)
+    session = Session(raw, 1 if has_driver else threads or count_processors())
     if device == "cuda" and session.device != "cuda":
         raise _no_gpu("the GPU was asked for, but the model was loaded on the CPU")
     if device == "auto":
@@ -131,9 +150,18 @@ def open_session(onnx_path: Path, *, threads: int | None = None, device: Device 
     return session
 
 
-def _options(runtime: ModuleType, threads: int | None) -> Any:
+def _name_or_read(path: Path) -> str | bytes:
+    """Give the name of a model; its content where the name is not UTF-8, which onnxruntime demands."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return str(path)
+
+
+def _options(runtime: ModuleType) -> Any:
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads or count_processors()
+    options.intra_op_num_threads = 1  # threads share batches, not sums: `Session.spread`
     options.inter_op_num_threads = 1
     options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True

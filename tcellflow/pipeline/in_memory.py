@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import h5py
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -180,7 +181,8 @@ def _write_receptors(receptors: pd.DataFrame | ad.AnnData, folder: Path) -> tupl
 
         path = folder / "receptors.h5ad"
         obsm = {"airr": receptors.obsm["airr"]} if "airr" in receptors.obsm else None
-        ad.AnnData(obs=receptors.obs, obsm=obsm).write_h5ad(path)
+        with h5py.File(path, "w", locking=False) as file:
+            ad.io.write_elem(file, "/", ad.AnnData(obs=receptors.obs, obsm=obsm))
         return path, receptors.obs_names.to_numpy(dtype=object)
     table = receptors
     name = next((name for name in _CELL_COLUMNS if name in table), None)

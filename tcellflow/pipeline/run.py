@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tcellflow import __version__
-from tcellflow.io.outputs.run_record import DigestCache, RunRecord
+from tcellflow.errors import OptionsError
+from tcellflow.io.outputs.digests import DigestCache
+from tcellflow.io.outputs.lock import hold_outputs
+from tcellflow.io.outputs.run_record import RunRecord
 from tcellflow.pipeline.plan import plan_steps
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import STEPS, OutputName
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from tcellflow.io.outputs.lock import OutputLock
     from tcellflow.pipeline.options import RunOptions
     from tcellflow.pipeline.plan import PlannedStep
     from tcellflow.provenance import JsonValue
@@ -65,49 +69,95 @@ def run_sample(options: RunOptions, *, show: ShowProgress | None = None) -> list
     """
     plan = plan_steps(options)
     digests = DigestCache()
-    record = RunRecord(options.output, options.prefix, digests)
-    if not options.force:
+    with hold_outputs(options.output, options.prefix, digests) as lock:
+        record = RunRecord(options.output, options.prefix, digests)
+        if not options.force:
+            _check_ours(options, plan, record, digests)
+        if options.steps is None:
+            for name in [name for name in STEPS if name not in {step.name for step in plan}]:
+                for removed in record.forget(name):
+                    _LOG.info("%s: removed %s of an earlier run", name, removed)
+        outputs: list[Path] = []
         for step in plan:
-            record.check_replaceable(step.name, [options.path(suffix).name for suffix in step.outputs])
-    if options.steps is None:
-        for name in [name for name in STEPS if name not in {step.name for step in plan}]:
-            for removed in record.forget(name):
-                _LOG.info("%s: removed %s of an earlier run", name, removed)
-    outputs: list[Path] = []
-    for step in plan:
-        fingerprint = _fingerprint(step, digests)
-        if not options.force and record.is_current(step.name, fingerprint):
-            _LOG.info("%s: kept", step.name)
-            outputs += record.list_outputs(step.name)
-            continue
-        started = time.perf_counter()
-        record.begin(step.name, fingerprint, [options.path(suffix).name for suffix in step.outputs])
-        try:
-            with show(step.name) if show else nullcontext(quiet) as progress:
-                written = step.run(step.options, progress=progress)
-        except BaseException:
-            record.abandon()
-            raise
-        record.finish(step.name, fingerprint, written)
-        _LOG.info("%s: done in %.1f s", step.name, time.perf_counter() - started)
-        outputs += written
+            outputs += _run_step(step, options, record, lock, show)
+        superseded = record.list_superseded()
+    if superseded:
+        _LOG.warning("set aside, for what they were made from has changed: %s", ", ".join(superseded))
     if options.path(OutputName.REPORT) in outputs:
         _LOG.info("the report: %s", options.path(OutputName.REPORT))
     return outputs
 
 
+def _check_ours(
+    options: RunOptions, plan: list[PlannedStep], record: RunRecord, digests: DigestCache
+) -> None:
+    """Refuse to mix this run's files with those of another sample or of other programs."""
+    given = options.preprocess
+    if given.gex is not None or given.tcr:
+        record.check_same_inputs("preprocess", _digest_inputs(given, digests))
+    for step in plan:
+        record.check_replaceable(step.name, [options.path(suffix).name for suffix in step.outputs])
+
+
+def _run_step(
+    step: PlannedStep, options: RunOptions, record: RunRecord, lock: OutputLock, show: ShowProgress | None
+) -> list[Path]:
+    _check_inputs(step)
+    fingerprint = _fingerprint(step, record.digests)
+    if not options.force and record.is_current(step.name, fingerprint):
+        _LOG.info("%s: kept", step.name)
+        return record.list_outputs(step.name)
+    started = time.perf_counter()
+    try:
+        record.begin(step.name, fingerprint, [options.path(suffix).name for suffix in step.outputs])
+        with show(step.name) if show else nullcontext(quiet) as progress:
+            written = step.run(step.options, progress=progress)
+        record.finish(step.name, fingerprint, written)
+        lock.settle()
+    except BaseException:
+        lock.roll_back()
+        record.abandon()
+        raise
+    _LOG.info("%s: done in %.1f s", step.name, time.perf_counter() - started)
+    return written
+
+
+def _check_inputs(step: PlannedStep) -> None:
+    """Refuse a step whose input, left by an earlier run, was made from what this run has made anew."""
+    found = _find_files(step.options).values()
+    paths = [path for value in found for path in (value if isinstance(value, tuple) else (value,))]
+    lost = [path for path in paths if not path.exists()]
+    if step.name != STEPS[0] and lost:
+        raise OptionsError(
+            f"{step.name} needs {lost[0].name}, whose own inputs this run has made anew",
+            where="--steps",
+            mend="add the step that makes it, or leave --steps out",
+        )
+
+
 def _fingerprint(step: PlannedStep, digests: DigestCache) -> dict[str, JsonValue]:
     options: dict[str, JsonValue] = {}
-    inputs: dict[str, JsonValue] = {}
     for item in fields(step.options):
         value = getattr(step.options, item.name)
-        if item.name in _PLACES or (item.name == "bundle" and step.bundle):
+        if item.name in _PLACES or (item.name == "bundle" and step.bundle) or isinstance(value, Path | tuple):
             continue
-        if isinstance(value, Path):
-            inputs[item.name] = digests.digest(value)
-        elif isinstance(value, tuple):
-            inputs[item.name] = [digests.digest(path) for path in value]
-        else:
-            is_record = is_dataclass(value) and not isinstance(value, type)
-            options[item.name] = asdict(value) if is_record else value
+        is_record = is_dataclass(value) and not isinstance(value, type)
+        options[item.name] = asdict(value) if is_record else value
+    inputs = _digest_inputs(step.options, digests)
     return {"version": __version__, "options": options, "inputs": inputs, "bundle": dict(step.bundle)}
+
+
+def _digest_inputs(options: object, digests: DigestCache) -> dict[str, JsonValue]:
+    return {
+        name: [digests.digest(path) for path in value] if isinstance(value, tuple) else digests.digest(value)
+        for name, value in _find_files(options).items()
+    }
+
+
+def _find_files(options: object) -> dict[str, Path | tuple[Path, ...]]:
+    """Find the files that options name, by the name of the option."""
+    return {
+        name: value
+        for name, value in vars(options).items()
+        if name not in _PLACES and isinstance(value, Path | tuple)
+    }

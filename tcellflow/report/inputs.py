@@ -199,7 +199,8 @@ def recognise_file(path: Path) -> Role:
 
 def _read_contract_name(path: Path) -> str:
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        with path.open("rb") as file:
+            metadata = pq.read_schema(file).metadata or {}
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"the Parquet file is damaged: {str(error).splitlines()[0]}",
@@ -216,7 +217,9 @@ def _read_one(
     digest = digest_file(path)
     if role in (Role.EMBEDDINGS, Role.NEIGHBOURS):
         # Only who made them is of interest here, so vectors and neighbours stay on disk.
-        return SourceFile(role, digest, _read_note(path), pq.read_metadata(path).num_rows)
+        with path.open("rb") as file:
+            n_rows = pq.read_metadata(file).num_rows
+        return SourceFile(role, digest, _read_note(path), n_rows)
     for known, contract in _TABLES.values():
         if known is role:
             tables[role] = read_table(path, contract)

@@ -6,6 +6,7 @@ one table; a number that was not measured is absent from the row, never 0.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 # Constants by contract: MultiQC joins files by these ids.
 SECTION_ID: Final = "tcellflow"
 TABLE_ID: Final = "tcellflow_table"
+# U+2060 has no width, and is no blank that would be stripped.
+_WORD_JOINER: Final = "\u2060"
+# Where a file ending that MultiQC 1.35 cleans away may begin, and signs at the ends of a name.
+_CLEANED: Final = re.compile(
+    r"\.|[_-]$|Log(?=\.final)|Reads(?=PerGene)|Ali(?=gned)|cc(?=s)|run(?=s_)|short(?=_summary_)"
+    r"|_(?=tophat|star_aligned|fastqc|counts|slamdunk|bismark|peaks|SummaryStatistics|duprate|vep|NanoStats"
+    r"|gopeaks|overall_mean|coverage_metrics|mapq_table|strand_table|isize_table|dup_report|cv_table"
+    r"|covdist_all|covdist_q40|CpGRetention|CpHRetention|totalBase|totalRead|qual|hifi_trimmer|trimmer"
+    r"|val$|trimmed$|mqc$|summary$|matrix$)"
+)
 
 
 @dataclass(frozen=True)
@@ -125,8 +136,14 @@ def make_section(report: Report) -> dict[str, JsonValue]:
 
 
 def _name_row(prefix: str) -> str:
+    """Name the row so that two samples never share one.
+
+    MultiQC cuts names where a known file ending begins and strips signs from their ends (its settings
+    ``fn_clean_exts`` and ``fn_clean_trim``). An invisible sign within keeps it from seeing one.
+    """
+    whole = _CLEANED.sub(rf"\g<0>{_WORD_JOINER}", prefix)
     # MultiQC writes row names into its page unescaped.
-    return "".join("_" if char in "<>&\"'" else char for char in prefix)
+    return "".join("_" if char in "<>&\"'" else char for char in whole)
 
 
 def _measure(report: Report) -> dict[str, int | float | None]:

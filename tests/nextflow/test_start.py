@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -141,3 +142,19 @@ def test_help_lists_every_parameter(nextflow, tmp_path):
     assert done.code == 0, done.output
     assert [name for name in RULES if f"  --{name} " not in done.output] == []
     assert done.trace == ()
+
+
+def test_a_start_is_without_warnings(nextflow, tmp_path):
+    """Nextflow's own parser of today finds nothing to warn of."""
+    done = replace(nextflow, parser="v1").run(PIPELINE, "--help", folder=tmp_path)
+    assert done.code == 0, done.output
+    assert "WARN" not in done.output
+
+
+def test_options_in_quotes_without_an_equals_sign_are_explained(nextflow, tmp_path):
+    """Nextflow takes --vote for an option of its own; the message says how to write it."""
+    arguments = ("-profile", "test_stub", "-stub-run", "--outdir", tmp_path / "o", "--predict_args", "--vote")
+    done = nextflow.run(PIPELINE, *arguments, folder=tmp_path)
+    assert done.code != 0
+    assert "write --predict_args='--vote'" in done.output
+    assert "--vote is not known" not in done.output

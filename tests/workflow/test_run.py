@@ -124,9 +124,9 @@ def finished_steps(folder):
 
 
 MOMENTS = {
-    "within preprocess": lambda folder: (folder / f"{SAMPLE}.cells.h5ad.part").exists(),
+    "within preprocess": lambda folder: any(folder.glob(f"{SAMPLE}.cells.h5ad.*.part")),
     "after preprocess": lambda folder: "preprocess" in finished_steps(folder),
-    "within predict": lambda folder: (folder / f"{SAMPLE}.predictions.parquet.part").exists(),
+    "within predict": lambda folder: any(folder.glob(f"{SAMPLE}.predictions.parquet.*.part")),
 }
 
 

@@ -138,9 +138,14 @@ class NetworkEncoder:
         cut = [cut_middle(junction, self.max_length) for junction in chains.junction_aa]
         read = ChainSequences(chains.locus, np.array(cut, dtype=object), chains.v_call, chains.j_call)
         features = np.empty((len(chains), self.dimension), np.float32)
-        for rows in batch_by_length(read.lengths()):
+        batches = list(batch_by_length(read.lengths()))
+
+        def run(rows: Indices) -> Vectors:
             at_least_two = rows if len(rows) > 1 else np.repeat(rows, 2)
-            features[rows] = self._run(read.take(at_least_two))[: len(rows)]
+            return self._run(read.take(at_least_two))[: len(rows)]
+
+        for rows, found in zip(batches, self._session.spread(run, batches), strict=True):
+            features[rows] = found
         return features
 
     def _run(self, chains: ChainSequences) -> Vectors:

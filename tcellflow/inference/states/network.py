@@ -63,21 +63,21 @@ class LoadedNetwork:
             )
         self._path = bundle.folder / ENSEMBLE_FILE if ensemble else bundle.model_path
         self._receptor_input = bundle.states.reliability.receptor_input
-        self._session = open_session(self._path, threads=threads, device=device)
+        self.session = open_session(self._path, threads=threads, device=device)
         self._outputs = self._check_tensors(bundle)
 
     @property
     def device(self) -> Literal["cpu", "cuda"]:
         """Where it runs."""
-        return self._session.device
+        return self.session.device
 
     def _check_tensors(self, bundle: Bundle) -> tuple[str, ...]:
-        inputs, outputs = set(self._session.input_names), set(self._session.output_names)
+        inputs, outputs = set(self.session.input_names), set(self.session.output_names)
         wanted = {*_EXPRESSION_INPUTS, *(_RECEPTOR_INPUTS if self._receptor_input else ())}
         if inputs != wanted or not set(_OUTPUTS) <= outputs:
             raise BundleError(
-                f"the model takes {', '.join(self._session.input_names)} and gives "
-                f"{', '.join(self._session.output_names)}, which this version cannot use",
+                f"the model takes {', '.join(self.session.input_names)} and gives "
+                f"{', '.join(self.session.output_names)}, which this version cannot use",
                 where=self._path,
                 mend="use a bundle made for this version of tcellflow",
             )
@@ -120,12 +120,12 @@ class LoadedNetwork:
         n = len(expression)
         inputs: Arrays = {"expression": _fill(expression), "present": mask if len(mask) == 1 else _fill(mask)}
         if self._receptor_input is not None and receptors is not None:
-            ranks = self._session.input_ranks
+            ranks = self.session.input_ranks
             arrays = receptors.as_inputs(self._receptor_input.dimension)
             for name in _RECEPTOR_INPUTS:
                 filled = _fill(arrays[name])
                 inputs[name] = filled[:, 0] if ranks[name] == 1 else filled
-        out = self._session.run(inputs)
+        out = self.session.run(inputs)
         self._check_shapes(out)
         return {name: out[name][:n] for name in self._outputs}
 

@@ -316,19 +316,18 @@ class StatePredictor:
             )
         if self.receptor_input is not None and receptors is None:
             receptors = ReceptorBlock.missing(len(expression), self.receptor_input.dimension)
-        parts = []
-        for start in range(0, max(len(expression), 1), BATCH_CELLS):
-            rows = slice(start, start + BATCH_CELLS)
-            of_rows = mask if len(mask) == 1 else mask[rows]
-            chains = None if receptors is None else receptors.take(rows)
-            parts.append(self._predict_batch(expression[rows], of_rows, chains))
-        return join_calls(parts)
-
-    def _predict_batch(
-        self, expression: NDArray[np.float32], mask: NDArray[np.float32], receptors: ReceptorBlock | None
-    ) -> StateCalls:
         check_expression(expression)
-        return self._decoder.decode(self._network.run(expression, mask, receptors))
+        batches = [
+            slice(start, start + BATCH_CELLS) for start in range(0, max(len(expression), 1), BATCH_CELLS)
+        ]
+
+        def run(rows: slice) -> dict[str, NDArray[np.float32]]:
+            chains = None if receptors is None else receptors.take(rows)
+            return self._network.run(expression[rows], mask if len(mask) == 1 else mask[rows], chains)
+
+        return join_calls(
+            [self._decoder.decode(found) for found in self._network.session.spread(run, batches)]
+        )
 
 
 def _name_inputs(n_cells: int, chains: ReceptorBlock | None) -> NDArray[np.object_]:

@@ -46,8 +46,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             mend="give a 10x .h5, .h5ad or .h5mu file (decompress it first), or a 10x mtx folder",
         )
     try:
-        # best-effort: read-only and network file systems often refuse locks
-        with h5py.File(path, "r", locking="best-effort") as file:
+        # without a lock: file systems of clusters often have none, and nobody writes to inputs
+        with h5py.File(path, "r", locking=False) as file:
             yield file
     except (OSError, RuntimeError) as error:
         raise _damage(error, path) from error

@@ -111,6 +111,28 @@ def is_hdf5(path: Path) -> bool:
     return False
 
 
+def is_whole(path: Path) -> bool:
+    """Tell whether an existing file reaches the end that it declares; true where it declares none.
+
+    Notes
+    -----
+    HDF5: the end-of-file address of the superblock, versions 0 to 3, with addresses of 8 bytes (HDF5 File
+    Format Specification, section II.A). Parquet: magic at both ends, and the footer between them.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as handle:
+        start = handle.read(_START_BYTES)
+        if start.startswith(_HDF5_MAGIC):
+            is_old = start[8] < 2
+            place = 40 if is_old and start[8] == 0 else 44 if is_old else 28
+            return int.from_bytes(start[place : place + 8], "little") <= size
+        if start.startswith(_PARQUET_MAGIC):
+            handle.seek(max(0, size - 8))
+            end = handle.read(8)
+            return end.endswith(_PARQUET_MAGIC) and int.from_bytes(end[:4], "little") + 12 <= size
+    return True
+
+
 def is_parquet(path: Path) -> bool:
     """Tell whether an existing file begins like Parquet."""
     return _read_start(path).startswith(_PARQUET_MAGIC)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from tcellflow.contracts.cells import ANNOTATED, AnnDataContract, find_cells_faults
 from tcellflow.contracts.faults import raise_faults
+from tcellflow.io.files.staged import final_name
 from tcellflow.io.h5ad.cells_check import list_places
 from tcellflow.io.h5ad.cells_writer import write_notes, write_obsm
 from tcellflow.io.h5ad.elements import write_element
@@ -76,12 +77,12 @@ def write_cells_copy(
         message = "obs must hold the cells of the file, in its order"
         raise ValueError(message)
     shutil.copyfile(source.path, path)
-    with h5py.File(path, "r+") as file:
+    with h5py.File(path, "r+", locking=False) as file:
         _add_columns(file["obs"], as_storable(obs, where="obs"), without)
         write_obsm(file, obsm or {}, pd.Index(source.cell_ids))
         write_notes(file, note, contract, entries or {})
         faults = find_cells_faults(contract.stamp, list_places(file), contract)
-        raise_faults(faults, stamp=contract.stamp, where=path.name.removesuffix(".part"))
+        raise_faults(faults, stamp=contract.stamp, where=final_name(path.name))
 
 
 def _add_columns(group: h5py.Group, columns: pd.DataFrame, without: Collection[str]) -> None:
@@ -118,7 +119,7 @@ def write_obsm_vectors(
     dimension
         Width of the vectors.
     """
-    with h5py.File(path, "r+") as file:
+    with h5py.File(path, "r+", locking=False) as file:
         for key, blocks in vectors.items():
             if key in file["obsm"]:
                 del file["obsm"][key]

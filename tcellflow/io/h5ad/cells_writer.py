@@ -17,6 +17,7 @@ from tcellflow.cells.normalise import log_normalise
 from tcellflow.contracts.cells import CELLS, AnnDataContract, find_cells_faults
 from tcellflow.contracts.faults import raise_faults
 from tcellflow.errors import InputError
+from tcellflow.io.files.staged import final_name
 from tcellflow.io.h5ad.cells_check import list_places
 from tcellflow.io.h5ad.elements import mark_encoding, write_element
 from tcellflow.io.h5ad.frames import as_storable
@@ -184,7 +185,7 @@ class CellsWriter:
         write_obsm(self._file, obsm or {}, obs.index)
         write_notes(self._file, note, contract, entries or {})
         faults = find_cells_faults(contract.stamp, list_places(self._file), contract)
-        raise_faults(faults, stamp=contract.stamp, where=self._path.name.removesuffix(".part"))
+        raise_faults(faults, stamp=contract.stamp, where=final_name(self._path.name))
         self._is_finished = True
 
     def _write_matrices(self) -> None:
@@ -233,7 +234,7 @@ def write_cells(path: Path, var: pd.DataFrame) -> Iterator[CellsWriter]:
         If the block ends without ``finish``.
     """
     # The oldest file format is read by every HDF5 library, and carries no times.
-    file = h5py.File(path, "w", libver=("earliest", "v110"))
+    file = h5py.File(path, "w", libver=("earliest", "v110"), locking=False)
     try:
         writer = CellsWriter(path, file, var)
         yield writer

@@ -1,19 +1,20 @@
 """``run.json``: which steps of a sample are done, from what, and what they wrote.
 
 Invariant: a file of a step is named here before the step writes it, so that a killed run can go on
-and files of others are never replaced; the record holds no times and no paths.
+and files of others are never replaced; what was made from outputs that are being replaced does not keep
+its name; the record holds no times and no paths.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tcellflow.errors import InputError, OutputError
+from tcellflow.errors import OutputError
+from tcellflow.io.outputs.digests import DigestCache
+from tcellflow.io.outputs.record_file import StepRecord, read_steps, write_steps
 from tcellflow.io.outputs.staging import stage_outputs
-from tcellflow.io.tables.documents import read_json, write_json
-from tcellflow.provenance import digest_file
-from tcellflow.vocabulary import OutputName, output_name
+from tcellflow.io.tables.documents import write_json
+from tcellflow.vocabulary import STEPS, OutputName, output_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,45 +22,10 @@ if TYPE_CHECKING:
 
     from tcellflow.provenance import JsonValue
 
-_CONTRACT: Final = "run/1"
+__all__ = ["DigestCache", "RunRecord", "StepRecord"]
 
-
-class DigestCache:
-    """Digests of files, computed again only when a file has changed on disk."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[Path, int, int, int], str] = {}
-
-    def digest(self, path: Path) -> str:
-        """Give the sha256 of an existing file or folder in hexadecimal."""
-        if path.is_dir():
-            return digest_file(path)
-        status = path.stat()
-        key = (path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns)
-        if key not in self._known:
-            self._known[key] = digest_file(path)
-        return self._known[key]
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """What is known of one step.
-
-    Parameters
-    ----------
-    fingerprint
-        Version, options, digests of inputs and bundle: equal fingerprints give equal outputs.
-    outputs
-        File name to digest; None while the step runs, or if it was killed.
-    """
-
-    fingerprint: Mapping[str, JsonValue]
-    outputs: Mapping[str, str | None] = field(default_factory=dict)
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether the step ran to its end."""
-        return bool(self.outputs) and None not in self.outputs.values()
+# What an earlier run made from outputs that are being made anew gets this behind its name.
+SUPERSEDED: Final = ".superseded"
 
 
 class RunRecord:
@@ -83,20 +49,53 @@ class RunRecord:
     def __init__(self, folder: Path, prefix: str, digests: DigestCache) -> None:
         self._folder = folder
         self._prefix = prefix
-        self._digests = digests
-        self._folder_was_there = folder.is_dir()
+        self.digests = digests
         self._path = folder / output_name(prefix, OutputName.RUN)
-        self._steps = _read_steps(self._path) if self._path.exists() else {}
+        self._moved: list[str] = []
+        self._steps = read_steps(folder, prefix)
 
     def is_current(self, step: str, fingerprint: Mapping[str, JsonValue]) -> bool:
-        """Tell whether a step's outputs are there, whole and unchanged, from the same inputs."""
+        """Tell whether a step's outputs are there, whole and unchanged, from the same inputs.
+
+        Those that were set aside meanwhile, because an earlier step ran again, get their names back.
+        """
         known = self._steps.get(step)
-        return (
-            known is not None
-            and known.is_finished
-            and known.fingerprint == fingerprint
-            and all(self._is_unchanged(name, digest) for name, digest in known.outputs.items())
-        )
+        if known is None or not known.is_finished or known.fingerprint != fingerprint:
+            return False
+        places = {name: self._find_unchanged(name, digest) for name, digest in known.outputs.items()}
+        if None in places.values():
+            return False
+        self._restore(known.outputs)
+        return True
+
+    def check_same_inputs(self, step: str, inputs: Mapping[str, JsonValue]) -> None:
+        """Refuse to go on with the files of another sample.
+
+        Parameters
+        ----------
+        step
+            The step that reads the sample's own files.
+        inputs
+            Their digests by role; None = not given.
+
+        Raises
+        ------
+        OutputError
+            If an earlier run of this folder and prefix had others.
+        """
+        if step not in self._steps:
+            return
+        known = self._steps[step].fingerprint.get("inputs")
+        known = known if isinstance(known, dict) else {}
+        roles = sorted({*known, *inputs})
+        other = [role for role in roles if (known.get(role) or None) != (inputs.get(role) or None)]
+        if other:
+            raise OutputError(
+                f"an earlier run wrote files of this name from other inputs ({', '.join(other)})",
+                where=self._path,
+                mend="choose another --prefix or -o for another sample; "
+                "to make this sample anew from these inputs, add --force",
+            )
 
     def list_outputs(self, step: str) -> list[Path]:
         """List the files that a step is known to have written, by name; none for an unknown step."""
@@ -111,7 +110,7 @@ class RunRecord:
         OutputError
             If one exists and an earlier run has not recorded it.
         """
-        known = self._steps[step].outputs if step in self._steps else {}
+        known = {**self._steps[step].outputs, **self._steps[step].previous} if step in self._steps else {}
         for name in names:
             if name not in known and (self._folder / name).exists():
                 raise OutputError(
@@ -121,26 +120,37 @@ class RunRecord:
                 )
 
     def begin(self, step: str, fingerprint: Mapping[str, JsonValue], names: Iterable[str]) -> None:
-        """Record that a step, run with this fingerprint, is about to write files of these names."""
-        known = self._steps[step].outputs if step in self._steps else {}
-        unfinished = StepRecord(fingerprint, {**known, **dict.fromkeys(names)})
-        self._write({**self._steps, step: unfinished})
+        """Record that a step, run with this fingerprint, is about to write files of these names.
+
+        What later steps made from its earlier outputs is set aside, before anything new is written.
+        """
+        known = self._steps.get(step, StepRecord({}))
+        outputs = {**known.outputs, **dict.fromkeys(names)}
+        self._write({**self._steps, step: StepRecord(fingerprint, outputs, known.digests)})
+        self._moved = []
+        for name in self._list_later(step):
+            path = self._folder / name
+            if path.is_file():
+                self._moved.append(name)
+                path.replace(_aside(path))
 
     def abandon(self) -> None:
         """Take back what `begin` recorded, for the step failed and wrote nothing."""
+        self._restore(self._moved)
         if self._steps:
             self._write(self._steps)
             return
         self._path.unlink(missing_ok=True)
-        if not self._folder_was_there and not any(self._folder.iterdir()):
-            self._folder.rmdir()
 
     def finish(self, step: str, fingerprint: Mapping[str, JsonValue], outputs: Iterable[Path]) -> None:
         """Record what a step has written, and remove its older files that it no longer writes."""
-        written: dict[str, str | None] = {path.name: self._digests.digest(path) for path in outputs}
+        written: dict[str, str | None] = {path.name: self.digests.digest(path) for path in outputs}
+        known = self._steps.get(step, StepRecord({})).digests
         self._remove(step, keep=written)
         self._steps = {**self._steps, step: StepRecord(fingerprint, written)}
         self._write(self._steps)
+        if written == known:  # nothing that was made from them has become wrong
+            self._restore(self._moved)
 
     def forget(self, step: str) -> list[str]:
         """Remove the outputs of a step that this run leaves out for want of input, and give their names."""
@@ -151,48 +161,47 @@ class RunRecord:
         self._write(self._steps)
         return removed
 
+    def list_superseded(self) -> list[str]:
+        """List the files that are set aside."""
+        names = [name for known in self._steps.values() for name in known.digests]
+        return sorted(aside.name for name in names if (aside := _aside(self._folder / name)).exists())
+
+    def _list_later(self, step: str) -> list[str]:
+        """List the names of files of the steps behind this one."""
+        later = [self._steps[name] for name in STEPS[STEPS.index(step) + 1 :] if name in self._steps]
+        return [name for known in later for name in {**known.outputs, **known.previous}]
+
+    def _restore(self, names: Iterable[str]) -> None:
+        """Give files that were set aside their names back, where nothing new has them."""
+        for name in names:
+            path = self._folder / name
+            if _aside(path).exists() and not path.exists():
+                _aside(path).replace(path)
+
     def _remove(self, step: str, *, keep: Mapping[str, object]) -> list[str]:
-        known = self._steps[step].outputs if step in self._steps else {}
+        known = self._steps[step].digests if step in self._steps else {}
         removed = []
         for name, digest in known.items():
+            path = self._folder / name
             # a file that somebody changed since is no longer ours to remove
-            if name not in keep and digest is not None and self._is_unchanged(name, digest):
-                (self._folder / name).unlink()
+            if name not in keep and self._is_unchanged(path, digest):
+                path.unlink()
                 removed.append(name)
+            if self._is_unchanged(_aside(path), digest):
+                _aside(path).unlink()
         return removed
 
-    def _is_unchanged(self, name: str, digest: str | None) -> bool:
+    def _find_unchanged(self, name: str, digest: str | None) -> Path | None:
         path = self._folder / name
-        return path.is_file() and self._digests.digest(path) == digest
+        return next((place for place in (path, _aside(path)) if self._is_unchanged(place, digest)), None)
+
+    def _is_unchanged(self, path: Path, digest: str | None) -> bool:
+        return path.is_file() and self.digests.digest(path) == digest
 
     def _write(self, steps: Mapping[str, StepRecord]) -> None:
-        content: dict[str, JsonValue] = {
-            "contract": _CONTRACT,
-            "steps": {
-                name: {"fingerprint": dict(step.fingerprint), "outputs": dict(step.outputs)}
-                for name, step in steps.items()
-            },
-        }
         with stage_outputs(self._folder, self._prefix, force=True) as outputs:
-            write_json(outputs.path(OutputName.RUN), content)
+            write_json(outputs.path(OutputName.RUN), write_steps(steps))
 
 
-def _read_steps(path: Path) -> dict[str, StepRecord]:
-    content = read_json(path)
-    steps = content.get("steps")
-    if content.get("contract") != _CONTRACT or not isinstance(steps, dict):
-        raise InputError(
-            f"the file carries the contract {content.get('contract')!r} instead of {_CONTRACT!r}",
-            where=path,
-            mend="remove it, or choose another -o or --prefix",
-        )
-    return {name: _read_step(step, path) for name, step in steps.items()}
-
-
-def _read_step(step: JsonValue, path: Path) -> StepRecord:
-    if isinstance(step, dict):
-        fingerprint, outputs = step.get("fingerprint"), step.get("outputs")
-        if isinstance(fingerprint, dict) and isinstance(outputs, dict):
-            digests = {name: None if digest is None else str(digest) for name, digest in outputs.items()}
-            return StepRecord(fingerprint, digests)
-    raise InputError("the record of a step is damaged", where=path, mend="remove the file and run again")
+def _aside(path: Path) -> Path:
+    return path.with_name(path.name + SUPERSEDED)

@@ -1,36 +1,38 @@
 """Staging: all of a step's files appear together and whole, or none does.
 
 Invariant: a name without ``.part`` is a finished file. Files are written beside their final
-name, synced and renamed only when the whole step has succeeded; any exception, SIGINT and
-SIGTERM included, removes them. After SIGKILL or a power cut only ``.part`` files remain, and
-the next run overwrites them.
+name, synced, checked and renamed only when the whole step has succeeded; any exception, the signals of
+schedulers included, removes them. After SIGKILL or a power cut ``.part`` files and the lock remain;
+whoever gets the lock next removes them, and a set that was renamed in part.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import re
 import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from tcellflow.errors import OptionsError, OutputError
+from tcellflow.errors import OutputError
+from tcellflow.io.files.kinds import is_whole
+from tcellflow.io.files.staged import make_ending
+from tcellflow.io.outputs.digests import identify
+from tcellflow.io.outputs.folders import as_output_error
+from tcellflow.io.outputs.lock import hold_outputs
 from tcellflow.vocabulary import output_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
     from types import FrameType, TracebackType
 
-# The sample names of the pipeline's samplesheet.
-_SAMPLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NO_SPACE_TEXTS = ("No space left on device", "Disk quota exceeded", "File too large")
-_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+    from tcellflow.io.outputs.lock import OutputLock
+
+# Ctrl-C, and what schedulers and closed terminals send before they kill.
+INTERRUPTIONS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
 
 
 class OutputSet:
@@ -40,19 +42,22 @@ class OutputSet:
 
     Parameters
     ----------
-    folder
-        Output folder.
-    prefix
-        Sample name in front of every file name.
+    folder, prefix
+        Output folder, and the sample name in front of every file name.
     force
         Whether finished outputs may be replaced.
+    lock
+        The lock of these outputs, which is held.
     """
 
-    def __init__(self, folder: Path, prefix: str, *, force: bool) -> None:
+    def __init__(self, folder: Path, prefix: str, *, force: bool, lock: OutputLock) -> None:
         self.folder = folder
         self.prefix = prefix
         self._force = force
-        self._staged: dict[Path, Path] = {}
+        self._lock = lock
+        self._ending = make_ending()
+        # each with a descriptor, which keeps its inode from being given to another file
+        self._staged: dict[Path, tuple[Path, int]] = {}
         self._unheard = _UnheardErrors()
 
     def path(self, suffix: str) -> Path:
@@ -64,26 +69,25 @@ class OutputSet:
             If the final name exists and replacing was not asked for, or is a folder.
         """
         final = self.folder / output_name(self.prefix, suffix)
-        part = final.with_name(final.name + ".part")
-        for name in (final, part):
-            if name.is_dir():
-                raise OutputError(
-                    "the output's name is taken by a folder",
-                    where=name,
-                    mend="remove it or choose another --prefix",
-                )
+        if final.is_dir():
+            raise OutputError(
+                "the output's name is taken by a folder",
+                where=final,
+                mend="remove it or choose another --prefix",
+            )
         if final.exists() and not self._force:
             raise OutputError(
                 "the output exists",
                 where=final,
                 mend="add --force to replace it, or choose another -o or --prefix",
             )
-        part.unlink(missing_ok=True)
-        self._staged[final] = part
+        part = final.with_name(final.name + self._ending)
+        # nobody else's, even where locks do nothing
+        self._staged[final] = part, os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         return part
 
     def commit(self) -> list[Path]:
-        """Sync all staged files and give them their final names.
+        """Sync and check all staged files and give them their final names.
 
         A step that wants the list calls this last; otherwise `stage_outputs` does.
 
@@ -91,17 +95,29 @@ class OutputSet:
         -------
         list of pathlib.Path
             The finished files, in the order they were staged.
+
+        Raises
+        ------
+        OutputError
+            If a staged file is not whole, or is no longer the one that was written.
         """
         self._unheard.raise_first()
-        for part in self._staged.values():
-            with part.open("rb") as handle:
-                os.fsync(handle.fileno())
+        for part, descriptor in self._staged.values():
+            _check_staged(part, descriptor)
+            if self._lock.digests is not None:
+                self._lock.digests.digest(part)  # remembered under the final name, too
+        if len(self._staged) > 1:  # a single file is there or not
+            self._lock.intend({final.name: identify(part) for final, (part, _) in self._staged.items()})
         # a signal between two renames would leave half of the set behind
         with _hold_signals():
-            for final, part in self._staged.items():
+            for final, (part, _) in self._staged.items():
                 part.replace(final)
             finished = list(self._staged)
+            for _, descriptor in self._staged.values():
+                os.close(descriptor)
             self._staged = {}
+            if self._lock.digests is None:
+                self._lock.settle()
         folder = os.open(self.folder, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -115,7 +131,8 @@ class OutputSet:
 
     def discard(self) -> None:
         """Remove everything staged."""
-        for part in self._staged.values():
+        for part, descriptor in self._staged.values():
+            os.close(descriptor)
             # A library may still hold the file open and flush it later; HDF5 crashes where the disk
             # is too full for that, so the room is given back at once.
             with suppress(OSError):
@@ -147,62 +164,43 @@ def stage_outputs(folder: Path, prefix: str, *, force: bool) -> Iterator[OutputS
     OptionsError
         If the prefix is no sample name.
     OutputError
-        If the folder cannot be made or written, the disk is full, or an output exists.
+        If the folder cannot be made or written, another run is writing this sample there, the disk is
+        full, or an output exists.
     """
-    _check_prefix(prefix)
-    made = _make_folder(folder)
-    outputs = OutputSet(folder, prefix, force=force)
+    with as_output_error(folder), hold_outputs(folder, prefix) as lock:
+        outputs = OutputSet(folder, prefix, force=force, lock=lock)
+        try:
+            with outputs.watch():
+                yield outputs
+                outputs.commit()
+        except BaseException:
+            outputs.discard()
+            raise
+
+
+def _check_staged(part: Path, descriptor: int) -> None:
+    os.fsync(descriptor)
     try:
-        with _as_output_error(folder), outputs.watch():
-            yield outputs
-            outputs.commit()
-    except BaseException:
-        outputs.discard()
-        _remove_empty(made)
-        raise
-
-
-def _check_prefix(prefix: str) -> None:
-    # a slash would write elsewhere, a dot in front hides the files, and shells and workflow
-    # managers trip over spaces, brackets and a leading hyphen
-    if not _SAMPLE_NAME.fullmatch(prefix):
-        raise OptionsError(
-            f"the prefix {prefix!r} is no sample name",
-            where="--prefix",
-            mend="use letters, digits, '_', '-' and '.', a letter or digit first; folders go to -o",
-        )
-
-
-def _make_folder(folder: Path) -> list[Path]:
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    taken = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None)
-    if taken is not None:
+        is_ours = os.path.samestat(part.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        is_ours = False
+    if not is_ours:
         raise OutputError(
-            "a file stands where the output folder belongs",
-            where=taken,
-            mend="choose another folder with -o",
+            "the staged output was removed or replaced by another process",
+            where=part,
+            mend="run again; let no two runs write one sample into one folder",
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        _remove_empty(missing)
+    if not is_whole(part):
         raise OutputError(
-            f"the output folder cannot be made: {error.strerror}",
-            where=folder,
-            mend="choose a writable folder with -o",
-        ) from error
-    return missing
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:  # innermost first
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+            "the staged output is shorter than what was written",
+            where=part,
+            mend="check the file system and free space, and run again",
+        )
 
 
 @contextmanager
 def _hold_signals() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait until the block is through."""
+    """Let signals that end the run wait until the block is through."""
     if threading.current_thread() is not threading.main_thread():
         yield  # handlers run in the main thread alone, so nothing can interrupt here
         return
@@ -211,7 +209,7 @@ def _hold_signals() -> Iterator[None]:
     def remember(number: int, _frame: FrameType | None) -> None:
         waiting.append(number)
 
-    usual = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    usual = {number: signal.signal(number, remember) for number in INTERRUPTIONS}
     try:
         yield
     finally:
@@ -261,25 +259,3 @@ class _UnheardErrors:
         """Raise the first error that went unheard; an interruption before all others."""
         for error in sorted(self._errors, key=lambda error: isinstance(error, Exception)):
             raise error
-
-
-@contextmanager
-def _as_output_error(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        # h5py raises RuntimeError, or OSError without errno; the C library's text tells the cause
-        number = getattr(error, "errno", None)
-        if number in _NO_SPACE or any(text in str(error) for text in _NO_SPACE_TEXTS):
-            raise OutputError(
-                "the disk is full", where=folder, mend="free space or choose another -o"
-            ) from error
-        where = getattr(error, "filename", None) or folder
-        inside = Path(os.fsdecode(where)).absolute().is_relative_to(folder.absolute())
-        if inside and number in _REFUSED:
-            raise OutputError(
-                f"the output cannot be written: {os.strerror(number)}",
-                where=where,
-                mend="choose a writable folder with -o",
-            ) from error
-        raise

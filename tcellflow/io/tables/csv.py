@@ -37,4 +37,5 @@ def write_csv_table(path: Path, table: pa.Table) -> None:
     )
     style = "needed" if needs_quotes else "none"
     options = csv.WriteOptions(quoting_style=style, quoting_header="none")
-    csv.write_csv(table.replace_schema_metadata(None), path, options)
+    with path.open("wb") as file:  # pyarrow itself takes no name that is not UTF-8
+        csv.write_csv(table.replace_schema_metadata(None), file, options)

@@ -16,6 +16,7 @@ from tcellflow.contracts.columns import Table, find_table_faults
 from tcellflow.contracts.faults import raise_faults
 from tcellflow.errors import ContractError, InputError
 from tcellflow.io.files.kinds import check_is_file, is_parquet
+from tcellflow.io.files.staged import final_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -96,15 +97,18 @@ def open_table_writer(
     metadata |= {_CONTRACT_KEY: contract.stamp.encode(), _NOTE_KEY: note.as_json().encode()}
     schema = contract.schema(vector_width=vector_width, optional=optional).with_metadata(metadata)
     vectors = [c.name for c in contract.columns if c.dtype == "vector"]
-    with pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=[name for name in schema.names if name not in vectors],
-        column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in vectors} or None,
-    ) as writer:
-        yield TableWriter(writer, contract, path.name.removesuffix(".part"))
+    with (
+        path.open("wb") as file,
+        pq.ParquetWriter(
+            file,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=[name for name in schema.names if name not in vectors],
+            column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in vectors} or None,
+        ) as writer,
+    ):
+        yield TableWriter(writer, contract, final_name(path.name))
 
 
 def write_table(
@@ -217,7 +221,7 @@ def _open_parquet(path: Path, contract: Table) -> Iterator[tuple[pq.ParquetFile,
             mend=f"give the {contract.name} file that tcellflow wrote",
         )
     try:
-        with pq.ParquetFile(path) as file:
+        with path.open("rb") as handle, pq.ParquetFile(handle) as file:
             stamp = (file.schema_arrow.metadata or {}).get(_CONTRACT_KEY, b"").decode()
             yield file, _find_version(stamp, contract, path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -242,6 +246,7 @@ def _find_version(stamp: str, contract: Table, path: Path) -> int:
 
 def read_table_note(path: Path) -> dict[str, JsonValue]:
     """Read the provenance note of a Parquet table; empty if there is none."""
-    metadata = pq.read_schema(path).metadata or {}
+    with path.open("rb") as file:
+        metadata = pq.read_schema(file).metadata or {}
     note: dict[str, JsonValue] = json.loads(metadata.get(_NOTE_KEY, b"{}"))
     return note

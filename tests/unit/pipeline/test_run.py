@@ -136,12 +136,17 @@ def test_a_changed_option_runs_its_step_and_what_follows(done, caplog):
 
 
 def test_a_changed_input_runs_all_that_depends_on_it(done, caplog, tmp_path):
-    """Fewer receptors change every step that sees them."""
+    """Fewer receptors change every step that sees them; as other inputs they need --force."""
     lines = TCR.read_text().splitlines(keepends=True)
     fewer = tmp_path / "fewer.csv"
     fewer.write_text("".join(lines[: len(lines) // 2]))
-    run_sample(make_options(done, gex=GEX, tcr=(fewer,)))
+    before = contents(done)
+    with pytest.raises(OutputError, match=r"other inputs \(tcr\)"):
+        run_sample(make_options(done, gex=GEX, tcr=(fewer,)))
+    assert contents(done) == before
+    run_sample(make_options(done, gex=GEX, tcr=(fewer,), force=True))
     assert ran(caplog) == dict.fromkeys(STEPS, "done")
+    assert set(contents(done)) == set(before)
 
 
 def test_force_runs_everything_again(done, caplog):
@@ -154,7 +159,7 @@ def test_force_runs_everything_again(done, caplog):
 
 def test_without_receptors_their_step_is_left_out(done, caplog):
     """A run without --tcr leaves embed-tcr out and removes the tables that an earlier run made."""
-    run_sample(make_options(done, gex=GEX))
+    run_sample(make_options(done, gex=GEX, force=True))
     assert "embed-tcr: left out, no receptors were given (--tcr)" in caplog.messages
     names = set(contents(done))
     assert not names & {"s.chains.parquet", "s.receptors.parquet", "s.embeddings.parquet", "s.embed.json"}
@@ -236,6 +241,60 @@ def test_a_failing_later_step_keeps_what_was_done(tmp_path, monkeypatch, caplog)
     run_sample(make_options(tmp_path / "o", tcr=(TCR,)))
     assert ran(caplog)["preprocess"] == "kept"
     assert (tmp_path / "o" / "s.receptors.parquet").exists()
+
+
+def test_another_sample_is_refused_and_the_first_stays(done):
+    """Files of another sample under the same prefix change nothing without --force."""
+    before = contents(done)
+    folder = DEMO.parent / "tenx_healthy_T_1k"
+    with pytest.raises(OutputError, match=r"other inputs \(gex, tcr\)") as caught:
+        run_sample(make_options(done, gex=folder / GEX.name, tcr=(folder / TCR.name,)))
+    assert "--prefix" in caught.value.mend
+    assert contents(done) == before
+
+
+def test_nothing_old_stands_beside_what_a_failing_run_made_anew(done, monkeypatch):
+    """If the second sample fails half-way, the first one's later files do not keep their names."""
+
+    def fail(_options, *, progress):
+        raise InputError("no", where="here", mend="so")
+
+    monkeypatch.setattr("tcellflow.pipeline.plan.predict", fail)
+    options = make_options(done, gex=GEX, tcr=(TCR,))
+    options = replace(options, preprocess=replace(options.preprocess, min_genes=700))
+    with pytest.raises(InputError):
+        run_sample(options)
+    assert not set(contents(done)) & {"s.predictions.parquet", "s.annotated.h5ad", "s.report.html"}
+    assert "s.report.html.superseded" in contents(done)
+    monkeypatch.undo()
+    run_sample(options)
+    assert not [name for name in contents(done) if name.endswith(".superseded")]
+    assert "s.report.html" in contents(done)
+
+
+def test_an_early_step_alone_sets_aside_what_it_made_wrong(done, caplog):
+    """--steps preprocess with other thresholds leaves no calls of other cells, and says so."""
+    options = make_options(done, gex=GEX, tcr=(TCR,), steps=("preprocess",))
+    run_sample(options)
+    assert "s.report.html" in contents(done)
+    run_sample(replace(options, preprocess=replace(options.preprocess, min_genes=700)))
+    assert not set(contents(done)) & {"s.receptors.parquet", "s.predictions.parquet", "s.report.html"}
+    assert "set aside" in caplog.text
+
+
+def test_a_step_that_needs_what_was_set_aside_is_refused(done):
+    """Cells made anew do not go with the receptors of the cells before."""
+    options = make_options(done, gex=GEX, tcr=(TCR,), steps=("preprocess", "predict"))
+    with pytest.raises(OptionsError, match=r"predict needs s\.receptors\.parquet"):
+        run_sample(replace(options, preprocess=replace(options.preprocess, min_genes=700)))
+
+
+def test_an_empty_prefix_is_refused(tmp_path):
+    """An empty prefix is not the default one."""
+    options = make_options(tmp_path / "o", tcr=(TCR,))
+    with pytest.raises(OptionsError, match="no sample name"):
+        run_sample(replace(options, preprocess=replace(options.preprocess, prefix="")))
+    assert not (tmp_path / "o").exists()
 
 
 def test_wrong_options_are_told_before_any_work(tmp_path):

@@ -82,3 +82,41 @@ def test_multiqc_merges_samples(tmp_path: Path, inputs: ReportInputs) -> None:
     assert rows["none"]["cells"] == 0
     report = (tmp_path / "out" / "multiqc_report.html").read_text()
     assert all(header.title in report for header in HEADERS if not header.is_hidden)
+
+
+def test_each_sample_has_its_row_whatever_its_name(tmp_path: Path, inputs: ReportInputs) -> None:
+    """Plain MultiQC, with its cleaning of names, shows every name of a sheet as a row of its own."""
+    names = ["P1_CD103", "P1_CD103-", "a", "a.h5", "a.bam.1", "a_", "b", "b_fastqc", "b_counts", "b_val", "c"]
+    names += [
+        "cccs1",
+        "cccs2",
+        "runs_c",
+        "c.gz",
+        "d",
+        "d_matrix",
+        "dAligned",
+        "dReadsPerGene",
+        "short_summary_d",
+    ]
+    (tmp_path / "found").mkdir()
+    for name in names:
+        section = make_section(compose_report(inputs, name))
+        (tmp_path / "found" / f"{name}_mqc.json").write_text(json.dumps(section, sort_keys=True))
+    program = Path(sys.executable).with_name("multiqc")
+    if not program.exists():
+        pytest.skip("multiqc is not installed")
+    subprocess.run(
+        [program, tmp_path / "found", "-o", tmp_path / "out", "--no-ansi", "--no-ai", "--no-version-check"],
+        check=True,
+        capture_output=True,
+        env=os.environ | {"HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)},
+        timeout=120,
+    )
+    data = json.loads((tmp_path / "out" / "multiqc_data" / "multiqc_data.json").read_text())
+    (rows,) = data["report_saved_raw_data"].values()
+    assert sorted(name.replace("\u2060", "") for name in rows) == sorted(names)
+
+
+def test_a_usual_name_is_left_as_it_is(inputs: ReportInputs) -> None:
+    """Nothing invisible is in a name that MultiQC does not touch."""
+    assert list(make_section(compose_report(inputs, "P1_CD103-pos_2"))["data"]) == ["P1_CD103-pos_2"]

@@ -11,7 +11,14 @@ def readSchema(path) {
 // All faults of the parameters as lines of text.
 def findParameterFaults(given, schema) {
     def names = given.keySet().findAll { name -> !isAlias(name, given.keySet()) }
-    return names.collectMany { name ->
+    def unknown = names.findAll { name -> !schema.containsKey(name) }
+    def valueless = names.findAll { name -> name.endsWith('_args') && given[name].toString() == 'true' }
+    // Nextflow takes a value that begins with hyphens for an option of its own.
+    def taken = unknown.collect { name -> given[name].toString() == 'true' ? "--${name}" : "--${name} ${given[name]}" }
+    def asked = valueless ? names - unknown - valueless : names
+    return valueless.collect { name ->
+        "--${name} got no value: write --${name}='${taken.join(' ') ?: '--option'}', with an equals sign before options in quotes"
+    } + asked.collectMany { name ->
         schema.containsKey(name)
             ? findValueFaults(name, given[name], schema[name])
             : ["--${name} is not known; did you mean --${findNearest(name, schema.keySet())}? --help lists all"]

@@ -93,16 +93,93 @@ def test_a_failed_step_leaves_the_record_as_it_was(folder):
 
 
 def test_a_failed_first_step_leaves_no_record(tmp_path):
-    """A run that fails at once leaves neither record nor folder."""
-    record = open_record(tmp_path / "new")
+    """A run that fails at once leaves no record."""
+    record = open_record(tmp_path)
     record.begin("predict", FINGERPRINT, ["s.a"])
-    assert (tmp_path / "new" / "s.run.json").exists()
+    assert (tmp_path / "s.run.json").exists()
     record.abandon()
-    assert not (tmp_path / "new").exists()
-    kept = open_record(tmp_path)
-    kept.begin("predict", FINGERPRINT, ["s.a"])
-    kept.abandon()
     assert list(tmp_path.iterdir()) == []
+
+
+def add_report(folder):
+    """Add a finished report to the record."""
+    (folder / "s.html").write_text("report")
+    open_record(folder).finish("report", FINGERPRINT, [folder / "s.html"])
+
+
+def test_what_was_made_from_a_step_is_set_aside_before_it_runs_again(folder):
+    """While predict runs again, and after it gave other bytes, no report stands beside its files."""
+    add_report(folder)
+    record = open_record(folder)
+    record.begin("predict", {**FINGERPRINT, "version": "2"}, ["s.a", "s.b"])
+    assert not (folder / "s.html").exists()
+    (folder / "s.a").write_text("other")
+    record.finish("predict", {**FINGERPRINT, "version": "2"}, [folder / "s.a", folder / "s.b"])
+    assert not (folder / "s.html").exists()
+    assert record.list_superseded() == ["s.html.superseded"]
+    (folder / "s.html").write_text("new report")
+    record.finish("report", FINGERPRINT, [folder / "s.html"])
+    assert record.list_superseded() == []
+    assert (folder / "s.html").read_text() == "new report"
+    assert not (folder / "s.html.superseded").exists()
+
+
+def test_what_was_set_aside_returns_if_nothing_changed(folder):
+    """Failure, equal bytes, and an equal fingerprint each give the report its name back."""
+    add_report(folder)
+    record = open_record(folder)
+    record.begin("predict", FINGERPRINT, ["s.a", "s.b"])
+    record.abandon()
+    assert (folder / "s.html").exists()
+    record.begin("predict", FINGERPRINT, ["s.a", "s.b"])
+    record.finish("predict", FINGERPRINT, [folder / "s.a", folder / "s.b"])
+    assert (folder / "s.html").exists()
+    open_record(folder).begin("predict", FINGERPRINT, ["s.a", "s.b"])  # and is killed
+    later = open_record(folder)
+    assert not (folder / "s.html").exists()
+    assert later.is_current("report", FINGERPRINT)
+    assert (folder / "s.html").read_text() == "report"
+
+
+def test_a_failed_step_gives_no_names_back_that_an_earlier_one_took(folder):
+    """If predict gave other bytes and the report then fails, the old report stays aside."""
+    add_report(folder)
+    record = open_record(folder)
+    record.begin("predict", FINGERPRINT, ["s.a", "s.b"])
+    (folder / "s.a").write_text("other")
+    record.finish("predict", FINGERPRINT, [folder / "s.a", folder / "s.b"])
+    record.begin("report", FINGERPRINT, ["s.html"])
+    record.abandon()
+    assert not (folder / "s.html").exists()
+    assert record.list_superseded() == ["s.html.superseded"]
+
+
+def test_files_of_a_run_that_was_killed_twice_are_still_ours(folder):
+    """What an earlier run finished is removed even if the run in between was killed."""
+    open_record(folder).begin("predict", {**FINGERPRINT, "version": "2"}, ["s.a", "s.b"])
+    open_record(folder).begin("predict", {**FINGERPRINT, "version": "3"}, ["s.a", "s.b"])
+    open_record(folder).finish("predict", {**FINGERPRINT, "version": "4"}, [folder / "s.a"])
+    assert not (folder / "s.b").exists()
+
+
+def test_other_inputs_are_refused(folder):
+    """The files of one sample are not replaced by those of another."""
+    record = open_record(folder)
+    record.check_same_inputs("predict", {"gex": "ab", "tcr": []})
+    record.check_same_inputs("report", {"gex": "cd"})  # nothing is known of it
+    for inputs, named in (({"gex": "cd"}, "gex"), ({"gex": "ab", "tcr": ["x"]}, "tcr"), ({}, "gex")):
+        with pytest.raises(OutputError, match=rf"from other inputs \({named}\)"):
+            record.check_same_inputs("predict", inputs)
+
+
+@pytest.mark.parametrize("name", ["../victim", "/tmp/victim", "s.x/../../victim", "other.h5ad", "s2.qc.json"])
+@pytest.mark.parametrize("place", ["outputs", "previous"])
+def test_a_record_that_names_foreign_files_is_refused(tmp_path, name, place):
+    """A record cannot make a run remove what is not of its sample."""
+    step = {"fingerprint": {}, "outputs": {"s.a": None}, place: {name: "ab"}}
+    (tmp_path / "s.run.json").write_text(json.dumps({"contract": "run/1", "steps": {"predict": step}}))
+    with pytest.raises(InputError, match="no file of this sample"):
+        open_record(tmp_path)
 
 
 def test_outputs_that_a_step_no_longer_writes_are_removed(folder):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import h5py
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tcellflow.errors import OptionsError, OutputError
@@ -65,7 +69,8 @@ def test_outputs_take_their_names_when_the_step_ends(tmp_path):
     with stage_outputs(folder, "s", force=False) as outputs:
         outputs.path(FIRST).write_text("one")
         outputs.path(SECOND).write_text("two")
-        assert names(folder) == ["s.embed.json.part", "s.qc.json.part"]
+        plain = [re.sub(r"\.[0-9a-f]{8}\.part$", ".part", name) for name in names(folder)]
+        assert plain == [".s.lock", "s.embed.json.part", "s.qc.json.part"]
     assert names(folder) == ["s.embed.json", "s.qc.json"]
     assert (folder / "s.qc.json").read_text() == "one"
 
@@ -107,14 +112,13 @@ def test_force_replaces_outputs_only_on_success(tmp_path):
     assert (tmp_path / "s.qc.json").read_text() == "new"
 
 
-@pytest.mark.parametrize("ending", ["", ".part"])
-def test_a_folder_in_the_way_is_refused_even_with_force(tmp_path, ending):
+def test_a_folder_in_the_way_is_refused_even_with_force(tmp_path):
     """A folder that has an output's name is never removed, and the error names it."""
-    (tmp_path / f"s.qc.json{ending}").mkdir()
+    (tmp_path / "s.qc.json").mkdir()
     with pytest.raises(OutputError, match="taken by a folder") as caught:
         write_both(tmp_path, force=True)
-    assert caught.value.where.endswith(f"s.qc.json{ending}")
-    assert names(tmp_path) == [f"s.qc.json{ending}"]
+    assert caught.value.where.endswith("s.qc.json")
+    assert names(tmp_path) == ["s.qc.json"]
 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
@@ -127,10 +131,75 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     assert (tmp_path / "out").read_text() == "a file"
 
 
-def test_left_overs_of_a_killed_run_are_overwritten(tmp_path):
-    """A .part file that a killed run left does not disturb the next run."""
-    (tmp_path / "s.qc.json.part").write_text("half")
+def test_left_overs_of_a_killed_run_are_removed(tmp_path):
+    """What a killed run staged goes with the next one, other outputs too; nothing else goes."""
+    others = ["s.qc.json.part.txt", "s2.qc.json.0123abcd.part", "mine.part"]
+    for name in ("s.qc.json.part", "s.cells.h5ad.0123abcd.part", *others):
+        (tmp_path / name).write_text("half")
+    (tmp_path / "s.metrics.json.part").mkdir()
     write_both(tmp_path, "new")
+    assert names(tmp_path) == sorted(["s.embed.json", "s.qc.json", "s.metrics.json.part", *others])
+
+
+def test_a_staged_file_that_another_process_replaced_is_not_committed(tmp_path):
+    """A staged name that no longer leads to the file that was written stops the whole set."""
+
+    def replace_or_remove(*, replace):
+        with stage_outputs(tmp_path, "s", force=False) as outputs:
+            outputs.path(FIRST).write_text("ours")
+            part = outputs.path(SECOND)
+            part.unlink()
+            if replace:
+                (tmp_path / "x").write_text("theirs")
+                (tmp_path / "x").rename(part)
+
+    for replace in (True, False):
+        with pytest.raises(OutputError, match="removed or replaced by another process"):
+            replace_or_remove(replace=replace)
+        assert names(tmp_path) == []
+
+
+def test_a_staged_file_that_lost_its_end_is_not_committed(tmp_path):
+    """An HDF5 or Parquet file shorter than it declares is told before it gets its name."""
+
+    def write_short(write):
+        with stage_outputs(tmp_path, "s", force=False) as outputs:
+            part = outputs.path(FIRST)
+            write(part)
+            os.truncate(part, part.stat().st_size - 100)
+
+    def write_hdf5(path):
+        with h5py.File(path, "w", libver=("earliest", "v110")) as file:
+            file["x"] = range(1000)
+
+    def write_parquet(path):
+        pq.write_table(pa.table({"x": range(1000)}), path)
+
+    for write in (write_hdf5, write_parquet):
+        with pytest.raises(OutputError, match="shorter than what was written"):
+            write_short(write)
+        assert names(tmp_path) == []
+
+
+def test_a_kill_between_two_renames_is_undone(tmp_path):
+    """A set of which one file got its name is removed by the next run, which then makes it whole."""
+    script = """
+    import os, sys
+    from pathlib import Path
+    from tcellflow.io.outputs.staging import stage_outputs
+    rename = Path.replace
+    def rename_and_die(self, target):
+        rename(self, target)
+        os._exit(9)
+    Path.replace = rename_and_die
+    with stage_outputs(Path(sys.argv[1]), "s", force=False) as outputs:
+        outputs.path("qc.json").write_text("half a set")
+        outputs.path("embed.json").write_text("half a set")
+    """
+    assert run_python(script, tmp_path).returncode == 9
+    assert "s.qc.json" in names(tmp_path)
+    write_both(tmp_path, "new")
+    assert (tmp_path / "s.qc.json").read_text() == "new"
     assert names(tmp_path) == ["s.embed.json", "s.qc.json"]
 
 
@@ -273,11 +342,11 @@ def test_a_signal_during_the_renames_waits_for_the_last_one(tmp_path, monkeypatc
     assert names(tmp_path) == ["s.embed.json", "s.qc.json"]
 
 
-@pytest.mark.parametrize("prefix", ["", "a/b", "../a", ".hidden", "-x", "a b", "<b>"])
+@pytest.mark.parametrize("prefix", ["", "a/b", "../a", ".hidden", "-x", "a b", "<b>", "a" * 201])
 def test_a_prefix_that_is_no_sample_name_is_refused(tmp_path, prefix):
     """A name that could leave the folder or break a pipeline is refused before anything is made."""
     with (
-        pytest.raises(OptionsError, match="no sample name"),
+        pytest.raises(OptionsError, match=r"no sample name|too many"),
         stage_outputs(tmp_path / "o", prefix, force=False),
     ):
         pass
