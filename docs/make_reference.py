@@ -96,6 +96,7 @@ def _describe_command(path: str, callback: Callable[..., Any]) -> Iterator[str]:
     rows = [
         _describe_parameter(parameter, *get_args(hints[parameter.name])[:2])
         for parameter in inspect.signature(callback).parameters.values()
+        if get_args(hints[parameter.name])  # typer's own context has none
     ]
     if rows:
         yield from _table(("Option", "Value", "Default", "Meaning"), rows)

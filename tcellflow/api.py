@@ -52,7 +52,8 @@ def predict_states(
     bundle
         Name or folder of a states bundle.
     layer
-        Which matrix is read: a layer, ``"X"`` or ``"raw"``; by default the layer ``counts``, else X.
+        Which matrix is read: a layer, ``"X"`` or ``"raw"``; by default the widest of counts or
+        log1p(counts per 10,000), as of a file.
     target_risk
         Accepted share of wrong calls, 0-1; the bundle's default if not given.
     library_size_column
