@@ -106,7 +106,7 @@ def judge(views: Mapping[str, list[tuple[str, Outputs]]]) -> tuple[dict[str, Any
             others = [(v, *c) for v, c in found.items() if family(v) != family(view)]
             result[view][row] = measure(truth, states)
             if others:
-                result[view][row] |= risk_by_trust(truth, states, fit_trust(others), TARGET_RISKS)
+                result[view][row] |= risk_by_trust(view, truth, states, fit_trust(others), TARGET_RISKS)
         if row == SHIPPED:
             trust = fit_trust([(v, *c) for v, c in found.items()])
     return result, trust
@@ -168,6 +168,7 @@ def main() -> None:
     for key in (
         "macro_f1",
         "trust_wrong_0.1",
+        "trust_wrong_word_0.1",
         "trust_coverage_0.1",
         "trust_wrong_0.2",
         "trust_coverage_0.2",

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PENALTY = 0.03
-# Sets whose gates call cytotoxic memory cells memory: calling them Effector is no mistake of the parts but
-# another word (`--effector-by`), and teaches nothing about trust.
-OTHER_WORD = ("citeseq_", "trex_", "bd_")
+# Gates call cytotoxic memory cells memory, and say nothing of the cycle or of help: calling such cells
+# Effector, Proliferating or Th_effector is no mistake of the parts but another word, and teaches nothing.
+GATED = ("citeseq_", "trex_", "zheng_", "pbmc3k")
+CYTOTOXIC_AS_MEMORY = ("citeseq_", "trex_")
+LEAST_CALLS = 20  # of a state, to measure trust in it; below, it is that in the least trusted state
 
 
 def family(view: str) -> str:
@@ -30,10 +32,11 @@ def family(view: str) -> str:
 
 
 def is_other_word(view: str, truth: NDArray[np.object_], called: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Mark calls that differ from the label only by what Effector means."""
-    return np.asarray(
-        (called == State.EFFECTOR) & (truth == State.MEMORY) & view.startswith(OTHER_WORD), dtype=bool
-    )
+    """Mark calls that differ from the label only by what the word means."""
+    effector = (called == State.EFFECTOR) & (truth == State.MEMORY) & view.startswith(CYTOTOXIC_AS_MEMORY)
+    helper = (called == State.TH_EFFECTOR) & (truth == State.MEMORY)
+    finer = (helper | (called == State.PROLIFERATING)) & view.startswith(GATED)
+    return np.asarray(effector | finer, dtype=bool)
 
 
 def fit_trust(views: Iterable[tuple[str, NDArray[np.object_], NDArray[np.float64]]]) -> Trust:
@@ -59,7 +62,10 @@ def fit_trust(views: Iterable[tuple[str, NDArray[np.object_], NDArray[np.float64
         x, np.concatenate(right), sample_weight=w * len(w) / w.sum()
     )
     coefficients = model.coef_[0]
-    return Trust(max(float(coefficients[0]), 1e-3), coefficients[1:] + float(model.intercept_[0]))
+    offsets = coefficients[1:] + float(model.intercept_[0])
+    measured = x[:, 1:].sum(axis=0) >= LEAST_CALLS
+    offsets = np.where(measured, offsets, offsets[measured].min(initial=np.inf))
+    return Trust(max(float(coefficients[0]), 1e-3), offsets)
 
 
 def write_trust(trust: Trust, path: Path) -> None:
@@ -72,15 +78,21 @@ def write_trust(trust: Trust, path: Path) -> None:
 
 
 def risk_by_trust(
-    truth: NDArray[np.object_], states: NDArray[np.float64], trust: Trust, targets: Sequence[float]
+    view: str, truth: NDArray[np.object_], states: NDArray[np.float64], trust: Trust, targets: Sequence[float]
 ) -> dict[str, float | None]:
-    """Give coverage and share of wrong calls where calls below 1 - target are not reported."""
+    """Give coverage and share of wrong calls where calls below 1 - target are not reported.
+
+    The share stands once of all labelled calls, and once without those that are another word.
+    """
     labelled = truth != ""
     right = (truth == NAMES[states.argmax(axis=1)])[labelled]
     value = trust.of(states)[labelled]
     figures: dict[str, float | None] = {}
+    word = is_other_word(view, truth[labelled], NAMES[states.argmax(axis=1)][labelled])
     for target in targets:
         reported = value >= 1 - target
         figures[f"trust_coverage_{target:g}"] = float(reported.mean())
         figures[f"trust_wrong_{target:g}"] = float(1 - right[reported].mean()) if reported.any() else None
+        same = reported & ~word
+        figures[f"trust_wrong_word_{target:g}"] = float(1 - right[same].mean()) if same.any() else None
     return figures

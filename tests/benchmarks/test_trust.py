@@ -40,14 +40,28 @@ def test_another_word_for_effector_teaches_nothing():
     assert not is_other_word("eccite_pbmc_3300", truth, called).any()
 
 
+def test_gates_say_nothing_of_cycle_and_help():
+    """Proliferating and Th_effector are other words where labels are gates; authors' labels would say so."""
+    truth = np.array(["Treg", "Memory", "Naive"], object)
+    called = np.array(["Proliferating", "Th_effector", "Th_effector"], object)
+    assert is_other_word("zheng_facs_mudan", truth, called).tolist() == [True, True, False]
+    assert not is_other_word("sadefeldman_til", truth, called).any()
+
+
+def test_a_state_that_no_set_tells_is_trusted_least():
+    """A state with hardly any labelled call gets the offset of the least trusted one."""
+    trust = fit_trust([("a", *draw(500, 0.9)), ("b", *draw(500, 0.5))])
+    assert trust.offsets[STATES.index("Th_effector")] == trust.offsets.min()
+
+
 def test_risk_counts_reported_cells_with_a_label():
     """Coverage is of the labelled cells, risk of the reported ones."""
     truth, states = draw(1_000, 0.7)
     truth[:500] = ""
-    always = risk_by_trust(truth, states, Trust(1.0, np.full(7, 5.0)), (0.1,))
+    always = risk_by_trust("a", truth, states, Trust(1.0, np.full(7, 5.0)), (0.1,))
     assert always["trust_coverage_0.1"] == 1
     assert always["trust_wrong_0.1"] == pytest.approx(0.3, abs=0.07)
-    never = risk_by_trust(truth, states, Trust(1.0, np.full(7, -5.0)), (0.1,))
+    never = risk_by_trust("a", truth, states, Trust(1.0, np.full(7, -5.0)), (0.1,))
     assert never["trust_wrong_0.1"] is None
 
 
