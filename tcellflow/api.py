@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tcellflow.inference.states import StatePredictor
     from tcellflow.pipeline.in_memory import EmbeddedReceptors
 
-__all__ = ["StatePredictor", "embed_receptors", "predict_states", "run"]
+__all__ = ["StatePredictor", "embed_receptors", "predict_states", "run", "score_programmes"]
 
 
 def __getattr__(name: str) -> object:
@@ -91,6 +91,38 @@ def predict_states(
         threads=threads,
         device=device,
     )
+
+
+def score_programmes(
+    adata: ad.AnnData, *, layer: str | None = None, library_size_column: str | None = None
+) -> pd.DataFrame:
+    """Score the transcriptional programmes of every T cell, as numbers that depth hardly moves.
+
+    Parameters
+    ----------
+    adata, layer, library_size_column
+        As in `predict_states`; of full-length protocols the counts may be parts per million (TPM).
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per cell, indexed by ``obs_names``; columns ``programme_cytotoxic``,
+        ``programme_exhaustion_core`` …, 0-1, float32. NaN where the cell has too few molecules, the matrix
+        too few of the genes, or the cell is no T cell: not measurable, which is not absent.
+
+    Raises
+    ------
+    InputError
+        As `predict_states`.
+
+    Notes
+    -----
+    A log-likelihood ratio of negative binomials over the genes of ``data/programmes.tsv``, where each gene
+    names its sources, brought to one scale for all depths and calibrated by a logistic curve.
+    """
+    from tcellflow.pipeline.in_memory import score_cells
+
+    return score_cells(adata, layer=layer, library_size_column=library_size_column)
 
 
 def embed_receptors(

@@ -5,8 +5,9 @@
 `--left-out` names a folder with a network trained without each set, as in `benchmarks.states.evaluate`; sets
 without one are judged by the rows that need none. `--cache` keeps what the parts say of each fold and seed.
 
-For each view: macro-F1 over the states that occur, and what a target risk of 10 % comes to: the threshold is
-the strictest that any of the *other* folds needs at that target, as the packaged one is the strictest of all.
+For each view: macro-F1 over the states that occur, and what a target risk comes to: calls are reported whose
+trust is at least 1 less the target, by a curve fitted on all *other* sets and their shifts
+(`benchmarks.states.trust`). `--trust FILE` writes the curve of all sets, which is the packaged one.
 """
 
 from __future__ import annotations
@@ -23,18 +24,21 @@ from benchmarks.harness.machine import describe_machine
 from benchmarks.states.folds import Outputs, find_network, find_views, fit_fold, list_folds, run_parts
 from benchmarks.states.peers import NAMES
 from benchmarks.states.rows import ROWS, WITHOUT_NETWORK
+from benchmarks.states.trust import family, fit_trust, risk_by_trust, write_trust
 from recipes.programmes.build import read_all_sources
-from tcellflow.evaluation.classification import Calls, calibration_error, macro_f1
+from tcellflow.evaluation.classification import calibration_error, macro_f1
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from benchmarks.states.folds import Fold
     from recipes.programmes.build import Sources
+    from tcellflow.states.trust import Trust
 
-TARGET_RISK = 0.1
-THRESHOLDS = np.round(np.arange(0.3, 0.99, 0.01), 2)
-LEAST_REPORTED = 0.05  # of the cells, for a risk to be one
+TARGET_RISKS = (0.1, 0.2)
+SHIPPED = "(a) and (c)"
 
 
 def run_fold(
@@ -65,74 +69,47 @@ def join_views(folds: Mapping[str, Mapping[str, Outputs]]) -> dict[str, list[tup
     return views
 
 
-def call_view(row: str, parts: Sequence[tuple[str, Outputs]]) -> Calls | None:
-    """Give the labelled calls of one row on one view; None where a part lacks a network."""
+def call_view(
+    row: str, parts: Sequence[tuple[str, Outputs]]
+) -> tuple[NDArray[np.object_], NDArray[np.float64]] | None:
+    """Give true states and the probabilities of one row on one view; None where a part lacks a network."""
     if row not in WITHOUT_NETWORK and any(p.network is None for _, p in parts):
         return None
     found = [(p.truth, ROWS[row](p)) for _, p in parts]
-    truth = np.concatenate([t for t, _ in found])
-    states = np.concatenate([p for _, p in found])
-    labelled = truth != ""
-    return Calls(truth[labelled], NAMES[states[labelled].argmax(axis=1)], states[labelled].max(axis=1))
+    return np.concatenate([t for t, _ in found]), np.concatenate([p for _, p in found])
 
 
-def needed_threshold(calls: Calls, target: float) -> float:
-    """Give the least threshold from which on the risk stays within the target; 1 where none does."""
-    right = calls.truth == calls.predicted
-    needed = 1.0
-    for threshold in THRESHOLDS[::-1]:
-        reported = calls.confidence >= threshold
-        if reported.mean() < LEAST_REPORTED:
-            continue
-        if 1 - right[reported].mean() > target:
-            break
-        needed = float(threshold)
-    return needed
-
-
-def measure(calls: Calls, thresholds: Mapping[str, float]) -> dict[str, Any]:
+def measure(truth: NDArray[np.object_], states: NDArray[np.float64]) -> dict[str, Any]:
     """Give the figures of one row on one view."""
-    right = calls.truth == calls.predicted
-    figures: dict[str, Any] = {
-        "macro_f1": macro_f1(calls),
-        "accuracy": float(right.mean()),
-        "ece": calibration_error(calls),
+    labelled = truth != ""
+    truth, states = truth[labelled], states[labelled]
+    called = NAMES[states.argmax(axis=1)]
+    return {
+        "macro_f1": macro_f1(truth, called),
+        "accuracy": float((truth == called).mean()),
+        "ece": calibration_error(states.max(axis=1), truth == called),
+        "f1": {
+            str(s): float(2 * (of & hit).sum() / max(of.sum() + hit.sum(), 1))
+            for s in NAMES
+            if (of := truth == s).any()
+            for hit in [called == s]
+        },
     }
-    for name, threshold in thresholds.items():
-        reported = calls.confidence >= threshold
-        figures[f"threshold_{name}"] = threshold
-        figures[f"coverage_{name}"] = float(reported.mean())
-        figures[f"wrong_{name}"] = float(1 - right[reported].mean()) if reported.any() else None
-    figures["f1"] = {
-        str(s): float(2 * (of & hit).sum() / max(of.sum() + hit.sum(), 1))
-        for s in NAMES
-        if (of := calls.truth == s).any()
-        for hit in [calls.predicted == s]
-    }
-    return figures
 
 
-def family(view: str) -> str:
-    """Name the set of a view: its shifts are one set."""
-    return view.split(",", maxsplit=1)[0]
-
-
-def judge(views: Mapping[str, list[tuple[str, Outputs]]]) -> dict[str, Any]:
-    """Give the figures of all rows on all views, of one seed."""
+def judge(views: Mapping[str, list[tuple[str, Outputs]]]) -> tuple[dict[str, Any], Trust]:
+    """Give the figures of all rows on all views, of one seed, and the curve of the shipped row on all."""
     result: dict[str, Any] = {view: {} for view in views}
     for row in ROWS:
-        calls = {view: c for view, parts in views.items() if (c := call_view(row, parts)) is not None}
-        needed = {view: needed_threshold(c, TARGET_RISK) for view, c in calls.items()}
-        for view, of in calls.items():
-            others = [t for v, t in needed.items() if family(v) != family(view)]
-            thresholds = {
-                "strictest": max(others, default=1.0),
-                "most": float(np.quantile(others, 0.75)) if others else 1.0,
-                "typical": float(np.median(others)) if others else 1.0,
-                "fixed": 0.7,
-            }
-            result[view][row] = measure(of, thresholds)
-    return result
+        found = {view: c for view, parts in views.items() if (c := call_view(row, parts)) is not None}
+        for view, (truth, states) in found.items():
+            others = [(v, *c) for v, c in found.items() if family(v) != family(view)]
+            result[view][row] = measure(truth, states)
+            if others:
+                result[view][row] |= risk_by_trust(view, truth, states, fit_trust(others), TARGET_RISKS)
+        if row == SHIPPED:
+            trust = fit_trust([(v, *c) for v, c in found.items()])
+    return result, trust
 
 
 def average(seeds: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -142,7 +119,7 @@ def average(seeds: Sequence[dict[str, Any]]) -> dict[str, Any]:
         result[view] = {}
         for row in rows:
             of = [s[view][row] for s in seeds]
-            keys = [k for k in of[0] if k != "f1"]
+            keys = [k for k in of[0] if k != "f1" and all(k in f for f in of)]
             result[view][row] = {k: _mean([f[k] for f in of]) for k in keys} | {
                 "macro_f1_sd": round(float(np.std([f["macro_f1"] for f in of])), 4),
                 "f1": {s: _mean([f["f1"][s] for f in of]) for s in of[0]["f1"]},
@@ -160,7 +137,7 @@ def render(result: Mapping[str, Any], key: str = "macro_f1") -> str:
     rows = list(ROWS)
     lines = [f"| {key} | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
     for view, of in result.items():
-        cells = ["" if row not in of or of[row][key] is None else f"{of[row][key]:.3f}" for row in rows]
+        cells = ["" if row not in of or of[row].get(key) is None else f"{of[row][key]:.3f}" for row in rows]
         lines.append(f"| {view} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -175,6 +152,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--folds", nargs="*", default=[], metavar="NAME", help="only these")
+    parser.add_argument("--trust", type=Path, help="write the curve of all sets, of the first seed")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     sources = read_all_sources(options.data)
@@ -182,9 +160,20 @@ def main() -> None:
     seeds = []
     for seed in range(options.seeds):
         found = {f.name: run_fold(sources, f, seed, options.left_out, options.cache) for f in folds}
-        seeds.append(judge(join_views(found)))
+        figures, trust = judge(join_views(found))
+        seeds.append(figures)
+        if options.trust and seed == 0:
+            write_trust(trust, options.trust)
     result = average(seeds)
-    for key in ("macro_f1", "wrong_strictest", "coverage_strictest", "wrong_most", "coverage_most", "ece"):
+    for key in (
+        "macro_f1",
+        "trust_wrong_0.1",
+        "trust_wrong_word_0.1",
+        "trust_coverage_0.1",
+        "trust_wrong_0.2",
+        "trust_coverage_0.2",
+        "ece",
+    ):
         print(render(result, key), end="\n\n")
     if options.output:
         document = {"machine": describe_machine(("numpy", "scipy", "scikit-learn")), "views": result}

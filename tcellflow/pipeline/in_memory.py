@@ -29,6 +29,8 @@ from tcellflow.ingest.inputs import name_genes
 from tcellflow.ingest.values import LibrarySizes, ValueReader
 from tcellflow.io.matrices.in_memory import open_in_memory
 from tcellflow.io.tables.parquet import read_table
+from tcellflow.states.marker_model import PROGRAMME_PREFIX
+from tcellflow.states.programmes import ProgrammeScorer
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
 from tcellflow.steps.preprocess import PreprocessOptions, preprocess
 from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, UNS_KEY, ChainPairing, OutputName, output_name
@@ -83,6 +85,18 @@ def call_states(
     sample = call_sample(predictor, cells, facts, CallOptions(target_risk=target_risk))
     found = name_obs_columns(tabulate_predictions(sample))
     return found.assign(is_t_cell=is_t_cell, doublet_suspect=is_doublet)
+
+
+def score_cells(adata: ad.AnnData, *, layer: str | None, library_size_column: str | None) -> pd.DataFrame:
+    """Score the programmes of cells held in memory: `tcellflow.api.score_programmes`."""
+    cells = _Cells(name_genes(open_in_memory(adata, layer)), library_size_column)
+    is_t_cell, _ = _judge_cells(adata, cells)
+    scorer = ProgrammeScorer(cells.gene_names)
+    parts = [scorer.score(counts, totals).values for counts, totals, _ in cells.read()]  # noqa: PD011 (no pandas)
+    names = [f"{PROGRAMME_PREFIX}{name}" for name in scorer.table.names]
+    values = np.concatenate([np.zeros((0, len(names)), np.float32), *parts])
+    values[~is_t_cell] = np.nan
+    return pd.DataFrame(values, adata.obs_names.copy(), names)
 
 
 class _Cells:

@@ -94,9 +94,24 @@ def decide(
     ruled = apply_rule(placed, cycling, find_bits(scores, placed, effector_by))
     known = markers.max(axis=0, initial=0.0) > 0
     if known.any():
-        pooled = pool_states(ruled.states, markers, weigh_markers(molecules)[:, None], known)
+        states = ruled.states
+        if effector_by == "gate":
+            markers = _split_by(markers, states)
+        pooled = pool_states(states, markers, weigh_markers(molecules)[:, None], known)
         ruled = ruled.reweighted(pooled)
     return name_calls(ruled, scores)
+
+
+def _split_by(markers: Floats, states: Floats) -> Floats:
+    """Split what the linear model gives Effector and Memory together as `states` does, shape (B, 7).
+
+    It was taught that cytotoxic cells are Effector; the gates say otherwise.
+    """
+    both = [STATES.index(State.EFFECTOR), STATES.index(State.MEMORY)]
+    own = states[:, both] + 1e-9
+    split = markers.copy()
+    split[:, both] = markers[:, both].sum(axis=1, keepdims=True) * own / own.sum(axis=1, keepdims=True)
+    return split
 
 
 def name_calls(ruled: RuledStates, scores: ProgrammeScores) -> Decision:

@@ -198,6 +198,32 @@ def test_what_cannot_be_called_is_refused(adata, change, error, text):
         api.predict_states(cells, **options)
 
 
+def test_programmes_of_the_sample_are_plausible_and_only_of_t_cells(adata, states):
+    """Naive cells run the naive programme, MAIT cells theirs; cells that are no T cells have none."""
+    found = api.score_programmes(adata)
+    assert list(found.index) == list(adata.obs_names)
+    known = found.to_numpy()[np.isfinite(found.to_numpy())]
+    assert known.min() >= 0
+    assert known.max() <= 1
+    assert found[~states["is_t_cell"]].isna().all(axis=None)
+    naive = states["state"] == "Naive"
+    memory = states["state"] == "Memory"
+    column = found["programme_naive_stemness"]
+    assert column[naive].mean() > column[memory].mean() + 0.3
+    assert 10 < (found["programme_mait"] > 0.5).sum() < 100
+
+
+def test_programmes_hardly_move_with_depth(adata):
+    """A quarter of the molecules gives nearly the same numbers, or none."""
+    cells = adata[:300].copy()
+    thinned = cells.copy()
+    rng = np.random.default_rng(0)
+    thinned.X.data = rng.binomial(cells.X.data.astype(int), 0.25).astype(np.float32)
+    thinned.X.eliminate_zeros()
+    moved = (api.score_programmes(thinned) - api.score_programmes(cells)).abs().to_numpy()
+    assert np.nanmean(moved) < 0.08
+
+
 def test_receptor_vectors_are_those_of_the_command(tmp_path):
     """A contig table gives each cell the vectors that embed-tcr writes for it."""
     found = api.embed_receptors(pd.read_csv(TCR))

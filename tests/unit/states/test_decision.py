@@ -52,6 +52,19 @@ def test_every_word_is_read_from_one_distribution(effector_by):
     assert np.char.startswith(found.function[exhausted].astype(str), "exhausted_").all()
 
 
+def test_by_gate_the_linear_model_does_not_tell_effector():
+    """With the gate's word, what the linear model takes for Effector or Memory is split as the gates do."""
+    joint, cycling, scores, markers, molecules = draw(50)
+    swapped = markers.copy()
+    both = [STATES.index("Effector"), STATES.index("Memory")]
+    swapped[:, both] = markers[:, both[::-1]]
+    first, second = (
+        decide(joint, cycling, scores, m, molecules, effector_by="gate").ruled.states
+        for m in (markers, swapped)
+    )
+    assert first == pytest.approx(second)
+
+
 def test_a_cell_is_decided_alone():
     """A cell's distribution is the same alone and among others."""
     joint, cycling, scores, markers, molecules = draw(20)
