@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tcellflow import __version__
-from tcellflow.cli import analyse, bundle, console, run, train, train_states
+from tcellflow.cli import analyse, bundle, console, run, train, train_fusion, train_states
 from tcellflow.errors import ExitCode, TcellflowError
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ run.register(app)
 app.add_typer(bundle.bundle_app, name="bundle")
 train.train_app.command("states", short_help="Train T-cell states from labelled cohorts.")(
     train_states.states
+)
+train.train_app.command("fusion", short_help="Train the fusion of expression and proteins.")(
+    train_fusion.fusion
 )
 app.add_typer(train.train_app, name="train")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tcellflow.errors import BundleError
 from tcellflow.io.bundles.fields import FieldReader, is_sha256
+from tcellflow.io.bundles.fusion import TASK_FUSION, FusionDetails, parse_fusion
 from tcellflow.io.bundles.receptors import TASK_RECEPTORS, ReceptorsDetails, parse_receptors
 from tcellflow.io.bundles.states import TASK_STATES, StatesDetails, parse_states
 
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 BUNDLE_FORMAT: Final = 1
-Details = StatesDetails | ReceptorsDetails
+Details = StatesDetails | ReceptorsDetails | FusionDetails
 _PARSERS: Final[dict[str, Callable[[FieldReader, Mapping[str, str]], Details]]] = {
     TASK_STATES: parse_states,
     TASK_RECEPTORS: parse_receptors,
+    TASK_FUSION: parse_fusion,
 }
 MODEL_FILE: Final = "model.onnx"
 ENSEMBLE_FILE: Final = "ensemble.onnx"  # the members behind a distilled model, as one graph
