@@ -70,7 +70,7 @@ def fusion(
         int, typer.Option("--distil-steps", min=1, help="Steps of the network that learns from the members.")
     ] = 2_000,
     batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Labelled cells in a batch.")] = 128,
-    learning_rate: LearningRate = 1e-3,
+    learning_rate: LearningRate = 2e-3,
     components: Annotated[int, typer.Option("--components", min=1, help="Principal components.")] = 16,
     width: Annotated[int, typer.Option("--width", min=2, help="Width of the hidden layer.")] = 256,
     validate_every: ValidateEvery = 100,

@@ -37,6 +37,8 @@ class FusionConfig:
         Hidden layer and fused vector.
     dropout
         Share dropped.
+    is_normalised
+        Whether hidden layer and vector are layer-normalised; whole cells are told apart better without.
     tokens
         The token branch; None without.
     """
@@ -48,6 +50,7 @@ class FusionConfig:
     width: int = 256
     latent: int = 64
     dropout: float = 0.1
+    is_normalised: bool = False
     tokens: TokenConfig | None = None
 
 
@@ -120,7 +123,7 @@ class PlainBranch(nn.Module):
         self.gate = nn.Linear(2 * h, 2)
         for zero in (self.of_mask.weight, self.gate.weight, self.gate.bias):
             nn.init.zeros_(zero)
-        self.norm = nn.LayerNorm(h)
+        self.norm = nn.LayerNorm(h) if config.is_normalised else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
         self.to_latent = nn.Linear(h, config.latent)
 
@@ -217,7 +220,7 @@ class FusionNetwork(nn.Module):
             self.token_latent = nn.Linear(width, d)
             self.token_weight = nn.Parameter(torch.tensor(0.1 if config.components else 1.0))
             self.decode = GeneDecoder(config.tokens, basis.patches, config.genes)
-        self.norm = nn.LayerNorm(d, elementwise_affine=False)
+        self.norm = nn.LayerNorm(d, elementwise_affine=False) if config.is_normalised else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
         self.classify = nn.Linear(d, config.classes) if config.classes else None
         self.expand = nn.Linear(d, h)

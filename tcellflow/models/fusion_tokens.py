@@ -314,8 +314,8 @@ class TokenBranch(nn.Module):
         real = torch.cat([rna_real.expand(adt_real.shape[0], -1), adt_real], 1)
         tokens = torch.cat([rna, adt], 1)
         weight = (self.attend(tokens)[..., 0] + (1 - real) * _HIDDEN).softmax(-1) * real
-        of_rna, of_adt = weight.split([rna.shape[1], adt.shape[1]], 1)
-        weights = torch.stack([of_rna.sum(1), of_adt.sum(1)], 1)
+        n_genes = rna.shape[1]
+        weights = torch.stack([weight[:, :n_genes].sum(1), weight[:, n_genes:].sum(1)], 1)
         return FusedTokens((weight[..., None] * tokens).sum(1), rna, weights)
 
 

@@ -424,8 +424,9 @@ class Ttt(nn.Module):
 
     def _count_steps(self, real: Tensor) -> Tensor:
         """Give a_t (B or 1, L), t counting the real tokens of the mini-batch up to each token."""
-        batch = self.config.batch
-        numbers = torch.cat([part.cumsum(-1) for part in torch.split(real, batch, -1)], -1)
+        batch, length = self.config.batch, real.shape[1]
+        parts = (real[:, start : min(start + batch, length)] for start in range(0, length, batch))
+        numbers = torch.cat([part.cumsum(-1) for part in parts], -1)
         table = (1 / torch.arange(1, batch + 1, device=real.device, dtype=real.dtype)) + self.step_change
         return table.clamp(min=0)[(numbers.long() - 1).clamp(min=0)]
 

@@ -24,7 +24,10 @@ _ROUNDS: Final = 5
 
 
 def find_axes(cells: FusionCells, n_axes: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Find principal axes of the standardised genes.
+    """Find principal axes of log-expression that was standardised set by set.
+
+    Standardised genes count by their mean deviation over the sets, so that the axes are those of centred
+    log values: rare genes, whose deviation is noise, would else weigh as much as any.
 
     Parameters
     ----------
@@ -45,13 +48,15 @@ def find_axes(cells: FusionCells, n_axes: int) -> tuple[NDArray[np.float32], NDA
     start. A cell weighs 1 / cells of its set.
     """
     n_genes = cells.counts.shape[1]
+    worth = measure_worth(cells)
     weight = 1 / np.bincount(cells.set_of, minlength=len(cells.present))[cells.set_of]
     width = min(n_axes + _MORE, n_genes)
     axes = np.random.default_rng(0).normal(size=(n_genes, width)).astype(np.float32)
     for _ in range(_ROUNDS):
-        axes = np.linalg.qr(_spread_axes(cells, weight, axes))[0].astype(np.float32)
-    values, turned = np.linalg.eigh(axes.T @ _spread_axes(cells, weight, axes))
-    loadings = (axes @ turned[:, np.argsort(-values)[:n_axes]]).astype(np.float32)
+        axes = np.linalg.qr(_spread_axes(cells, weight, worth, axes))[0].astype(np.float32)
+    values, turned = np.linalg.eigh(axes.T @ _spread_axes(cells, weight, worth, axes))
+    loadings = worth[:, None] * (axes @ turned[:, np.argsort(-values)[:n_axes]])
+    loadings = (loadings / np.linalg.norm(loadings, axis=0)).astype(np.float32)
     peak = np.abs(loadings).argmax(axis=0)
     loadings *= np.sign(loadings[peak, np.arange(loadings.shape[1])])
     share = np.maximum(cells.present.astype(np.float32) @ np.square(loadings), 0.05)
@@ -106,13 +111,19 @@ def make_patches(
     return padded, np.array(chromosomes, dtype=np.int64)
 
 
+def measure_worth(cells: FusionCells) -> NDArray[np.float32]:
+    """Give the mean standard deviation of each gene's log-expression over the sets that measure it, (G,)."""
+    scales = np.stack([moments.scale for moments in cells.moments]) * cells.present
+    return np.asarray(scales.sum(axis=0) / np.maximum(cells.present.sum(axis=0), 1), dtype=np.float32)
+
+
 def _spread_axes(
-    cells: FusionCells, weight: NDArray[np.float64], axes: NDArray[np.float32]
+    cells: FusionCells, weight: NDArray[np.float64], worth: NDArray[np.float32], axes: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Multiply axes by the weighted covariance of the genes."""
     total = np.zeros_like(axes)
     for rows in _blocks(len(cells)):
-        values = cells.standardise(rows)
+        values = cells.standardise(rows) * worth
         total += values.T @ (weight[rows, None].astype(np.float32) * (values @ axes))
     return total
 

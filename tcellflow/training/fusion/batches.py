@@ -27,23 +27,26 @@ class ViewOptions:
 
     Parameters
     ----------
+    whole
+        Share of the cells that are shown as they are, but for genes that are masked to be told.
     without_adt, without_rna
-        Share of the cells that are shown without proteins, or without genes.
+        Share of the other cells that are shown without proteins, or without genes.
     sub_panel
-        Share of the cells with proteins that show a random part of them.
+        Share of them that show a random part of their proteins.
     sub_genes
-        Share of the cells that show a random part of the genes, or those of another set.
+        Share of them that show a random part of the genes, or those of another set.
     thinned
-        Share of the cells whose counts are thinned.
+        Share of them whose counts are thinned.
     masked
         Share of the genes (with tokens) and proteins that are masked to be told.
     """
 
-    without_adt: float = 0.2
-    without_rna: float = 0.1
-    sub_panel: float = 0.2
-    sub_genes: float = 0.2
-    thinned: float = 0.15
+    whole: float = 0.5
+    without_adt: float = 0.4
+    without_rna: float = 0.2
+    sub_panel: float = 0.3
+    sub_genes: float = 0.3
+    thinned: float = 0.3
     masked: float = 0.15
 
 
@@ -140,7 +143,8 @@ class FusionBatches:
         rows = np.concatenate([rng.choice(pool, count, p=weight) for pool, weight, count in self._pools])
         cells, views = self._cells, self._options.views
         counts, library = cells.counts[rows].toarray(), cells.library[rows]
-        is_thinned = np.flatnonzero(rng.random(len(rows)) < views.thinned)
+        is_partial = rng.random(len(rows)) >= views.whole
+        is_thinned = np.flatnonzero((rng.random(len(rows)) < views.thinned) & is_partial)
         if is_thinned.size:
             depth = rng.uniform(_LEAST_DEPTH, 1, is_thinned.size)
             part = counts[is_thinned]
@@ -150,8 +154,8 @@ class FusionBatches:
             )
             counts[is_thinned], library[is_thinned] = part, library[is_thinned] * depth
         genes = cells.standardise_counts(counts, np.maximum(library, 1), cells.set_of[rows])
-        gene_mask, hidden = self._mask_genes(rows, rng)
-        protein_mask, hidden_proteins = self._mask_proteins(rows, gene_mask, rng)
+        gene_mask, hidden = self._mask_genes(rows, is_partial, rng)
+        protein_mask, hidden_proteins = self._mask_proteins(rows, is_partial, gene_mask, rng)
         view = View(
             torch.from_numpy(genes * gene_mask), torch.from_numpy(gene_mask),
             torch.from_numpy(cells.proteins[rows] * protein_mask), torch.from_numpy(protein_mask),
@@ -164,11 +168,11 @@ class FusionBatches:
         )
 
     def _mask_genes(
-        self, rows: NDArray[np.intp], rng: np.random.Generator
+        self, rows: NDArray[np.intp], is_partial: NDArray[np.bool_], rng: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         cells, views = self._cells, self._options.views
         mask = cells.present[cells.set_of[rows]].astype(np.float32)
-        for row in np.flatnonzero(rng.random(len(rows)) < views.sub_genes):
+        for row in np.flatnonzero((rng.random(len(rows)) < views.sub_genes) & is_partial):
             if rng.random() < 0.3:  # genes of another set
                 mask[row] *= cells.present[rng.integers(len(cells.present))]
             else:
@@ -178,27 +182,27 @@ class FusionBatches:
             hidden = mask * (rng.random(mask.shape, dtype=np.float32) < views.masked)
             mask -= hidden
         has_adt = cells.measured[rows].any(axis=1)
-        is_without = (rng.random(len(rows)) < views.without_rna) & has_adt
+        is_without = (rng.random(len(rows)) < views.without_rna) & has_adt & is_partial
         mask[is_without] = 0
         if hidden is not None:
             hidden[is_without] = 0
         return mask, hidden
 
     def _mask_proteins(
-        self, rows: NDArray[np.intp], gene_mask: NDArray[np.float32], rng: np.random.Generator
+        self,
+        rows: NDArray[np.intp],
+        is_partial: NDArray[np.bool_],
+        gene_mask: NDArray[np.float32],
+        rng: np.random.Generator,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         cells, views = self._cells, self._options.views
         measured = cells.measured[rows].astype(np.float32)
-        keep = np.ones((len(rows), 1), dtype=np.float32) * (1 - views.masked)
-        is_part = rng.random(len(rows)) < views.sub_panel
-        keep[is_part, 0] = rng.uniform(0, 1, is_part.sum())
+        keep = np.where(is_partial, 1 - views.masked, 1).astype(np.float32)
+        is_part = (rng.random(len(rows)) < views.sub_panel) & is_partial
+        keep[is_part] = rng.uniform(0, 1, is_part.sum())
         has_rna = gene_mask.any(axis=1)
-        shown = measured * (rng.random(measured.shape, dtype=np.float32) < keep)
-        # half of the other cells show all they have, as in use
-        whole = ~is_part & (rng.random(len(rows)) < 0.5)
-        shown[whole] = measured[whole]
-        is_without = (rng.random(len(rows)) < views.without_adt) & has_rna
-        shown[is_without] = 0
+        shown = measured * (rng.random(measured.shape, dtype=np.float32) < keep[:, None])
+        shown[(rng.random(len(rows)) < views.without_adt) & has_rna & is_partial] = 0
         empty = ~has_rna & ~shown.any(axis=1)
         shown[empty] = measured[empty]
         return shown, measured - shown

@@ -74,7 +74,12 @@ class TrainFusionOptions:
     task: FusionTaskOptions = field(default_factory=FusionTaskOptions)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
-            steps=800, weight_decay=0.05, warm_up_steps=50, validate_every=100, is_mixed_precision=False
+            steps=800,
+            learning_rate=2e-3,
+            weight_decay=0.05,
+            warm_up_steps=50,
+            validate_every=100,
+            is_mixed_precision=False,
         )
     )
     distil_steps: int = 2_000

@@ -25,15 +25,17 @@ if TYPE_CHECKING:
     from tcellflow.training.fusion.cells import FusionCells
     from tcellflow.training.fusion.options import TrainFusionOptions
     from tcellflow.training.fusion.task import FusionTaskOptions
+    from tcellflow.training.loop import LoopOptions
 
     Progress = Callable[[int, int], None]
 
-_COMPONENTS: Final = (16, 12, 20, 8, 14)  # of the members in turn; as good alone, and of different errors
+_COMPONENTS: Final = (12, 16, 8, 14, 10)  # of the members in turn; as good alone, and of different errors
 _FUSION_OF: Final[dict[MixerKind, FusionKind]] = {
     "ttt": "hand-over", "ttt-set": "hand-over", "attention": "attention", "none": "add",
 }  # fmt: skip
-_WHOLE: Final = ViewOptions(0, 0, 0, 0, 0, 0)
-_MASKED: Final = replace(_WHOLE, masked=0.15)
+_WHOLE: Final = ViewOptions(1, 0, 0, 0, 0, 0, 0)
+_MASKED: Final = replace(_WHOLE, whole=0, masked=0.15)
+_WITHOUT_ADT: Final = replace(_WHOLE, whole=0, without_adt=1)
 
 
 def train_fusion_networks(
@@ -73,10 +75,14 @@ def train_fusion_networks(
                     options.task,
                     components=min(_COMPONENTS[member % len(_COMPONENTS)], basis.loadings.shape[1]),
                     tokens=None,
+                    protein_weight=0,
+                    # a teacher is asked about whole cells alone, and does best if it has seen nothing else
+                    batch=replace(options.task.batch, others=0, views=_WHOLE),
                     seed=options.task.seed + member,
                 ),
             )
-            _train(task, options, f"member-{member + 1}", on_step, seed=options.loop.seed + member)
+            loop = replace(options.loop, weight_decay=0, seed=options.loop.seed + member)
+            _train(task, options, f"member-{member + 1}", on_step, loop)
             answers.append(_softmax(predict(task.network, cells, np.arange(len(cells))).logits))
         soft = np.mean(answers, axis=0).astype(np.float32)
     own = replace(
@@ -87,7 +93,7 @@ def train_fusion_networks(
     )
     task = FusionTask(cells, basis, own, soft)
     steps = options.loop.steps if soft is None else options.distil_steps
-    _train(task, options, "network", on_step, steps=steps, seed=own.seed)
+    _train(task, options, "network", on_step, replace(options.loop, steps=steps, seed=own.seed))
     return task.network.cpu()
 
 
@@ -132,13 +138,13 @@ def train_published_stages(
         ),
         replace(
             base, class_weight=1, protein_weight=0, gene_weight=0, learns_only=("tokens.guess",),
-            batch=FusionBatchOptions(size, 0, views=replace(_WHOLE, without_adt=1)),
+            batch=FusionBatchOptions(size, 0, views=_WITHOUT_ADT),
         ),
     ]  # fmt: skip
 
     def run(stage: FusionTaskOptions, number: int, before: FusionNetwork | None) -> FusionNetwork:
         task = FusionTask(cells, basis, stage, start=None if before is None else before.state_dict())
-        _train(task, options, f"stage-{number}", on_step, seed=options.loop.seed)
+        _train(task, options, f"stage-{number}", on_step, options.loop)
         return task.network.cpu()
 
     network = run(stages[0], 1, None)
@@ -148,15 +154,8 @@ def train_published_stages(
 
 
 def _train(
-    task: FusionTask,
-    options: TrainFusionOptions,
-    folder: str,
-    on_step: Progress | None,
-    *,
-    seed: int,
-    steps: int | None = None,
+    task: FusionTask, options: TrainFusionOptions, folder: str, on_step: Progress | None, loop: LoopOptions
 ) -> None:
-    loop = replace(options.loop, seed=seed, steps=steps or options.loop.steps)
     train(task, options.output / folder, loop, resume=options.resume, on_step=on_step)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 512
 _MOST_CHECKED: Final = 3_000
+_TEMPERATURES: Final = (0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class FusionTaskOptions:
 
     Parameters
     ----------
-    components, width, latent, dropout, tokens
+    components, width, latent, dropout, is_normalised, tokens
         Shape, as in `FusionConfig`.
     smoothing
         Share of a label's weight that is spread over all classes.
@@ -56,6 +57,7 @@ class FusionTaskOptions:
     width: int = 256
     latent: int = 64
     dropout: float = 0.1
+    is_normalised: bool = False
     tokens: TokenConfig | None = None
     smoothing: float = 0.05
     class_weight: float = 1.0
@@ -157,8 +159,11 @@ class FusionTask:
         Returns
         -------
         dict
-            ``loss``: error of classes, mean of both views, and a tenth of the proteins' error; accuracies.
+            ``loss``: surprise at labels, mean of the views that were learnt, and a tenth of the error of the
+            proteins if they were; accuracies. The surprise is that at the best temperature, for the network
+            is calibrated afterwards: confidence alone must not choose the weights.
         """
+        views = self.options.batch.views
         figures: dict[str, float] = {}
         rows = self._kept
         labelled = self._cells.has_label[rows]
@@ -169,13 +174,15 @@ class FusionTask:
             if labelled.any() and out.logits.shape[1]:
                 chosen = out.logits[labelled].argmax(1)
                 figures[f"accuracy_{name}"] = float(truth[labelled][np.arange(len(chosen)), chosen].mean())
-                losses.append(_measure_surprise(out.logits[labelled], truth[labelled]))
+                if has_adt or views.without_adt:
+                    losses.append(_measure_surprise(out.logits[labelled], truth[labelled]))
             if not has_adt:
                 measured = self._cells.measured[rows]
                 error = np.square(out.protein_mean - self._cells.levels[rows])[measured]
                 figures["protein_error"] = float(error.mean()) if error.size else 0.0
         figures["loss"] = float(np.mean(losses)) if losses else 0.0
-        figures["loss"] += 0.1 * figures["protein_error"] if losses else figures["protein_error"]
+        if self.options.protein_weight:
+            figures["loss"] += 0.1 * figures["protein_error"] if losses else figures["protein_error"]
         return figures
 
 
@@ -189,6 +196,7 @@ def build_network(cells: FusionCells, basis: FusionBasis, options: FusionTaskOpt
         width=options.width,
         latent=options.latent,
         dropout=options.dropout,
+        is_normalised=options.is_normalised,
         tokens=options.tokens,
     )
     with torch.random.fork_rng([]):
@@ -272,4 +280,5 @@ def predict(
 
 def _measure_surprise(logits: NDArray[np.float32], allowed: NDArray[np.bool_]) -> float:
     target = torch.from_numpy(allowed.astype(np.float32))
-    return float(measure_classes(torch.from_numpy(logits), target, 0.0, is_soft=False))
+    scaled = (torch.from_numpy(logits / np.float32(t)) for t in _TEMPERATURES)
+    return min(float(measure_classes(one, target, 0.0, is_soft=False)) for one in scaled)

@@ -143,7 +143,7 @@ def export_fusion(network: FusionNetwork, calibration: FusionCalibration) -> tup
         The ONNX file and the largest difference from torch.
     """
     whole = FusionInference(network, calibration.temperature, torch.from_numpy(calibration.deviation))
-    spec = GraphSpec(dict.fromkeys(_INPUTS, ("batch", None)), _OUTPUTS)
+    spec = GraphSpec(dict.fromkeys(_INPUTS, ("batch", None)), _OUTPUTS, is_unrolled=True)
     rng = np.random.default_rng(0)
     examples = []
     for rows in (64, 7, 1):
