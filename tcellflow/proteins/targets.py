@@ -43,6 +43,32 @@ def find_targets(panel: AntibodyPanel) -> NDArray[np.object_]:
     )
 
 
+def sum_by_target(
+    counts: NDArray[np.number], panel: AntibodyPanel
+) -> tuple[NDArray[np.object_], NDArray[np.float32]]:
+    """Sum antibody counts by what they measure.
+
+    Parameters
+    ----------
+    counts
+        Shape (cells, P).
+    panel
+        P antibodies.
+
+    Returns
+    -------
+    tuple of ndarray
+        Targets (T,), all different and sorted, without "", and their counts (cells, T), float32.
+    """
+    named = find_targets(panel).astype(str)
+    known = np.flatnonzero(named != "")
+    targets, owner = np.unique(named[known], return_inverse=True)
+    summed = np.zeros((len(counts), len(targets)), dtype=np.float32)
+    for column, target in zip(known, owner, strict=True):
+        summed[:, target] += counts[:, column]
+    return targets.astype(object), summed
+
+
 def _name_target(name: str, gene: str) -> str:
     known = _EPITOPES.get(gene, {})
     found = [known[key] for key in map(name_key, name_variants(name)) if key in known]

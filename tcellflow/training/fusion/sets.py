@@ -17,7 +17,7 @@ from tcellflow.ingest.cell_names import Matching
 from tcellflow.ingest.proteins import open_proteins
 from tcellflow.io.matrices.opening import open_matrix, split_features
 from tcellflow.proteins.panel import name_antibodies
-from tcellflow.proteins.targets import find_targets
+from tcellflow.proteins.targets import sum_by_target
 from tcellflow.training.cohorts.cells import read_cell_table, read_cohort
 
 if TYPE_CHECKING:
@@ -181,10 +181,6 @@ def _read_proteins(
         counts = np.concatenate([block[:, columns].toarray() for block in source.blocks()])[rows]
     else:
         counts = found.counts[rows].toarray()
-    named = find_targets(name_antibodies(found.names, where=found.path))
-    targets, owner = np.unique(named[named != ""].astype(str), return_inverse=True)
-    summed = np.zeros((len(cell_ids), len(targets)), dtype=np.float32)
-    for column, target in zip(np.flatnonzero(named != ""), owner, strict=True):
-        summed[:, target] += counts[:, column]
+    targets, summed = sum_by_target(counts, name_antibodies(found.names, where=found.path))
     has_adt = found.has_adt[rows] & (len(targets) > 0)
-    return targets.astype(object), summed, has_adt & (summed.sum(axis=1) > 0)
+    return targets, summed, has_adt & (summed.sum(axis=1) > 0)

@@ -1,0 +1,1 @@
+"""What builds the packaged fusion bundle."""
