@@ -68,11 +68,11 @@ def fusion(
     steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of a member, or of a stage.")] = 800,
     distil_steps: Annotated[
         int, typer.Option("--distil-steps", min=1, help="Steps of the network that learns from the members.")
-    ] = 2_000,
+    ] = 2_500,
     batch_size: Annotated[int, typer.Option("--batch-size", min=2, help="Labelled cells in a batch.")] = 128,
     learning_rate: LearningRate = 2e-3,
-    components: Annotated[int, typer.Option("--components", min=1, help="Principal components.")] = 16,
-    width: Annotated[int, typer.Option("--width", min=2, help="Width of the hidden layer.")] = 256,
+    components: Annotated[int, typer.Option("--components", min=1, help="Principal components.")] = 32,
+    width: Annotated[int, typer.Option("--width", min=2, help="Width of the hidden layer.")] = 384,
     validate_every: ValidateEvery = 100,
     patience: Annotated[
         int | None,
@@ -116,7 +116,7 @@ def fusion(
             steps=steps,
             learning_rate=learning_rate,
             warm_up_steps=min(50, steps),
-            weight_decay=0.05,
+            weight_decay=0.01,
             validate_every=validate_every,
             patience=patience,
             seed=seed,

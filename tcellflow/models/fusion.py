@@ -46,8 +46,8 @@ class FusionConfig:
     genes: int
     proteins: int
     classes: int
-    components: int = 16
-    width: int = 256
+    components: int = 32
+    width: int = 384
     latent: int = 64
     dropout: float = 0.1
     is_normalised: bool = False

@@ -44,7 +44,7 @@ def find_targets(panel: AntibodyPanel) -> NDArray[np.object_]:
 
 
 def sum_by_target(
-    counts: NDArray[np.number], panel: AntibodyPanel
+    counts: NDArray[np.floating] | NDArray[np.integer], panel: AntibodyPanel
 ) -> tuple[NDArray[np.object_], NDArray[np.float32]]:
     """Sum antibody counts by what they measure.
 

@@ -212,7 +212,7 @@ class Fuser:
         whole = self._run(genes, gene_mask, values, protein_mask)
         alone = self._run(genes, gene_mask, values * 0, protein_mask * 0)
         # a protein that was measured is told from the genes; without these nobody tells it
-        is_told = (protein_mask == 0) | gene_mask.any(axis=1)[:, None]
+        is_told = (protein_mask == 0) | gene_mask.any(axis=1, keepdims=True)
         mean = np.where(protein_mask > 0, alone["protein_mean"], whole["protein_mean"])
         sd = np.where(protein_mask > 0, alone["protein_sd"], whole["protein_sd"])
         is_known = np.asarray(gene_mask.any(axis=1) | protein_mask.any(axis=1))

@@ -28,6 +28,7 @@ _LEVELS: Final = (0.8, 0.9, 0.95)
 _INTERVAL: Final = 1.6448536269514722  # 90 % of a normal distribution lies within so many deviations
 _LEAST_CELLS: Final = 30
 _BINS: Final = 15
+_LEAST_DEVIATION: Final = 1e-6  # below it a protein is constant and has no correlation
 VIEWS: Final = {"rna+adt": (True, True), "rna": (True, False), "adt": (False, True)}
 
 
@@ -169,7 +170,7 @@ def _measure_proteins(
         if seen.sum() < _LEAST_CELLS:
             continue
         mean, truth = said.protein_mean[seen, column], cells.levels[rows[seen], column]
-        if mean.std() > 0 and truth.std() > 0:
+        if min(mean.std(), truth.std()) > _LEAST_DEVIATION:
             correlations.append(float(np.corrcoef(mean, truth)[0, 1]))
         sd = np.exp(0.5 * said.protein_log_variance[seen, column]) * deviation[column]
         held.append(float((np.abs(mean - truth) <= _INTERVAL * sd).mean()))

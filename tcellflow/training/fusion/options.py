@@ -76,13 +76,13 @@ class TrainFusionOptions:
         default_factory=lambda: LoopOptions(
             steps=800,
             learning_rate=2e-3,
-            weight_decay=0.05,
+            weight_decay=0.01,
             warm_up_steps=50,
             validate_every=100,
             is_mixed_precision=False,
         )
     )
-    distil_steps: int = 2_000
+    distil_steps: int = 2_500
     evaluation: Path | None = None
     name: str = "fusion"
     version: str = "1"

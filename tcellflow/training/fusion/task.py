@@ -53,8 +53,8 @@ class FusionTaskOptions:
         Of weights and batches.
     """
 
-    components: int = 16
-    width: int = 256
+    components: int = 32
+    width: int = 384
     latent: int = 64
     dropout: float = 0.1
     is_normalised: bool = False
