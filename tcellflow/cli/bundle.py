@@ -105,11 +105,16 @@ def verify(
 def _try_model(bundle: Bundle) -> None:
     import numpy as np
 
+    from tcellflow.inference.fusion.fuser import Fuser
     from tcellflow.inference.receptors.network import NetworkEncoder
     from tcellflow.inference.states.predictor import StatePredictor
     from tcellflow.io.bundles.description import ENSEMBLE_FILE
+    from tcellflow.io.bundles.fusion import TASK_FUSION
     from tcellflow.io.bundles.states import TASK_STATES
 
+    if bundle.description.task == TASK_FUSION:
+        Fuser(bundle, threads=1).try_model()
+        return
     if bundle.description.task != TASK_STATES:
         NetworkEncoder(bundle, threads=1, device="cpu")  # which runs it once
         return

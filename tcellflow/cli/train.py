@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tcellflow.cli import train_receptors, train_states
+from tcellflow.cli import train_fusion, train_receptors, train_states
 
 train_app = typer.Typer(
     no_args_is_help=True,
@@ -22,3 +22,6 @@ train_app.command("receptors", short_help="Train the receptor encoder behind emb
     train_receptors.receptors
 )
 train_app.command("states", short_help="Train T-cell states from labelled cohorts.")(train_states.states)
+train_app.command("fusion", short_help="Train networks that fuse expression and proteins (no step yet).")(
+    train_fusion.fusion
+)

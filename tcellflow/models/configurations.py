@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Inner = Literal["linear", "mlp"]
+Order = Literal["sequence", "set"]
+MixerKind = Literal["ttt", "ttt-set", "attention", "none"]
+FusionKind = Literal["hand-over", "attention", "add", "none"]
 
 
 @dataclass(frozen=True)
@@ -107,3 +113,95 @@ class ReceptorEncoderConfig:
     def residue_tokens(self) -> int:
         """Tokens of a residue: padding, masked, and one per kind."""
         return self.residues + 2
+
+
+@dataclass(frozen=True)
+class TttConfig:
+    """Shape of a layer that learns while it reads.
+
+    Parameters
+    ----------
+    width
+        Width d of a token.
+    heads
+        Heads H; divides the width.
+    batch
+        Tokens b of a mini-batch.
+    inner
+        What is learnt while reading.
+    order
+        Whether tokens are a sequence, or a set (``linear`` alone).
+    is_gated
+        Whether a gate of the token multiplies the answer.
+    """
+
+    width: int
+    heads: int = 4
+    batch: int = 64
+    inner: Inner = "linear"
+    order: Order = "sequence"
+    is_gated: bool = False
+
+
+@dataclass(frozen=True)
+class TokenConfig:
+    """Shape of the token branch.
+
+    Parameters
+    ----------
+    mixer
+        How tokens of one modality meet.
+    fusion
+        How the modalities meet.
+    width
+        Width d of a token.
+    heads
+        Heads; divides the width.
+    batch
+        Tokens of a mini-batch of the TTT layers.
+    rna_blocks, adt_blocks, decoder_blocks
+        Depth.
+    guesses_adt
+        Whether the encoded proteins of a cell without any are guessed from its genes.
+    """
+
+    mixer: MixerKind = "ttt"
+    fusion: FusionKind = "hand-over"
+    width: int = 64
+    heads: int = 4
+    batch: int = 64
+    rna_blocks: int = 2
+    adt_blocks: int = 1
+    decoder_blocks: int = 0
+    guesses_adt: bool = False
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """Shape of the fusion network.
+
+    Parameters
+    ----------
+    genes, proteins, classes
+        Sizes of the panels and of the labels (0 without).
+    components
+        Principal components that are used, 0 for tokens alone.
+    width, latent
+        Hidden layer and fused vector.
+    dropout
+        Share dropped.
+    is_normalised
+        Whether hidden layer and vector are layer-normalised; whole cells are told apart better without.
+    tokens
+        The token branch; None without.
+    """
+
+    genes: int
+    proteins: int
+    classes: int
+    components: int = 32
+    width: int = 384
+    latent: int = 64
+    dropout: float = 0.1
+    is_normalised: bool = False
+    tokens: TokenConfig | None = None

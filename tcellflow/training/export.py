@@ -6,6 +6,7 @@ tolerance on every example given; the same weights give the same bytes.
 
 from __future__ import annotations
 
+import io
 import logging
 import tempfile
 import warnings
@@ -44,11 +45,15 @@ class GraphSpec:
     one_or_all
         Inputs that are traced with one row for the whole batch and may have one row per cell as well:
         wherever they are used one row is spread over all.
+    is_unrolled
+        Whether the network has loops of a fixed number of rounds, which the tracing exporter writes down
+        twenty times as fast; only first axes may be dynamic then.
     """
 
     inputs: Mapping[str, tuple[str | None, ...]]
     outputs: Sequence[str]
     one_or_all: Sequence[str] = ()
+    is_unrolled: bool = False
 
 
 def export_onnx(network: nn.Module, spec: GraphSpec, examples: Sequence[Arrays]) -> tuple[bytes, float]:
@@ -95,6 +100,8 @@ def _make_graph(network: nn.Module, spec: GraphSpec, example: Arrays) -> bytes:
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as scratch:
         warnings.simplefilter("ignore")  # of the exporter, about itself
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        if spec.is_unrolled:
+            return _trace_graph(network, spec, example)
         program: Any = torch.onnx.export(
             network,
             kwargs={name: torch.from_numpy(np.asarray(example[name])) for name in spec.inputs},
@@ -110,6 +117,24 @@ def _make_graph(network: nn.Module, spec: GraphSpec, example: Arrays) -> bytes:
         model = onnx.load(path)
     _free_rows(model, spec.one_or_all)
     return _without_traces(model)
+
+
+def _trace_graph(network: nn.Module, spec: GraphSpec, example: Arrays) -> bytes:
+    file: Any = io.BytesIO()  # the exporter takes files, which its annotation does not say
+    torch.onnx.export(
+        network,
+        tuple(torch.from_numpy(np.asarray(example[name])) for name in spec.inputs),
+        file,
+        input_names=list(spec.inputs),
+        output_names=list(spec.outputs),
+        dynamic_axes={
+            **{name: {0: axes[0]} for name, axes in spec.inputs.items() if axes[0]},
+            **{name: {0: "batch"} for name in spec.outputs},
+        },
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    return _without_traces(onnx.load_from_string(file.getvalue()))
 
 
 def _free_rows(model: onnx.ModelProto, names: Sequence[str]) -> None:

@@ -12,6 +12,8 @@ from command_line import run_command
 from recipes.receptors import build as receptors_recipe
 from recipes.states import build as states_recipe
 from tcellflow.io.bundles.folders import PACKAGED_FOLDER
+from tcellflow.training.fusion import train as fusion_trainer
+from tcellflow.training.fusion.options import TrainFusionOptions
 from tcellflow.training.receptors import train as receptors_trainer
 from tcellflow.training.receptors.options import CorpusOptions, TrainReceptorsOptions
 from tcellflow.training.states import train as states_trainer
@@ -22,7 +24,12 @@ from tcellflow.training.states.options import TrainStatesOptions
 def asked(monkeypatch):
     """What the trainers are asked for, instead of training."""
     found = []
-    for module, name in ((receptors_trainer, "train_receptors"), (states_trainer, "train_states")):
+    trainers = (
+        (receptors_trainer, "train_receptors"),
+        (states_trainer, "train_states"),
+        (fusion_trainer, "train_fusion"),
+    )
+    for module, name in trainers:
         monkeypatch.setattr(module, name, lambda options, on_step: found.append(options))
     return found
 
@@ -31,6 +38,7 @@ def asked(monkeypatch):
     ("words", "options"),
     [
         (("states", "--manifest", "cohorts.yaml"), TrainStatesOptions(Path("cohorts.yaml"))),
+        (("fusion", "--manifest", "sets.yaml"), TrainFusionOptions(Path("sets.yaml"))),
         (
             ("receptors", "--chains", "chains.parquet"),
             TrainReceptorsOptions(CorpusOptions((Path("chains.parquet"),))),

@@ -120,7 +120,7 @@ def read_cohort(entry: CohortEntry) -> Cohort:
     split = split_features(source)
     names, ids = source.features.names[split.genes], source.features.ids[split.genes]
     genes = harmonise_genes(ids, names, where=entry.counts)
-    table = _read_cells(entry, source.obs, source.barcodes)
+    table = read_cell_table(entry, source.obs, source.barcodes)
     place = {barcode: row for row, barcode in enumerate(source.barcodes)}
     rows = np.array([place.get(name, -1) for name in table["cell_id"]], dtype=np.int64)
     found = rows >= 0
@@ -164,7 +164,7 @@ def read_receptor_cohort(entry: CohortEntry) -> Cohort:
     InputError
         If the table cannot be read or lacks a column.
     """
-    table = _read_cells(entry, None, None)
+    table = read_cell_table(entry, None, None)
     n_cells = len(table)
     return Cohort(
         entry,
@@ -176,9 +176,28 @@ def read_receptor_cohort(entry: CohortEntry) -> Cohort:
     )
 
 
-def _read_cells(
+def read_cell_table(
     entry: CohortEntry, obs: pd.DataFrame | None, barcodes: NDArray[np.object_] | None
 ) -> pd.DataFrame:
+    """Read what is known about the cells of a cohort.
+
+    Parameters
+    ----------
+    entry
+        Its description.
+    obs, barcodes
+        Columns and names of the cells beside the counts; None where there are none.
+
+    Returns
+    -------
+    DataFrame
+        A row per cell, all text: `COLUMNS` under their own names, and the columns of labels.
+
+    Raises
+    ------
+    InputError
+        If the table cannot be read, lacks a column or names a cell twice.
+    """
     wanted = {own: name for name, own in entry.columns.items()}
     labels = [column.column for column in entry.labels]
     where = entry.cells or entry.counts

@@ -6,7 +6,7 @@ Invariant: a manifest in hand names only files that exist; every fault of one is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, get_args
 
 import yaml
 
@@ -15,7 +15,7 @@ from tcellflow.states.labels import Meaning, parse_meaning
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 CountsKind = Literal["umi", "reads", "tpm"]
@@ -26,6 +26,14 @@ _KEYS: Final = (
     "name", "counts", "counts_kind", "slot", "cells", "columns", "receptors", "labels", "licence", "source",
 )  # fmt: skip
 _SHOWN: Final = 40
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Entry = TypeVar("Entry", bound=_Named)
 
 
 @dataclass(frozen=True)
@@ -103,23 +111,54 @@ def read_manifest(path: Path) -> tuple[CohortEntry, ...]:
     InputError
         If it cannot be read, or anything in it is wrong; all faults are named.
     """
+    return read_entries(path, "cohorts", _parse_entry)
+
+
+def read_entries(path: Path, key: str, parse: Callable[[EntryReader], Entry]) -> tuple[Entry, ...]:
+    """Read the entries of a manifest of any kind.
+
+    Parameters
+    ----------
+    path
+        YAML file; paths in it are relative to it.
+    key
+        Name of its list.
+    parse
+        Makes an entry with a name out of what was found and notes the faults.
+
+    Returns
+    -------
+    tuple
+        The entries in its order.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or anything in it is wrong; all faults are named.
+    """
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(
             f"the manifest cannot be read: {error}", where=path, mend="give a YAML file"
         ) from error
-    cohorts = document.get("cohorts") if isinstance(document, dict) else None
-    if not isinstance(cohorts, list) or not cohorts:
+    items = document.get(key) if isinstance(document, dict) else None
+    if not isinstance(items, list) or not items:
+        one = key.removesuffix("s")
         raise InputError(
-            "the manifest has no list 'cohorts'", where=path, mend="write one entry per cohort, see the docs"
+            f"the manifest has no list '{key}'", where=path, mend=f"write one entry per {one}, see the docs"
         )
     faults: list[str] = []
-    entries = tuple(
-        _parse_entry(found, number, path.parent, faults) for number, found in enumerate(cohorts, 1)
-    )
+    entries = []
+    for number, item in enumerate(items, 1):
+        is_mapping = isinstance(item, dict)
+        if not is_mapping:
+            faults.append(f"{key.removesuffix('s')} {number} is no mapping")
+        found = item if is_mapping else {}
+        name = str(found.get("name") or f"{key.removesuffix('s')} {number}")
+        entries.append(parse(EntryReader(found, name, path.parent, faults)))
     names = [entry.name for entry in entries]
-    faults += [f"two cohorts are called {name}" for name in sorted({n for n in names if names.count(n) > 1})]
+    faults += [f"two {key} are called {name}" for name in sorted({n for n in names if names.count(n) > 1})]
     if faults:
         more = f"\n- and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
         raise InputError(
@@ -127,18 +166,12 @@ def read_manifest(path: Path) -> tuple[CohortEntry, ...]:
             where=path,
             mend="mend them all",
         )
-    return entries
+    return tuple(entries)
 
 
-def _parse_entry(found: Any, number: int, folder: Path, faults: list[str]) -> CohortEntry:
-    if not isinstance(found, dict):
-        faults.append(f"cohort {number} is no mapping")
-        found = {}
-    name = str(found.get("name") or f"cohort {number}")
-    reader = _EntryReader(found, name, folder, faults)
-    reader.check(bool(found.get("name")), "it has no name")
-    unknown = [str(key) for key in found if key not in _KEYS]
-    reader.check(not unknown, f"unknown keys: {', '.join(unknown)}; known are {', '.join(_KEYS)}")
+def _parse_entry(reader: EntryReader) -> CohortEntry:
+    found, name = reader.found, reader.name
+    reader.check_keys(_KEYS)
     counts, receptors = reader.take_path("counts"), reader.take_path("receptors")
     reader.check(bool(found.get("counts") or found.get("receptors")), "it has neither counts nor receptors")
     cells = reader.take_path("cells")
@@ -162,7 +195,7 @@ def _parse_entry(found: Any, number: int, folder: Path, faults: list[str]) -> Co
 
 
 @dataclass(frozen=True)
-class _EntryReader:
+class EntryReader:
     """Takes the parts of one entry and notes what is wrong."""
 
     found: Mapping[str, Any]
@@ -171,15 +204,24 @@ class _EntryReader:
     faults: list[str]
 
     def check(self, holds: bool, fault: str) -> None:  # noqa: FBT001 - reads as a sentence
+        """Note a fault unless a condition holds."""
         if not holds:
             self.faults.append(f"{self.name}: {fault}")
 
+    def check_keys(self, known: Sequence[str]) -> None:
+        """Note a missing name and keys that nobody reads."""
+        self.check(bool(self.found.get("name")), "it has no name")
+        unknown = [str(key) for key in self.found if key not in known]
+        self.check(not unknown, f"unknown keys: {', '.join(unknown)}; known are {', '.join(known)}")
+
     def take_text(self, key: str) -> str | None:
+        """Take a text, None where there is none."""
         value = self.found.get(key)
         self.check(value is None or isinstance(value, str), f"{key} is no text")
         return value if isinstance(value, str) else None
 
     def take_path(self, key: str) -> Path | None:
+        """Take the path of a file that is there, None where none is named."""
         text = self.take_text(key)
         if text is None:
             return None
@@ -187,13 +229,15 @@ class _EntryReader:
         self.check(path.exists(), f"{key}: there is no {path}")
         return path
 
-    def take_columns(self) -> dict[str, str]:
+    def take_columns(self, columns: Sequence[str] = COLUMNS) -> dict[str, str]:
+        """Take the names of columns about the cells."""
         found = self.found.get("columns") or {}
-        fits = isinstance(found, dict) and set(found) <= set(COLUMNS)
-        self.check(fits, f"columns may rename {', '.join(COLUMNS)}")
-        return {name: str(found.get(name, name)) if fits else name for name in COLUMNS}
+        fits = isinstance(found, dict) and set(found) <= set(columns)
+        self.check(fits, f"columns may rename {', '.join(columns)}")
+        return {name: str(found.get(name, name)) if fits else name for name in columns}
 
     def take_labels(self) -> tuple[LabelColumn, ...]:
+        """Take columns of labels and what they mean."""
         found = self.found.get("labels") or []
         if not isinstance(found, list):
             self.check(False, "labels is no list")

@@ -1,0 +1,1 @@
+"""How well expression and proteins are fused, beside the peers."""

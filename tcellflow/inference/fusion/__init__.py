@@ -1,0 +1,1 @@
+"""Fusing expression and surface proteins with a bundle; never torch."""

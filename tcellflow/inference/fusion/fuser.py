@@ -1,0 +1,328 @@
+"""A fusion bundle at work: arrays of a sample in, vectors, proteins and labels out.
+
+A sample is read twice. The first reading sums what it is standardised by, the second fuses blocks of cells.
+
+Invariant: a cell's numbers depend on the cell and on sums over the sample, never on the cells that come
+with it in a block: the model is always run on the same number of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from tcellflow.cells.normalise import log_normalise
+from tcellflow.errors import InputError
+from tcellflow.genes.panel import align_panel
+from tcellflow.inference.fusion.standardise import (
+    ENOUGH_CELLS,
+    Moments,
+    clr_by_protein,
+    measure_centres,
+    measure_moments,
+    measure_rows,
+)
+from tcellflow.inference.session import open_session
+from tcellflow.io.bundles.fusion import FusionDetails, read_fusion_genes, read_fusion_proteins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from tcellflow.genes.panel import PanelAlignment
+    from tcellflow.inference.session import Device
+    from tcellflow.io.bundles.folders import Bundle
+
+    Floats = NDArray[np.float32]
+
+_ROWS: Final = 256  # of every run of the model
+_BLOCK: Final = 1024  # cells whose sums are added at once, so that the order of adding never changes
+
+
+@dataclass(frozen=True)
+class FusionSample:
+    """What a bundle needs to know of a sample before it fuses its cells.
+
+    Parameters
+    ----------
+    alignment
+        Where the bundle's genes lie in the matrix.
+    columns
+        Column of the sample's panel of antibodies behind each of the bundle's proteins, -1 without;
+        shape (P,).
+    genes, levels, ratios
+        Moments of log-expression (G,), of log1p counts (P,) and of centred log-ratios (P,).
+    centres
+        Of the log-ratios, shape (P,).
+    is_own
+        Whether expression, and proteins, are standardised by the sample itself.
+    coverage
+        Share of the bundle's genes, weighted, and of its proteins that the sample measures, 0-1.
+    unknown
+        Antibodies of known targets that the bundle has not learnt.
+    """
+
+    alignment: PanelAlignment
+    columns: NDArray[np.int64]
+    genes: Moments
+    levels: Moments
+    ratios: Moments
+    centres: NDArray[np.float64]
+    is_own: tuple[bool, bool]
+    coverage: tuple[float, float]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FusedCells:
+    """What is said of B cells; NaN throughout for a cell of which nothing was measured.
+
+    Parameters
+    ----------
+    latent
+        (B, D).
+    weights
+        (B, 2) of expression and proteins; sum 1, 0 for what is absent.
+    class_probabilities
+        (B, K).
+    imputed, imputed_sd
+        (B, P) log1p counts at the sample's depth (the bundle's without proteins), told without the protein's
+        own value: from expression where the protein was measured, else from all there is.
+    """
+
+    latent: Floats
+    weights: Floats
+    class_probabilities: Floats
+    imputed: Floats
+    imputed_sd: Floats
+
+
+class Fuser:
+    """Fuses the cells of samples.
+
+    Parameters
+    ----------
+    bundle
+        Of the task "fusion".
+    threads, device
+        As for `open_session`.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, device: Device = "cpu") -> None:
+        details = bundle.description.details
+        if not isinstance(details, FusionDetails):
+            raise InputError(
+                f"the bundle is for {bundle.description.task}, not for fusion",
+                where=bundle.folder,
+                mend="name a bundle of the task fusion",
+            )
+        self.details = details
+        self.genes = read_fusion_genes(bundle.folder, details.genes)
+        self.proteins = read_fusion_proteins(bundle.folder, details.proteins)
+        self._session = open_session(bundle.folder / "model.onnx", threads=threads, device=device)
+
+    def try_model(self) -> None:
+        """Run the model on one cell of which nothing was measured."""
+        genes = np.zeros((1, len(self.genes.symbols)), dtype=np.float32)
+        proteins = np.zeros((1, len(self.proteins.targets)), dtype=np.float32)
+        self._run(genes, genes, proteins, proteins)
+
+    def read_sample(
+        self,
+        symbols: NDArray[np.object_],
+        blocks: Iterable[tuple[sparse.csr_matrix, NDArray[np.int64]]],
+        targets: NDArray[np.object_],
+        proteins: NDArray[np.floating],
+        *,
+        where: object = "sample",
+    ) -> FusionSample:
+        """Read a sample the first time.
+
+        Parameters
+        ----------
+        symbols
+            Approved symbols of the matrix's genes; none where there is no expression.
+        blocks
+            Counts (cells, genes) and library sizes (cells,), in any cuts.
+        targets
+            What its antibodies measure, all different: as `sum_by_target` gives them.
+        proteins
+            Their counts in the cells that have any, (cells, targets).
+        where
+            File concerned, for errors.
+
+        Returns
+        -------
+        FusionSample
+            With the bundle's own moments where the sample has fewer than 200 cells.
+
+        Raises
+        ------
+        InputError
+            If neither a gene nor a protein of the bundle is measured, or too few genes and no protein.
+        """
+        alignment = align_panel(symbols, self.genes.symbols)
+        columns = _place(targets, self.proteins.targets)
+        of_genes = float(self.genes.weights[alignment.present].sum())
+        of_proteins = float((columns >= 0).mean())
+        if of_genes < self.details.coverage.least and not (columns >= 0).any():
+            raise InputError(
+                f"the sample measures {of_genes:.0%} of the bundle's genes, and none of its proteins",
+                where=where,
+                mend="give whole-transcriptome expression or antibodies that the bundle knows",
+            )
+        genes, n_cells = self._measure_genes(alignment, blocks)
+        is_own = (n_cells >= ENOUGH_CELLS, len(proteins) >= ENOUGH_CELLS)
+        levels, ratios, centres = self._measure_proteins(columns, proteins, is_own=is_own[1])
+        known = set(map(str, self.proteins.targets))
+        unknown = tuple(str(name) for name in targets if name and str(name) not in known)
+        if not is_own[0]:
+            genes = Moments(self.genes.mean, self.genes.scale)
+        return FusionSample(
+            alignment, columns, genes, levels, ratios, centres, is_own, (of_genes, of_proteins), unknown
+        )
+
+    def fuse(
+        self,
+        sample: FusionSample,
+        counts: sparse.csr_matrix,
+        library: NDArray[np.int64],
+        proteins: NDArray[np.floating],
+        has: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    ) -> FusedCells:
+        """Fuse a block of cells.
+
+        Parameters
+        ----------
+        sample
+            Its sample.
+        counts, library
+            Counts (cells, genes) and library sizes (cells,).
+        proteins
+            Counts by target (cells, targets); any number where there are none.
+        has
+            Which cells have expression, and antibodies.
+
+        Returns
+        -------
+        FusedCells
+            A row per cell.
+        """
+        has_rna, has_adt = has
+        genes, gene_mask = self._show_genes(sample, counts, library, has_rna)
+        values, protein_mask = self._show_proteins(sample, proteins, has_adt)
+        whole = self._run(genes, gene_mask, values, protein_mask)
+        alone = self._run(genes, gene_mask, values * 0, protein_mask * 0)
+        # a protein that was measured is told from the genes; without these nobody tells it
+        is_told = (protein_mask == 0) | gene_mask.any(axis=1, keepdims=True)
+        mean = np.where(protein_mask > 0, alone["protein_mean"], whole["protein_mean"])
+        sd = np.where(protein_mask > 0, alone["protein_sd"], whole["protein_sd"])
+        is_known = np.asarray(gene_mask.any(axis=1) | protein_mask.any(axis=1))
+        scale = sample.levels.scale.astype(np.float32)
+        imputed = np.maximum(mean * scale + sample.levels.mean.astype(np.float32), 0)
+        return FusedCells(
+            latent=_blank(whole["latent"], is_known),
+            weights=_blank(whole["weights"], is_known),
+            class_probabilities=_blank(whole["class_probabilities"], is_known),
+            imputed=_blank(np.where(is_told, imputed, np.nan), is_known),
+            imputed_sd=_blank(np.where(is_told, sd * scale, np.nan), is_known),
+        )
+
+    def _measure_genes(
+        self, alignment: PanelAlignment, blocks: Iterable[tuple[sparse.csr_matrix, NDArray[np.int64]]]
+    ) -> tuple[Moments, int]:
+        """Sum log-expression in blocks of a fixed size, whatever the cuts."""
+        n_genes = len(self.genes.symbols)
+        total, squares, n_cells = np.zeros(n_genes), np.zeros(n_genes), 0
+        kept = np.zeros((0, n_genes), dtype=np.float64)
+        for counts, library in blocks:
+            kept = np.concatenate([kept, self._log(alignment, counts, library)])
+            while len(kept) >= _BLOCK:
+                total, squares = (
+                    total + kept[:_BLOCK].sum(axis=0),
+                    squares + np.square(kept[:_BLOCK]).sum(axis=0),
+                )
+                kept, n_cells = kept[_BLOCK:], n_cells + _BLOCK
+        total, squares = total + kept.sum(axis=0), squares + np.square(kept).sum(axis=0)
+        n_cells += len(kept)
+        return measure_moments(total, squares, max(n_cells, 1)), n_cells
+
+    def _log(
+        self, alignment: PanelAlignment, counts: sparse.csr_matrix, library: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        logged = counts.astype(np.float32)
+        logged.data = log_normalise(counts, library)
+        return alignment.gather(logged).astype(np.float64)
+
+    def _measure_proteins(
+        self, columns: NDArray[np.int64], proteins: NDArray[np.floating], *, is_own: bool
+    ) -> tuple[Moments, Moments, NDArray[np.float64]]:
+        """Give the moments of levels and ratios, and the centres; the bundle's for what is not measured."""
+        own = self.proteins
+        level_mean, level_scale = own.log_mean.copy(), own.log_scale.copy()
+        ratio_mean, ratio_scale = own.ratio_mean.copy(), own.ratio_scale.copy()
+        centres = own.log_mean.copy()
+        at = np.flatnonzero(columns >= 0)
+        if is_own and at.size:
+            found = np.asarray(proteins, dtype=np.float64)[:, columns[at]]
+            centres[at] = measure_centres(found)
+            levels, ratios = measure_rows(np.log1p(found)), measure_rows(clr_by_protein(found, centres[at]))
+            level_mean[at], level_scale[at] = levels.mean, levels.scale
+            ratio_mean[at], ratio_scale[at] = ratios.mean, ratios.scale
+        return Moments(level_mean, level_scale), Moments(ratio_mean, ratio_scale), centres
+
+    def _show_genes(
+        self,
+        sample: FusionSample,
+        counts: sparse.csr_matrix,
+        library: NDArray[np.int64],
+        has_rna: NDArray[np.bool_],
+    ) -> tuple[Floats, Floats]:
+        if sample.coverage[0] < self.details.coverage.least:
+            has_rna = np.zeros_like(has_rna)
+        mask = (sample.alignment.present[None] & has_rna[:, None]).astype(np.float32)
+        if not has_rna.any():
+            return np.zeros_like(mask), mask
+        return sample.genes.standardise(self._log(sample.alignment, counts, library)) * mask, mask
+
+    def _show_proteins(
+        self, sample: FusionSample, proteins: NDArray[np.floating], has_adt: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats]:
+        is_there = sample.columns >= 0
+        mask = (is_there[None] & has_adt[:, None]).astype(np.float32)
+        if not mask.any():
+            return np.zeros_like(mask), mask
+        wide = np.zeros(mask.shape)
+        wide[:, is_there] = np.asarray(proteins, dtype=np.float64)[:, sample.columns[is_there]]
+        return sample.ratios.standardise(clr_by_protein(wide, sample.centres)) * mask, mask
+
+    def _run(
+        self, genes: Floats, gene_mask: Floats, proteins: Floats, protein_mask: Floats
+    ) -> dict[str, Floats]:
+        """Run the model on blocks of `_ROWS` cells, the last filled up with nothing."""
+        inputs = {"genes": genes, "gene_mask": gene_mask, "proteins": proteins, "protein_mask": protein_mask}
+        found: dict[str, list[Floats]] = {name: [] for name in self._session.output_names}
+        for start in range(0, max(len(genes), 1), _ROWS):
+            block = {name: value[start : start + _ROWS] for name, value in inputs.items()}
+            n_rows = len(block["genes"])
+            filled = {
+                name: np.concatenate([value, np.zeros((_ROWS - n_rows, value.shape[1]), np.float32)])
+                for name, value in block.items()
+            }
+            for name, value in self._session.run(filled).items():
+                found[name].append(value[:n_rows])
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _place(targets: NDArray[np.object_], wanted: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Give the column of each wanted target, -1 without."""
+    place = {str(name): column for column, name in enumerate(targets)}
+    return np.array([place.get(str(name), -1) for name in wanted], dtype=np.int64)
+
+
+def _blank(values: NDArray[np.floating], is_known: NDArray[np.bool_]) -> Floats:
+    return np.where(is_known[:, None], values, np.nan).astype(np.float32)

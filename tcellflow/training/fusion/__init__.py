@@ -1,0 +1,1 @@
+"""Training of networks that fuse expression and surface proteins."""
