@@ -1,4 +1,4 @@
-"""The report's words: what each term means, and how numbers are written.
+"""The report's words: what each term means, and how numbers and values are written.
 
 Invariant: a share is written with its denominator beside it, and never rounds to 0 % or 100 %
 unless it is exactly that.
@@ -6,12 +6,18 @@ unless it is exactly that.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tcellflow.receptors.contigs import REASON_MEANINGS
 from tcellflow.vocabulary import AbstainReason, ChainPairing, Evidence, Function, Lineage
 
+if TYPE_CHECKING:
+    from tcellflow.provenance import JsonValue
+
 NOTHING: Final = "\u2013"
+EMPTY: Final[tuple[JsonValue, ...]] = (None, [], {}, "")  # values without anything to tell
+_LIST_SHOWN: Final = 8
+_TEXT_SHOWN: Final = 300
 
 EVIDENCE_MEANINGS: Final[dict[Evidence, str]] = {
     Evidence.GATED: "learnt from cells sorted or gated by surface proteins",
@@ -217,3 +223,25 @@ def write_plural(number: int, one: str, many: str) -> str:
         E.g. "1 clone", "1,020 clones".
     """
     return f"{number:,} {one if number == 1 else many}"
+
+
+def write_value(value: JsonValue) -> str:
+    """Write one JSON value the way a person reads it.
+
+    Returns
+    -------
+    str
+        Text of bounded length: thousands separators, yes/no, "none", the head of long lists.
+    """
+    if value in EMPTY:
+        return "not set" if value is None else "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else f"{value:,.0f}"
+    if isinstance(value, list):
+        head = ", ".join(write_value(entry) for entry in value[:_LIST_SHOWN])
+        rest = len(value) - _LIST_SHOWN
+        return f"{head} and {rest:,} more" if rest > 0 else head
+    text = str(value)
+    return text if len(text) <= _TEXT_SHOWN else text[:_TEXT_SHOWN] + "…"
