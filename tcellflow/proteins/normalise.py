@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def clr(counts: NDArray[np.number], is_isotype: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
-    """Compute the centred log-ratio of antibody counts, cell by cell.
+    """Normalise antibody counts of surface proteins by the centred log-ratio, cell by cell.
 
     Parameters
     ----------

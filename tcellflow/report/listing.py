@@ -29,30 +29,30 @@ class Facts:
 
 
 def list_values(values: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
-    """List values under their names in the order given; null and empty ones are left out."""
+    """List values under their names for the report in the order given; null and empty ones are left out."""
     return [(name, write_value(value)) for name, value in values.items() if value not in EMPTY]
 
 
 def list_counts(counts: Mapping[str, int], words: Mapping[str, str]) -> list[tuple[str, str]]:
-    """List counts above 0 in the order of their words; those without words follow under their own name."""
+    """List counts above 0 for the report in the order of their words, then others by their own name."""
     named = [(words[key], counts[key]) for key in words if key in counts]
     named += [(write_name(key), counts[key]) for key in sorted(counts) if key not in words]
     return [(name, f"{count:,}") for name, count in named if count]
 
 
 def sort_counts(counts: Mapping[_Word, int] | None) -> tuple[tuple[str, int], ...]:
-    """Give names and counts, largest first, ties by name; nothing for None."""
+    """List names and counts for the report, largest first, ties by name; nothing for None."""
     return tuple(sorted((counts or {}).items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def count_values(values: pd.Series) -> tuple[tuple[str, int], ...]:
-    """Count the values of a column, missing ones apart; largest first, ties by name."""
+    """List the counts of a column's values, missing ones apart; largest first, ties by name."""
     counts = values.value_counts()
     return sort_counts({str(value): int(count) for value, count in counts.items() if count})
 
 
 def flatten(content: Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, str]]:
-    """Give nested JSON as a flat list of names and readable values.
+    """List nested JSON flat for the report: names and readable values.
 
     Parameters
     ----------

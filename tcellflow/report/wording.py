@@ -69,7 +69,7 @@ FUNCTION_WORDS: Final[dict[Function, str]] = {value: value.replace("_", " ") for
 
 
 def write_count(number: int | None) -> str:
-    """Write a count.
+    """Write a count in the report's wording.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def write_count(number: int | None) -> str:
 
 
 def write_share(part: int | None, whole: int | None) -> str:
-    """Write a share as percent.
+    """Write a share as percent, in the report's wording.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def write_share(part: int | None, whole: int | None) -> str:
 
 
 def write_part(part: int | None, whole: int | None, unit: str) -> str:
-    """Write a share together with its denominator.
+    """Write a share together with its denominator, in the report's wording.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def write_part(part: int | None, whole: int | None, unit: str) -> str:
 
 
 def write_decimal(number: float | None, places: int = 2) -> str:
-    """Write a number between fixed decimals.
+    """Write a number between fixed decimals, in the report's wording.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def write_decimal(number: float | None, places: int = 2) -> str:
 
 
 def write_name(key: str) -> str:
-    """Turn a key of the files into words.
+    """Turn a key of the files into the report's wording.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def write_name(key: str) -> str:
 
 
 def write_reason(key: str) -> str:
-    """Say why a cell or contig was left out.
+    """Say in the report's wording why a cell or contig was left out.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ _INPUT_WORDS: Final = {
 
 
 def write_inputs(key: str) -> str:
-    """Say which data a call used.
+    """Say in the report's wording which data a call used.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def write_inputs(key: str) -> str:
 
 
 def write_plural(number: int, one: str, many: str) -> str:
-    """Write a count with the fitting noun.
+    """Write a count with the fitting noun, in the report's wording.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def write_plural(number: int, one: str, many: str) -> str:
 
 
 def write_value(value: JsonValue) -> str:
-    """Write one JSON value the way a person reads it.
+    """Write one JSON value in the report's wording, the way a person reads it.
 
     Returns
     -------
