@@ -52,7 +52,7 @@ def count_values(values: pd.Series) -> tuple[tuple[str, int], ...]:
 
 
 def flatten(content: Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, str]]:
-    """List nested JSON flat for the report: names and readable values.
+    """List nested JSON as flat names and readable values for the report.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def describe_parity(difference: float) -> dict[str, Any]:
 
 
 def read_text(path: Path | None) -> str:
-    """Read a text that a user hands over for a trained bundle's card.
+    """Read a text that a user hands over for the card that describes a trained bundle.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def read_text(path: Path | None) -> str:
 def write_card(
     document: Mapping[str, Any], sections: Iterable[str] = (), *, about: str = "", evaluation: str = ""
 ) -> str:
-    """Write any trained bundle's card: name, summary, use, licence, limits, then what its kind has to tell.
+    """Write the card that describes any trained bundle: name to limits, then what its kind has to tell.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ _OUTPUTS: Final = [
 
 
 def write_receptor_card(document: Mapping[str, Any], evaluation: str) -> str:
-    """Write the card of a trained receptor encoder."""
+    """Write the card that describes a trained receptor encoder."""
     network = document["recipe"]["network"]
     about = (
         f"A transformer of {network['layers']} layers, {network['width']} wide, over the junction, V gene "

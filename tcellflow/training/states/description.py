@@ -204,7 +204,7 @@ def _describe_axes(options: TrainStatesOptions) -> dict[str, Any]:
 
 
 def write_panel(panel: NDArray[np.object_], weights: NDArray[np.float64]) -> bytes:
-    """Write the gene panel of a trained states bundle.
+    """Write the gene panel beside what describes a trained states bundle.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ _OUTPUTS: Final = [
 
 
 def write_state_card(document: Mapping[str, Any], evaluation: str) -> str:
-    """Write the card of a trained states bundle."""
+    """Write the card that describes a trained states bundle."""
     return write_card(document, _tell_states(document), evaluation=evaluation)
 
 
