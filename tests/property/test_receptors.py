@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contig_files import GENES, as_10x, as_airr, encode, make_contig, make_contigs, write_json, write_table
-from tcellflow.contracts.columns import find_table_faults
+from tcellflow.contracts.table_faults import find_table_faults
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.ingest.receptor_account import account_for_receptors
 from tcellflow.io.contigs.reading import read_receptors

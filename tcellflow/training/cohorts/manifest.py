@@ -86,7 +86,7 @@ class CohortEntry:
 
 
 def read_manifest(path: Path) -> tuple[CohortEntry, ...]:
-    """Read a manifest.
+    """Read the manifest of cohorts.
 
     Parameters
     ----------
