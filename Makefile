@@ -31,7 +31,7 @@ check: .venv/.ready  ## style, types, layers, size of files and folders, and doc
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/python -m pytest -q tests/architecture
+	.venv/bin/python -m pytest -q -m "not slow" tests/architecture
 	.venv/bin/python -m numpydoc.hooks.validate_docstrings $$(git ls-files 'tcellflow/*.py')
 	.venv/bin/python docs/make_reference.py --check
 

@@ -41,7 +41,7 @@ def predict_states(
     threads: int | None = None,
     device: Device = "auto",
 ) -> pd.DataFrame:
-    """Call the T-cell state of every cell, with the T-cell gate and abstention.
+    """Call the T-cell state of every cell from a notebook, with the T-cell gate and abstention.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def embed_receptors(
     threads: int | None = None,
     device: Device = "auto",
 ) -> EmbeddedReceptors:
-    """Turn the receptor chains of cells into vectors.
+    """Turn the receptor chains of cells into vectors, from a notebook.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def run(  # noqa: PLR0913 (the options of the command)
     threads: int | None = None,
     force: bool = False,
 ) -> list[Path]:
-    """Run all steps for one sample, from its files to the report, as ``tcellflow run`` does.
+    """Run all steps for one sample from a notebook or script, as ``tcellflow run`` does.
 
     Steps whose inputs, options and outputs are unchanged since an earlier run are kept.
 

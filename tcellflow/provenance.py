@@ -69,7 +69,7 @@ class StepNote:
 
 
 def digest_file(path: Path) -> str:
-    """Compute the sha256 of a file, or of a folder's files in name order.
+    """Compute the sha256, for a provenance note, of a file, or of a folder's files in name order.
 
     Parameters
     ----------

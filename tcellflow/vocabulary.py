@@ -219,7 +219,7 @@ ALL_OUTPUTS: Final = tuple(str(value) for name, value in vars(OutputName).items(
 
 
 def output_name(prefix: str, suffix: str) -> str:
-    """Give the file name of one output.
+    """Give the file name of one output, by the shared vocabulary.
 
     Parameters
     ----------

@@ -111,7 +111,7 @@ class RuleBook:
 
 
 def list_rules(left: pa.Array, right: pa.Array) -> Iterator[tuple[str, str]]:
-    """List the pairs of rules (left, right) worth trying, identity on both first."""
+    """List the barcode rules, as pairs (left, right), that are worth trying, identity on both first."""
     numbers = (_numbers(left), _numbers(right))
     for stem_left in _stems(left):
         for stem_right in _stems(right):
@@ -120,7 +120,7 @@ def list_rules(left: pa.Array, right: pa.Array) -> Iterator[tuple[str, str]]:
 
 
 def parse_rule(rule: str) -> tuple[str, str]:
-    """Understand a ``--barcode-rule``.
+    """Parse the barcode rules that a ``--barcode-rule`` names.
 
     Parameters
     ----------

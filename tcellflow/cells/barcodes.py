@@ -139,7 +139,7 @@ def reconcile_barcodes(
     allow_low_overlap: bool = False,
     where: object = "cell barcodes",
 ) -> BarcodeMap:
-    """Find out which cells of two libraries are the same.
+    """Find out by their barcodes which cells of two libraries are the same.
 
     Parameters
     ----------
@@ -323,7 +323,7 @@ def _judge(
 
 
 def check_barcodes(barcodes: npt.NDArray[np.object_], *, where: object) -> None:
-    """Refuse repeated or empty cell names.
+    """Refuse repeated or empty barcodes.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class BareMatch:
 
 
 def match_bare(left: npt.NDArray[np.object_], right: npt.NDArray[np.object_]) -> BareMatch:
-    """Match cells by the longest run of bases in their names.
+    """Match cells by their bare barcodes: the longest run of bases in their names.
 
     Libraries are told apart by what stands around the barcodes: each way to spell the right side goes
     with the ways of the left side that share the most barcodes with it, not with one that shares a few.

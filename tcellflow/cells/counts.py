@@ -117,7 +117,7 @@ def check_log_block(
     feature_names: Sequence[str] | NDArray[np.object_],
     where: object,
 ) -> NDArray[np.bool_]:
-    """Refuse a block of log-normalised rows that holds impossible values.
+    """Refuse a block of rows that are neither counts nor possible log-normalised values.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def check_log_block(
 
 
 def check_log_share(n_fitting: int, n_cells: int, *, where: object) -> None:
-    """Refuse log-normalised values of which too many cells do not sum to 10,000.
+    """Refuse log-normalised values, not counts, of which too many cells do not sum to 10,000.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def _tell_values(
 
 
 def are_counts(values: NDArray[np.number]) -> NDArray[np.bool_]:
-    """Tell which values are whole numbers from 0 to 2,147,483,647."""
+    """Tell which values are counts: whole numbers from 0 to 2,147,483,647."""
     is_whole = np.isfinite(values) & (values == np.floor(values))
     return np.asarray(is_whole & (values >= 0) & (values <= MAX_COUNT), dtype=np.bool_)
 
@@ -232,7 +232,7 @@ class _Seen:
 
 
 def detect_content(block: CsrBlock, *, where: object) -> MatrixContent:
-    """Decide from a block of rows what a matrix holds.
+    """Decide from a block of rows what a matrix holds: counts or something else.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ def detect_content(block: CsrBlock, *, where: object) -> MatrixContent:
 
 
 def recognise_content(block: CsrBlock) -> MatrixContent | None:
-    """Say what a matrix holds, as `detect_content`; None where it holds anything else."""
+    """Say what a matrix holds, counts or other values, as `detect_content`; None where unknown."""
     values = np.asarray(block.data)
     if values.size == 0:
         return "counts"

@@ -26,12 +26,12 @@ _NOBODY: Final = re.compile(
 
 
 def find_doublets(names: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Tell which entries stand for cells of several donors, shape (cells,)."""
+    """Tell which entries of demultiplexing stand for cells of several donors, shape (cells,)."""
     return _match(_DOUBLET, names)
 
 
 def find_nameless(names: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Tell which entries name no donor, doublets included, shape (cells,)."""
+    """Tell which entries of demultiplexing name no donor, doublets included, shape (cells,)."""
     return _match(_NOBODY, names) | find_doublets(names)
 
 

@@ -128,7 +128,7 @@ def gate_cells(
     has_receptor: NDArray[np.bool_],
     chain_pairing: NDArray[np.object_] | None = None,
 ) -> GateResult:
-    """Decide which cells are T cells, and which may be two cells.
+    """Decide by the T-cell gate which cells are T cells, and which may be two cells.
 
     Each lineage has a programme of markers with the counts a typical cell shows per 10,000. A cell's
     share of a programme is its counts in the measured markers over those expected. A T cell shows at
@@ -181,7 +181,7 @@ def gate_cells(
 
 
 def add_sign(verdict: GateResult, sign: DoubletSign, is_seen: NDArray[np.bool_]) -> GateResult:
-    """Flag cells (mask) that show one more sign of a doublet."""
+    """Flag cells (mask) that show the gate one more sign of a doublet."""
     evidence = verdict.doublet_evidence.copy()
     evidence[is_seen] = [f"{seen}+{sign}" if seen else str(sign) for seen in evidence[is_seen]]
     return replace(verdict, doublet_suspect=verdict.doublet_suspect | is_seen, doublet_evidence=evidence)

@@ -144,7 +144,7 @@ class MarkerPanel:
 
 
 def find_markers(symbols: Sequence[str] | NDArray[np.object_]) -> MarkerPanel:
-    """Find the markers and the mitochondrial genes among harmonised symbols in column order.
+    """Find the marker and mitochondrial genes among harmonised symbols in column order.
 
     Raises
     ------

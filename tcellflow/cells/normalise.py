@@ -21,7 +21,7 @@ _TABLE_WIDTH: Final = 32
 
 
 def log_normalise(counts: sparse.csr_matrix, totals: NDArray[Any] | None = None) -> NDArray[np.float32]:
-    """Compute the log-normalised values of a block of cells.
+    """Log-normalise the counts of a block of cells.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def log_normalise(counts: sparse.csr_matrix, totals: NDArray[Any] | None = None)
 
 
 def normalise_corrected(values: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Compute log1p(values per 10,000 of their cell) of counts with fractions: float32, same pattern."""
+    """Log-normalise counts with fractions: log1p(values per 10,000 of the cell), float32, same pattern."""
     data = values.data.astype(np.float64)
     lengths = np.diff(values.indptr)
     sums = np.zeros(values.shape[0])
@@ -68,7 +68,7 @@ def normalise_corrected(values: sparse.csr_matrix) -> sparse.csr_matrix:
 
 
 def sum_rows(counts: sparse.csr_matrix) -> NDArray[np.int64]:
-    """Sum the counts of each cell of an integer CSR matrix (cells, genes), as int64."""
+    """Sum the counts of each cell, by which it is normalised: integer CSR (cells, genes) to int64."""
     sums = np.zeros(counts.shape[0], dtype=np.int64)
     # reduceat gives an empty segment the value that follows it, so empty cells are left out
     is_filled = np.diff(counts.indptr) > 0
@@ -78,7 +78,7 @@ def sum_rows(counts: sparse.csr_matrix) -> NDArray[np.int64]:
 
 
 def recover_counts(values: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Estimate the counts behind log-normalised values.
+    """Undo log-normalisation: estimate the counts behind log-normalised values.
 
     The smallest value of a cell is taken for one molecule, which holds for nearly every cell of a
     droplet experiment; the counts serve quality control and the T-cell gate and are never written.

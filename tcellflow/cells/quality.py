@@ -90,7 +90,7 @@ class QcThresholds:
 
 
 def covers_transcriptome(symbols: Sequence[str] | NDArray[np.object_]) -> bool:
-    """Tell whether the genes of a matrix are those of a whole transcriptome, not a selection or a panel.
+    """Tell, for quality control, whether genes are those of a whole transcriptome, not a selection.
 
     The library of a cell is then the sum of its counts, and shares of it (mitochondrial ones) mean what they
     say; in a selection they are inflated: 30 % of healthy cells were above 20 % in one of 2,000 genes.
@@ -111,7 +111,7 @@ def choose_thresholds(
     min_counts: int | None = None,
     max_pct_mt: float | None = None,
 ) -> QcThresholds:
-    """Choose thresholds that suit the genes of a matrix; what the user asks for is always obeyed.
+    """Choose thresholds of quality control that suit a matrix; what the user asks for is always obeyed.
 
     By default at least 200 genes, or 2 % of the genes of a matrix of fewer than 10,000; at most 20 %
     mitochondrial counts, not judged where the genes are a selection or a panel (`covers_transcriptome`), or
@@ -188,7 +188,7 @@ class CellMetrics:
 
 
 def measure_cells(block: sparse.csr_matrix, mt_counts: NDArray[np.floating] | None) -> CellMetrics:
-    """Measure a block of cells.
+    """Measure the quality of a block of cells.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def measure_cells(block: sparse.csr_matrix, mt_counts: NDArray[np.floating] | No
 
 
 def find_removals(metrics: CellMetrics, thresholds: QcThresholds) -> NDArray[np.object_]:
-    """Say which cells to remove.
+    """Say which cells quality control removes.
 
     Returns
     -------

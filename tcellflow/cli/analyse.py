@@ -8,66 +8,21 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.limits import size_pools
-from tcellflow.cli.predict import Device, predict
+from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at run time
+    Backend,
+    ClusterDistance,
+    Device,
+    DualChains,
+    Force,
+    Layer,
+    Neighbours,
+    Output,
+    Prefix,
+    TcrSample,
+    Threads,
+)
+from tcellflow.cli.predict import predict
 from tcellflow.io.files.pipes import without_pipes
-
-Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
-Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace finished outputs.")]
-Threads = Annotated[
-    int | None,
-    typer.Option(
-        "--threads",
-        min=1,
-        help="CPU threads (default: all that this process may use).",
-        callback=size_pools,
-    ),
-]
-
-TcrSample = Annotated[
-    str | None,
-    typer.Option(
-        "--tcr-sample",
-        help="Sample of a receptor table that names several (all: the expression file holds them all).",
-        show_default=False,
-    ),
-]
-DualChains = Annotated[
-    Literal["primary", "any"],
-    typer.Option(
-        "--dual-chains", help="Cells are of one clone by their first chains, or by any pair that they share."
-    ),
-]
-Layer = Annotated[
-    str | None,
-    typer.Option(
-        "--layer",
-        help="Matrix of an .h5ad or .h5mu file: X, raw or the name of a layer (default: by its values).",
-        show_default=False,
-    ),
-]
-Backend = Annotated[
-    str,
-    typer.Option(
-        "--backend",
-        help="Receptor encoder: native (the packaged bundle), tcr-bert (an imported one) or kmer (no model).",
-    ),
-]
-Neighbours = Annotated[
-    int,
-    typer.Option(
-        "--neighbours", min=0, help="List this many nearest receptors of each, and name clusters (0: none)."
-    ),
-]
-ClusterDistance = Annotated[
-    float | None,
-    typer.Option(
-        "--cluster-distance",
-        help="With --neighbours: greatest cosine distance of a step within a cluster (default: by backend).",
-        show_default=False,
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:

@@ -8,26 +8,24 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.analyse import (  # noqa: TC001 - typer reads annotations at run time
+from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at run time
     Backend,
-    ClusterDistance,
-    DualChains,
-    Layer,
-    Neighbours,
-    Output,
-    TcrSample,
-    Threads,
-)
-from tcellflow.cli.predict import (  # noqa: TC001
     Bundle,
+    ClusterDistance,
     CorrectPriors,
     Device,
+    DualChains,
     EffectorMemoryAs,
     Ensemble,
     EvidenceGenes,
+    Layer,
+    Neighbours,
+    Output,
     PoolLineage,
     SetCoverage,
     TargetRisk,
+    TcrSample,
+    Threads,
     Vote,
 )
 from tcellflow.io.files.pipes import without_pipes

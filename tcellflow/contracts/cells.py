@@ -179,7 +179,7 @@ ANNDATA_CONTRACTS: Final = (CELLS, ANNOTATED)
 
 
 def find_cells_faults(stamp: str, places: set[str], contract: AnnDataContract) -> list[Fault]:
-    """Compare the entries of an h5ad file with its contract.
+    """Compare the entries of a cells file (h5ad) with its contract.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ DOCUMENTS: Final[tuple[type[Document], ...]] = (Qc, Embed, Metrics)
 def check_document(
     content: Mapping[str, JsonValue], contract: type[_Document], *, where: object
 ) -> _Document:
-    """Parse a document and check it against its contract.
+    """Parse a JSON document of a step and check it against its contract.
 
     Raises
     ------

@@ -92,7 +92,7 @@ def raise_faults(
 def validate(
     content: object, kind: type[_T], *, mend: str, context: Mapping[str, Any] | None = None
 ) -> tuple[_T | None, list[Fault]]:
-    """Parse JSON content into a pydantic model or dataclass.
+    """Parse JSON content into a pydantic model or dataclass, and tell all faults in our words.
 
     Parameters
     ----------

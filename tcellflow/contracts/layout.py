@@ -21,7 +21,7 @@ DECIMALS: Final = 6  # beyond float32's own precision for probabilities
 
 
 def lay_out(columns: Mapping[str, Any], contract: Table) -> pa.Table:
-    """Lay out columns by a contract.
+    """Lay out columns as a table, by its contract.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ NEIGHBOURS: Final = Table(
 
 
 def list_cluster_columns(since: int) -> tuple[Column, ...]:
-    """List the columns that say to which cluster of similar receptors something belongs.
+    """List the columns that name clusters of similar receptors.
 
     Parameters
     ----------

@@ -21,12 +21,12 @@ ECE_BINS: Final = 15  # of equal mass, as the literature on calibration uses
 
 
 def balanced_accuracy(truth: Names, predicted: Names) -> float:
-    """Give the mean recall of the true classes, 0-1."""
+    """Give the balanced accuracy of classified cells: mean recall of the true classes, 0-1."""
     return float(np.mean([(predicted[truth == name] == name).mean() for name in sorted(set(truth))]))
 
 
 def macro_f1(truth: Names, predicted: Names) -> float:
-    """Give the mean F1 of the true classes, 0-1; a call outside them counts against recall only."""
+    """Give the macro-F1 of classified cells, 0-1; a call of no true class counts against recall only."""
     scores = []
     for name in sorted(set(truth)):
         right = ((truth == name) & (predicted == name)).sum()
@@ -35,7 +35,7 @@ def macro_f1(truth: Names, predicted: Names) -> float:
 
 
 def weighted_macro_f1(truth: Names, predicted: Names, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give `macro_f1` where each cell counts several times.
+    """Give `macro_f1` of classified cells where each counts several times.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def weighted_macro_f1(truth: Names, predicted: Names, weights: NDArray[np.float6
 
 
 def calibration_error(confidence: Floats, is_right: Flags) -> float:
-    """Give the expected calibration error over `ECE_BINS` bins of equal mass.
+    """Give the expected calibration error of classified cells, over `ECE_BINS` bins of equal mass.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def calibration_error(confidence: Floats, is_right: Flags) -> float:
 def coverage_risk_curve(
     confidence: Floats, is_right: Flags, *, least_cells: int, weights: NDArray[np.float64] | None = None
 ) -> list[dict[str, float]]:
-    """Measure coverage and risk at thresholds 0, 0.01, ... for as long as enough cells are called.
+    """Measure the risk-coverage curve, a figure of merit of classified cells, at thresholds 0, 0.01, ...
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def risk_area(confidence: Floats, is_right: Flags) -> float:
 
 
 def auroc(low: Floats, high: Floats) -> float:
-    """Give the probability that a value of `high` exceeds one of `low`, 0-1; ties count half."""
+    """Give the AUROC, a figure of merit: the probability that `high` exceeds `low`, 0-1; ties count half."""
     ordered = np.sort(low)
     below = np.searchsorted(ordered, high, "left") + np.searchsorted(ordered, high, "right")
     return float(below.sum() / (2 * len(low) * len(high)))

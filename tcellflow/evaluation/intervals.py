@@ -23,7 +23,7 @@ SEED = 20_250_101
 
 
 def draw_weights(n: int, *, seed: int) -> Values:
-    """Draw how often each of n cells counts in each bootstrap.
+    """Draw how often each of n cells counts in each bootstrap, for bootstrap intervals.
 
     Returns
     -------
@@ -36,12 +36,12 @@ def draw_weights(n: int, *, seed: int) -> Values:
 
 
 def as_interval(values: Values) -> list[float]:
-    """Give [value, low, high] of bootstrapped values whose first is the value itself."""
+    """Give the bootstrap interval [value, low, high] of values whose first is the value itself."""
     return [round(float(x), 4) for x in (values[0], *np.percentile(values[1:], [2.5, 97.5]))]
 
 
 def resample_cells(n: int, measure: Callable[[NDArray[np.int64]], Values], *, seed: int) -> list[list[float]]:
-    """Give the intervals of figures over resampled cells.
+    """Give the bootstrap intervals of figures over resampled cells.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _short(value: float) -> str:
 
 
 def macro_mean(values: Values) -> float:
-    """Average (E, D) figures within epitopes, then over the epitopes that have any."""
+    """Give the mean that bootstrap intervals enclose: within epitopes, then over those that have any."""
     if np.isnan(values).all():
         return float("nan")
     known = ~np.isnan(values).all(1)
@@ -90,7 +90,7 @@ def macro_mean(values: Values) -> float:
 
 
 def bootstrap(values: Values) -> Interval:
-    """Draw E epitopes again with replacement, and the D draws (or folds) of each."""
+    """Draw E epitopes with replacement, and D draws (or folds) of each, for bootstrap intervals."""
     mean = macro_mean(values)
     kept = values[~np.isnan(values).any(1)]
     if np.isnan(mean) or not len(kept):
@@ -106,7 +106,7 @@ def bootstrap(values: Values) -> Interval:
 def write_tables(
     title: str, results: Mapping[str, Values], columns: Sequence[object], ours: str
 ) -> tuple[str, dict[str, dict[str, list[float]]]]:
-    """Write (E, D, K) figures of each row as a table of means, and one of differences from ours.
+    """Write bootstrap intervals of (E, D, K) figures: a table of means, one of differences from ours.
 
     Gives the Markdown, and the same figures as numbers: row to column to mean, low, high, then the
     difference from ours (row minus ours) with its low and high.

@@ -25,7 +25,7 @@ _SAMPLE: Final = 2000
 def take_apart(
     names: Sequence[str], ids: Sequence[str], reference: GeneReference
 ) -> tuple[list[str], list[str]] | None:
-    """Find ids and symbols inside composite names.
+    """Take composite gene names apart: find the ids and symbols inside them.
 
     Parameters
     ----------

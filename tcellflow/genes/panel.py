@@ -92,7 +92,7 @@ def align_panel(
     panel_symbols: Sequence[str] | NDArray[np.object_],
     weights: NDArray[np.floating] | None = None,
 ) -> PanelAlignment:
-    """Find the genes of a panel among the genes of a matrix.
+    """Align a matrix with a gene panel: find the panel's genes among those of the matrix.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ _STEMS_OF_MONTH: Final = {
 
 
 def is_clone_name(name: str) -> bool:
-    """Say whether a name is that of a clone, as genes without a symbol have: ``RP11-206L10.2``."""
+    """Say whether a name is a clone's, as genes have that a reference gives no symbol: ``RP11-206L10.2``."""
     return _CLONE_NAME.fullmatch(name) is not None
 
 
@@ -105,7 +105,7 @@ class GeneReference:
 
 @cache
 def read_gene_reference() -> GeneReference:
-    """Read the packaged gene tables, once per process.
+    """Read the reference of human genes, the packaged gene tables, once per process.
 
     Returns
     -------

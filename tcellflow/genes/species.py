@@ -43,7 +43,7 @@ class _Signs:
 
 
 def strip_genome_prefix(name: str) -> str:
-    """Take a human genome prefix off a gene name or id: ``GRCh38_CD3E``, ``HUMAN_CD3E``.
+    """Take the prefix of a species' genome off a gene name or id: ``GRCh38_CD3E``, ``HUMAN_CD3E``.
 
     No gene symbol starts like this, so a prefix is dropped wherever it stands.
     """

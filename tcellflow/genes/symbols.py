@@ -186,7 +186,7 @@ def harmonise_genes(
     *,
     where: object = "gene names",
 ) -> HarmonisedGenes:
-    """Give the genes of a matrix their approved symbols.
+    """Harmonise the genes of a matrix: give them their approved symbols.
 
     The Ensembl id decides where there is one and the table names it; otherwise an approved symbol
     stays, and an older name is replaced where it has exactly one meaning that is not a gene of the

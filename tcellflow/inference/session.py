@@ -94,7 +94,7 @@ class Session:
 
 
 def open_session(onnx_path: Path, *, threads: int | None = None, device: Device = "auto") -> Session:
-    """Load an ONNX model.
+    """Load an ONNX model as a session of ONNX Runtime.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def _is_installed(package: str) -> bool:
 
 
 def count_processors(cgroup_root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Count the processors this process may use.
+    """Count the processors this process may use, for the threads of a session.
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ class ReceptorMatch:
 def match_receptors(
     parts: Sequence[RawChains], barcodes: NDArray[np.object_], matching: Matching
 ) -> tuple[RawChains, ReceptorMatch]:
-    """Bring the contigs of all receptor files onto the cells of the matrix.
+    """Match the barcodes of all receptor files with those of the matrix.
 
     Returns
     -------

@@ -128,7 +128,7 @@ def open_sample(
     matching: Matching | None = None,
     layer: str | None = None,
 ) -> SampleInputs:
-    """Open all inputs of one sample.
+    """Open all inputs of one sample together, on the expression file's cell names.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def _name_receptors(source: MatrixSource) -> tuple[str, ...]:
 
 
 def name_genes(source: MatrixSource) -> Expression:
-    """Bring the genes of an opened matrix under approved symbols.
+    """Bring the genes of a sample's opened inputs under approved symbols.
 
     Raises
     ------

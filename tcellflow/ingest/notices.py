@@ -20,13 +20,13 @@ class Severe(str):
 
 
 def order_warnings(warnings: Iterable[str]) -> list[str]:
-    """Put severe warnings first, each text once, else in the order given."""
+    """Put severe notices of a sample first, each text once, else in the order given."""
     distinct = dict.fromkeys(sorted(warnings, key=lambda text: not isinstance(text, Severe)))
     return [str(text) for text in distinct]
 
 
 def choose_lines(ordered: Sequence[str], account: str) -> list[str]:
-    """Give the lines for a terminal: all, or four and how many more are in the account (a file's name)."""
+    """Choose the notices for a terminal: all, or four and how many more the account (a file's name) holds."""
     if len(ordered) <= _MOST_LINES:
         return list(ordered)
     n_left = len(ordered) - _MOST_LINES + 1

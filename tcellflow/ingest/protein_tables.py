@@ -13,7 +13,8 @@ import pandas as pd
 from scipy import sparse
 
 from tcellflow.cells.counts import check_counts_block
-from tcellflow.proteins.panel import clr, name_antibodies
+from tcellflow.proteins.normalise import clr
+from tcellflow.proteins.panel import name_antibodies
 from tcellflow.vocabulary import OBSM_ADT_CLR, OBSM_ADT_COUNTS, OBSM_HTO_COUNTS
 
 if TYPE_CHECKING:

@@ -69,7 +69,7 @@ class Proteins:
 def open_proteins(
     source: MatrixSource, features: FeatureSplit, adt: Path | None, matching: Matching
 ) -> Proteins | None:
-    """Find the antibody counts of a sample.
+    """Find the antibody counts (proteins) among a sample's inputs, on the rows of its matrix.
 
     Parameters
     ----------

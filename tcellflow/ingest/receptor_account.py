@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def account_for_receptors(chosen: ChosenChains, cells: pd.DataFrame) -> dict[str, JsonValue]:
-    """Count what became of every contig and cell.
+    """Account for a sample's receptors in qc.json: count what became of every contig and cell.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ class Distribution:
 
 
 def describe_distribution(values: NDArray[np.number], *, is_percent: bool = False) -> Distribution | None:
-    """Bin one measurement of all cells.
+    """Bin one measurement of all screened cells.
 
     Parameters
     ----------

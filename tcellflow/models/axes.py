@@ -225,7 +225,7 @@ class AxesNetwork(nn.Module):
 
 
 def stack_members(networks: list[AxesNetwork]) -> AxesNetwork:
-    """Make one network of several.
+    """Make one axes network of several.
 
     Parameters
     ----------

@@ -208,7 +208,7 @@ class ReceptorEncoder(nn.Module):
 
 
 def to_unit(features: Tensor) -> Tensor:
-    """Bring features to unit length.
+    """Bring features of the receptor encoder to unit length.
 
     Parameters
     ----------

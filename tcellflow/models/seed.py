@@ -153,7 +153,7 @@ class SeedNetwork(nn.Module):
 
 
 def split_receptors(config: SeedConfig, receptors: Tensor | None) -> SeedReceptors | None:
-    """Give what the network takes of receptors.
+    """Split the arrays of receptors into what the seed network takes.
 
     Parameters
     ----------

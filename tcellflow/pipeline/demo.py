@@ -19,7 +19,7 @@ _DEMO_TCR: Final = "filtered_contig_annotations.csv"
 
 
 def use_demo(options: RunOptions, sample: str = DEMO_SAMPLE) -> RunOptions:
-    """Put a packaged sample in the place of the user's files.
+    """Put a packaged demo sample in the place of the user's files.
 
     Parameters
     ----------

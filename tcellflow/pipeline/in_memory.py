@@ -76,7 +76,7 @@ def call_states(
     threads: int | None,
     device: Device,
 ) -> pd.DataFrame:
-    """Call the T-cell state of every cell: `tcellflow.api.predict_states`."""
+    """Call the T-cell states of cells held in memory: `tcellflow.api.predict_states`."""
     predictor = StatePredictor(bundle, threads=threads, device=device, ensemble=ensemble)
     cells = _Cells(name_genes(open_in_memory(adata, layer)), library_size_column)
     is_t_cell, is_doublet = _judge_cells(adata, cells)
@@ -161,7 +161,7 @@ def embed_cells(
     threads: int | None,
     device: Device,
 ) -> EmbeddedReceptors:
-    """Turn the receptor chains of cells into vectors: `tcellflow.api.embed_receptors`."""
+    """Turn the receptor chains of cells held in memory into vectors: `tcellflow.api.embed_receptors`."""
     with tempfile.TemporaryDirectory(prefix="tcellflow-") as name:
         folder = Path(name)
         path, cell_ids = _write_receptors(receptors, folder)

@@ -69,7 +69,7 @@ class PlannedStep:
 
 
 def plan_steps(options: RunOptions) -> list[PlannedStep]:
-    """Plan a run.
+    """Plan the steps of a run.
 
     Raises
     ------

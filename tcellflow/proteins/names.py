@@ -72,7 +72,7 @@ _MIN_NAME: Final = 3
 
 
 def find_kind(name: str) -> AntibodyKind:
-    """Tell proteins, isotype controls and sample hashtags apart by name; it is a protein otherwise."""
+    """Tell by an antibody's name whether it is a protein (the default), isotype control or hashtag."""
     if _HASHTAG.search(name):
         return AntibodyKind.HASHTAG
     plain = clean_name(name).translate(_GREEK)
@@ -107,7 +107,7 @@ def clean_name(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """Give the spelling under which an antibody name is looked up.
+    """Give the key of an antibody name: the spelling under which it is looked up.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def name_key(name: str) -> str:
 
 
 def name_variants(name: str) -> Iterator[str]:
-    """Give the names an antibody may be known by, the most telling first.
+    """Give the variants of an antibody name, the most telling first.
 
     Yields
     ------

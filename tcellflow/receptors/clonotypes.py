@@ -39,7 +39,7 @@ class CloneLevel(StrEnum):
 def assign_clones(
     chains: pd.DataFrame, *, orphans: Orphans = "strict", dual_chains: DualChains = "primary"
 ) -> pd.DataFrame:
-    """Give every cell with a usable chain its clone.
+    """Give every cell with a usable chain its clone (clonotype).
 
     Parameters
     ----------

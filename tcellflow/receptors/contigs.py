@@ -179,7 +179,7 @@ class RawChains:
 
 
 def as_texts(values: Any) -> npt.NDArray[np.object_]:
-    """Give a column of texts as an object array.
+    """Give a column of texts of contigs as an object array.
 
     Returns
     -------

@@ -61,7 +61,7 @@ class Gene:
 
 
 def check_species(species: str) -> None:
-    """Refuse species without a gene table.
+    """Refuse species without a table of germline genes.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def check_species(species: str) -> None:
 
 @cache
 def load_genes() -> dict[str, Gene]:
-    """Load the packaged table of human T-cell receptor genes.
+    """Load the packaged table of human germline genes of T-cell receptors.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def load_genes() -> dict[str, Gene]:
 
 
 def family_of(gene: str) -> str | None:
-    """Give the family (IMGT subgroup) of a gene.
+    """Give the family (IMGT subgroup) of a germline gene.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def family_of(gene: str) -> str | None:
 
 @cache
 def rearranging_families() -> dict[str, tuple[str, ...]]:
-    """Give the genes of each V and J family.
+    """Give the germline genes of each V and J family.
 
     Returns
     -------
@@ -141,7 +141,7 @@ def rearranging_families() -> dict[str, tuple[str, ...]]:
 
 
 def loci_of(name: str) -> frozenset[str]:
-    """Give the loci a standard name belongs to.
+    """Give the loci a germline gene's standard name belongs to.
 
     Parameters
     ----------

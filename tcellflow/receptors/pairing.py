@@ -26,7 +26,7 @@ _DOUBLETS: Final = (ChainPairing.MULTICHAIN, ChainPairing.TWO_FULL_CHAINS)
 
 
 def summarise_cells(chains: pd.DataFrame, cell_ids: Sequence[str] | npt.NDArray[np.object_]) -> pd.DataFrame:
-    """Class each cell by its chains.
+    """Class each cell by the pairing of its chains.
 
     Parameters
     ----------

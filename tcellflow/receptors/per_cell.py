@@ -24,7 +24,7 @@ def describe_cells(
     orphans: Orphans = "strict",
     dual_chains: DualChains = "primary",
 ) -> pd.DataFrame:
-    """Describe the receptor of every cell.
+    """Describe the receptor of every cell, one row per cell.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def merge_same_chains(rows: pd.DataFrame) -> pd.DataFrame:
-    """Make one chain of contigs that tell the same chain of a cell, and sum their molecules and reads.
+    """Merge, before ranking, contigs that tell the same chain of a cell; sum their molecules and reads.
 
     The contig with the most molecules stays, in its place; a junction without nucleotides is that of the
     only one with the same amino acids.

@@ -82,7 +82,7 @@ class StandardCalls:
 
 @cache
 def standardise_call(raw: str | None, segment: Segment) -> Call:
-    """Understand one gene name, or a list of alternatives.
+    """Standardise the name of one V, D or J segment, or a list of alternatives.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def standardise_calls(
     loci: Sequence[str] | npt.NDArray[np.object_],
     segment: Segment,
 ) -> StandardCalls:
-    """Understand the gene names of many contigs, each distinct name once.
+    """Standardise the V, D or J segments of many contigs, each distinct name once.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def _within_locus(raw: str | None, locus: str, segment: Segment) -> Call:
 
 
 def infer_locus(v_call: str | None, d_call: str | None, j_call: str | None, c_call: str | None) -> str | None:
-    """Tell the locus of a contig from its gene names.
+    """Tell the locus of a contig from its gene segments.
 
     Parameters
     ----------

@@ -138,7 +138,7 @@ class CloneSection:
 
 
 def summarise_clones(inputs: ReportInputs) -> CloneSection | None:
-    """Summarise the clonotypes of one sample.
+    """Summarise the clonotypes of one sample for the clones section of the report.
 
     Parameters
     ----------

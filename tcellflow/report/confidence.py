@@ -110,7 +110,7 @@ class ConfidenceSection:
 def summarise_confidence(
     predictions: pa.Table, cells: pd.DataFrame, passed: pd.Series, threshold: float | None = None
 ) -> ConfidenceSection:
-    """Summarise the confidence of the calls.
+    """Summarise the confidence of the calls for the report.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class Report:
 
 
 def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None = None) -> Report:
-    """Compute everything a report says.
+    """Compute the whole content of a report.
 
     Parameters
     ----------

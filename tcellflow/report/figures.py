@@ -81,7 +81,7 @@ class Histogram:
 
 
 def draw_bar(share: float, kind: str = "solid") -> Markup:
-    """Draw one horizontal bar that fills its column; the number stands beside it as text.
+    """Draw one horizontal bar as a figure that fills its column; its number stands beside it as text.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def draw_bar(share: float, kind: str = "solid") -> Markup:
 
 
 def draw_strip(quantiles: Sequence[float]) -> Markup:
-    """Draw a distribution on an axis from 0 to 1: whiskers, middle half and median.
+    """Draw a distribution as a figure with an axis from 0 to 1: whiskers, middle half and median.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def draw_strip(quantiles: Sequence[float]) -> Markup:
 
 
 def draw_histogram(histogram: Histogram) -> Markup:
-    """Draw a histogram with its axis, its tallest count and its thresholds.
+    """Draw a histogram as a figure with its axis, its tallest count and its thresholds.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def draw_histogram(histogram: Histogram) -> Markup:
 
 
 def describe_histogram(histogram: Histogram) -> str:
-    """Say in words what the histogram shows.
+    """Say in words what a figure, a histogram, shows.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def _draw_axis(histogram: Histogram) -> Markup:
 
 
 def choose_ticks(edges: Sequence[float]) -> tuple[float, ...]:
-    """Choose round numbers to write below the axis.
+    """Choose round numbers to write below the axis of a figure.
 
     Parameters
     ----------

@@ -113,7 +113,7 @@ class ReportInputs:
 
 
 def read_report_inputs(paths: Sequence[Path]) -> ReportInputs:
-    """Read the files of one sample.
+    """Read the inputs of a report: the files of one sample.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def read_report_inputs(paths: Sequence[Path]) -> ReportInputs:
 
 
 def recognise_file(path: Path) -> Role:
-    """Tell what a file is from its contract stamp or its tcellflow note.
+    """Recognise an input of the report by its contract stamp or its tcellflow note.
 
     Parameters
     ----------

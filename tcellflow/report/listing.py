@@ -6,9 +6,9 @@ Invariant: what is listed is bounded in length, and equal counts stand in the or
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from tcellflow.report.wording import write_name
+from tcellflow.report.wording import EMPTY, write_name, write_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from tcellflow.provenance import JsonValue
 
 _Word = TypeVar("_Word", bound=str)  # a mapping by an enum of words is one by words, too
-_LIST_SHOWN: Final = 8
-_TEXT_SHOWN: Final = 300
 
 
 @dataclass(frozen=True)
@@ -31,30 +29,30 @@ class Facts:
 
 
 def list_values(values: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
-    """List values under their names in the order given; null and empty ones are left out."""
-    return [(name, describe_value(value)) for name, value in values.items() if not _is_empty(value)]
+    """List values under their names for the report in the order given; null and empty ones are left out."""
+    return [(name, write_value(value)) for name, value in values.items() if value not in EMPTY]
 
 
 def list_counts(counts: Mapping[str, int], words: Mapping[str, str]) -> list[tuple[str, str]]:
-    """List counts above 0 in the order of their words; those without words follow under their own name."""
+    """List counts above 0 for the report in the order of their words, then others by their own name."""
     named = [(words[key], counts[key]) for key in words if key in counts]
     named += [(write_name(key), counts[key]) for key in sorted(counts) if key not in words]
     return [(name, f"{count:,}") for name, count in named if count]
 
 
 def sort_counts(counts: Mapping[_Word, int] | None) -> tuple[tuple[str, int], ...]:
-    """Give names and counts, largest first, ties by name; nothing for None."""
+    """List names and counts for the report, largest first, ties by name; nothing for None."""
     return tuple(sorted((counts or {}).items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def count_values(values: pd.Series) -> tuple[tuple[str, int], ...]:
-    """Count the values of a column, missing ones apart; largest first, ties by name."""
+    """List the counts of a column's values, missing ones apart; largest first, ties by name."""
     counts = values.value_counts()
     return sort_counts({str(value): int(count) for value, count in counts.items() if count})
 
 
 def flatten(content: Mapping[str, JsonValue], prefix: str = "") -> list[tuple[str, str]]:
-    """Give nested JSON as a flat list of names and readable values.
+    """List nested JSON as flat names and readable values for the report.
 
     Parameters
     ----------
@@ -75,31 +73,5 @@ def flatten(content: Mapping[str, JsonValue], prefix: str = "") -> list[tuple[st
         if isinstance(value, dict):
             rows += flatten(value, name)
         else:
-            rows.append((name, describe_value(value)))
+            rows.append((name, write_value(value)))
     return rows
-
-
-def describe_value(value: JsonValue) -> str:
-    """Write one JSON value the way a person reads it.
-
-    Returns
-    -------
-    str
-        Text of bounded length: thousands separators, yes/no, "none", the head of long lists.
-    """
-    if _is_empty(value):
-        return "not set" if value is None else "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else f"{value:,.0f}"
-    if isinstance(value, list):
-        head = ", ".join(describe_value(entry) for entry in value[:_LIST_SHOWN])
-        rest = len(value) - _LIST_SHOWN
-        return f"{head} and {rest:,} more" if rest > 0 else head
-    text = str(value)
-    return text if len(text) <= _TEXT_SHOWN else text[:_TEXT_SHOWN] + "…"
-
-
-def _is_empty(value: JsonValue) -> bool:
-    return value is None or value in ([], {}, "")

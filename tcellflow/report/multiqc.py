@@ -97,7 +97,7 @@ _STYLES: Final[dict[str, dict[str, JsonValue]]] = {
 
 
 def make_section(report: Report) -> dict[str, JsonValue]:
-    """Make the custom content of one sample.
+    """Make the MultiQC section of one sample.
 
     Parameters
     ----------

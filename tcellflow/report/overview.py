@@ -63,7 +63,7 @@ class Header:
 
 
 def tell_header(inputs: ReportInputs, prefix: str) -> Header:
-    """Name the sample and say what is absent.
+    """Tell the header above the report's overview: name the sample, say what is absent.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def make_cards(
     clones: CloneSection | None,
     calls: CallSection | None,
 ) -> tuple[Card, ...]:
-    """Choose the numbers of the overview.
+    """Choose the numbers on the cards of the report's overview.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def _of_t_cells(part: int, calls: CallSection) -> str:
 
 
 def collect_warnings(inputs: ReportInputs, quality: QualitySection | None) -> tuple[str, ...]:
-    """Collect what the steps warned of, and what does not fit together.
+    """Collect for the overview what the steps warned of, and what does not fit together.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def render_page(report: Report) -> str:
-    """Render the report.
+    """Render the report as one HTML page.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def tell_proteins(qc: Qc | None) -> tuple[tuple[str, str], ...]:
-    """Tell what the antibody counts hold, as names and values; empty without antibodies."""
+    """Tell for the report what the antibody counts hold, as names and values; empty without antibodies."""
     if qc is None or qc.proteins is None:
         return ()
     found = qc.proteins

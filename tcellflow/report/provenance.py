@@ -48,13 +48,13 @@ class Step:
 
 
 def find_note(inputs: ReportInputs, *roles: Role) -> Note | None:
-    """Find who made files that carry the same note: the first one present speaks for all."""
+    """Find the provenance that files share: the note of the first one present speaks for all."""
     notes = {file.role: file.note for file in inputs.files if file.note}
     return next((notes[role] for role in roles if role in notes), None)
 
 
 def tell_steps(inputs: ReportInputs) -> tuple[Step, ...]:
-    """Tell how each step was run, in running order; steps without a file are left out."""
+    """Tell for the report's provenance how each step was run, in order; steps without a file are left out."""
     steps = []
     for name, roles in _STEP_ROLES:
         note = find_note(inputs, *roles)
@@ -75,7 +75,7 @@ def tell_steps(inputs: ReportInputs) -> tuple[Step, ...]:
 def tell_limits(
     calls: CallSection | None, clones: CloneSection | None, metrics: Metrics | None
 ) -> tuple[str, ...]:
-    """Say what must not be read into the page.
+    """Say, at the report's end beside provenance, what must not be read into the page.
 
     Parameters
     ----------

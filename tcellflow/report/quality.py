@@ -84,7 +84,7 @@ class QualitySection:
 
 
 def summarise_quality(qc: Qc | None) -> QualitySection | None:
-    """Summarise qc.json; None without it."""
+    """Summarise qc.json for the quality section of the report; None without it."""
     if qc is None:
         return None
     cells, gate = qc.cells, qc.gate

@@ -193,7 +193,7 @@ class ReceptorSection:
 
 
 def summarise_receptors(inputs: ReportInputs) -> ReceptorSection | None:
-    """Summarise the receptors of one sample; None where no file speaks of them."""
+    """Summarise one sample's receptors for the report; None where no file speaks of them."""
     qc = inputs.qc.receptors if inputs.qc else None
     if qc is None and inputs.chains is None and inputs.receptors is None:
         return None

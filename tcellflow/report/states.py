@@ -218,7 +218,7 @@ class CallSection:
 
 
 def summarise_calls(predictions: pa.Table, metrics: Metrics | None = None) -> CallSection:
-    """Summarise the predictions of one sample: counts, tables and figures of the section.
+    """Summarise the calls of states of one sample for the report: counts, tables and figures.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ class TruthSection:
 
 
 def read_true_labels(path: Path) -> dict[str, str]:
-    """Read labels per cell.
+    """Read the true labels per cell that the user brings for the report.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def read_true_labels(path: Path) -> dict[str, str]:
 
 
 def compare_with_truth(predictions: pa.Table, labels: dict[str, str]) -> TruthSection:
-    """Compare calls with labels.
+    """Compare calls with true labels for the report.
 
     Parameters
     ----------

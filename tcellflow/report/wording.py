@@ -1,4 +1,4 @@
-"""The report's words: what each term means, and how numbers are written.
+"""The report's words: what each term means, and how numbers and values are written.
 
 Invariant: a share is written with its denominator beside it, and never rounds to 0 % or 100 %
 unless it is exactly that.
@@ -6,12 +6,18 @@ unless it is exactly that.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tcellflow.receptors.contigs import REASON_MEANINGS
 from tcellflow.vocabulary import AbstainReason, ChainPairing, Evidence, Function, Lineage
 
+if TYPE_CHECKING:
+    from tcellflow.provenance import JsonValue
+
 NOTHING: Final = "\u2013"
+EMPTY: Final[tuple[JsonValue, ...]] = (None, [], {}, "")  # values without anything to tell
+_LIST_SHOWN: Final = 8
+_TEXT_SHOWN: Final = 300
 
 EVIDENCE_MEANINGS: Final[dict[Evidence, str]] = {
     Evidence.GATED: "learnt from cells sorted or gated by surface proteins",
@@ -63,7 +69,7 @@ FUNCTION_WORDS: Final[dict[Function, str]] = {value: value.replace("_", " ") for
 
 
 def write_count(number: int | None) -> str:
-    """Write a count.
+    """Write a count in the report's wording.
 
     Parameters
     ----------
@@ -79,7 +85,7 @@ def write_count(number: int | None) -> str:
 
 
 def write_share(part: int | None, whole: int | None) -> str:
-    """Write a share as percent.
+    """Write a share as percent, in the report's wording.
 
     Parameters
     ----------
@@ -107,7 +113,7 @@ def write_share(part: int | None, whole: int | None) -> str:
 
 
 def write_part(part: int | None, whole: int | None, unit: str) -> str:
-    """Write a share together with its denominator.
+    """Write a share together with its denominator, in the report's wording.
 
     Parameters
     ----------
@@ -127,7 +133,7 @@ def write_part(part: int | None, whole: int | None, unit: str) -> str:
 
 
 def write_decimal(number: float | None, places: int = 2) -> str:
-    """Write a number between fixed decimals.
+    """Write a number between fixed decimals, in the report's wording.
 
     Parameters
     ----------
@@ -145,7 +151,7 @@ def write_decimal(number: float | None, places: int = 2) -> str:
 
 
 def write_name(key: str) -> str:
-    """Turn a key of the files into words.
+    """Turn a key of the files into the report's wording.
 
     Parameters
     ----------
@@ -161,7 +167,7 @@ def write_name(key: str) -> str:
 
 
 def write_reason(key: str) -> str:
-    """Say why a cell or contig was left out.
+    """Say in the report's wording why a cell or contig was left out.
 
     Parameters
     ----------
@@ -185,7 +191,7 @@ _INPUT_WORDS: Final = {
 
 
 def write_inputs(key: str) -> str:
-    """Say which data a call used.
+    """Say in the report's wording which data a call used.
 
     Parameters
     ----------
@@ -202,7 +208,7 @@ def write_inputs(key: str) -> str:
 
 
 def write_plural(number: int, one: str, many: str) -> str:
-    """Write a count with the fitting noun.
+    """Write a count with the fitting noun, in the report's wording.
 
     Parameters
     ----------
@@ -217,3 +223,25 @@ def write_plural(number: int, one: str, many: str) -> str:
         E.g. "1 clone", "1,020 clones".
     """
     return f"{number:,} {one if number == 1 else many}"
+
+
+def write_value(value: JsonValue) -> str:
+    """Write one JSON value in the report's wording, the way a person reads it.
+
+    Returns
+    -------
+    str
+        Text of bounded length: thousands separators, yes/no, "none", the head of long lists.
+    """
+    if value in EMPTY:
+        return "not set" if value is None else "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else f"{value:,.0f}"
+    if isinstance(value, list):
+        head = ", ".join(write_value(entry) for entry in value[:_LIST_SHOWN])
+        rest = len(value) - _LIST_SHOWN
+        return f"{head} and {rest:,} more" if rest > 0 else head
+    text = str(value)
+    return text if len(text) <= _TEXT_SHOWN else text[:_TEXT_SHOWN] + "…"

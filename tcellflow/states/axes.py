@@ -31,7 +31,7 @@ _PROLIFERATING: Final = STATES.index(State.PROLIFERATING)
 def find_resting_state(
     lineage: Lineage, function: Function, effector_memory_as: EffectorMemoryAs
 ) -> State | None:
-    """Give the state of a resting joint cell.
+    """Give the state of a resting joint cell of the axes.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def find_resting_state(
 
 @lru_cache(maxsize=2)
 def mark_joint_cells(effector_memory_as: EffectorMemoryAs) -> NDArray[np.bool_]:
-    """Mark the joint cells that make up each state.
+    """Mark the joint cells of the axes that make up each state.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def mark_joint_cells(effector_memory_as: EffectorMemoryAs) -> NDArray[np.bool_]:
 
 
 def possible_joint() -> NDArray[np.bool_]:
-    """Mark the joint cells that are no structural zeros.
+    """Mark the joint cells of the axes that are no structural zeros.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def possible_joint() -> NDArray[np.bool_]:
 
 
 def resting_states() -> NDArray[np.float64]:
-    """Give the resting state of every joint cell.
+    """Give the resting state of every joint cell of the axes.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def resting_states() -> NDArray[np.float64]:
 def move_effector_memory(
     probabilities: NDArray[np.float32], joint: NDArray[np.float32], cycling: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Move the resting effector memory from Memory to Effector.
+    """Move the resting effector memory of the axes from Memory to Effector.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class Decision:
 
 
 def weigh_markers(molecules: Floats) -> Floats:
-    """Give the weight of the linear model for cells of so many molecules, shape (B,)."""
+    """Weigh the linear model of markers in the decision, by a cell's molecules, shape (B,)."""
     return np.asarray(np.interp(np.log(molecules), np.log([SHALLOW, DEEP]), [SHALLOW_WEIGHT, DEEP_WEIGHT]))
 
 
@@ -69,7 +69,7 @@ def decide(
     receptors: ReceptorFacts | None = None,
     effector_by: EffectorBy = "programme",
 ) -> Decision:
-    """Bring everything together.
+    """Decide a cell's states from network, programmes, markers and receptor together.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def _split_by(markers: Floats, states: Floats) -> Floats:
 
 
 def name_calls(ruled: RuledStates, scores: ProgrammeScores) -> Decision:
-    """Name the most probable state of each cell and the most probable combination inside it."""
+    """Name what was decided: each cell's most probable state and combination inside it."""
     states = ruled.states
     best = states.argmax(axis=1)
     cycles = best == _PROLIFERATING

@@ -57,7 +57,7 @@ class Meaning:
 
 
 def find_state(joint: Joint, is_cycling: bool | None) -> State | None:  # noqa: FBT001 - an axis, not an option
-    """Name the one state that a cell can be in.
+    """Name the one state that a label's cell can be in.
 
     Parameters
     ----------

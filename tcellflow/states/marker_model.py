@@ -62,13 +62,13 @@ class MarkerModel:
 
 @lru_cache(maxsize=1)
 def read_marker_model() -> MarkerModel:
-    """Read the packaged model."""
+    """Read the packaged linear model of marker genes."""
     with (files("tcellflow") / "data" / MODEL_TABLE).open(encoding="utf-8") as text:
         return parse_marker_model(list(csv.DictReader(text, delimiter="\t")))
 
 
 def parse_marker_model(rows: Sequence[Mapping[str, str]]) -> MarkerModel:
-    """Make a model from rows of ``feature, background, scale`` and one coefficient for each state.
+    """Make a marker model from rows of ``feature, background, scale`` and coefficients of states.
 
     Genes come first, then programmes (``programme_NAME``), in the order of `ProgrammeTable.names`, then the
     intercept.
@@ -125,7 +125,7 @@ class MarkerFeatures:
 
 
 def predict_states(model: MarkerModel, features: NDArray[np.float32]) -> Floats:
-    """Give the probabilities of the model's states, shape (B, K); rows sum to 1."""
+    """Give the state probabilities of the linear marker model, shape (B, K); rows sum to 1."""
     logits = (features / model.scale) @ model.coefficients + model.intercept
     logits -= logits.max(axis=1, keepdims=True)
     p = np.exp(logits)

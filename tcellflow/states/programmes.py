@@ -107,7 +107,7 @@ class ProgrammeScores:
 
 @lru_cache(maxsize=1)
 def read_programmes() -> ProgrammeTable:
-    """Read the packaged table."""
+    """Read the packaged table of transcriptional programmes."""
     folder = files("tcellflow") / "data"
     with (folder / TABLE).open(encoding="utf-8") as text:
         rows = list(csv.DictReader(text, delimiter="\t"))
@@ -117,7 +117,7 @@ def read_programmes() -> ProgrammeTable:
 
 
 def make_table(rows: Sequence[Mapping[str, Any]], scales: Mapping[str, Mapping[str, Any]]) -> ProgrammeTable:
-    """Make a table from rows of ``programme, gene, plus, minus, background`` and from ``offset, slope``."""
+    """Make the programmes from rows of ``programme, gene, plus, minus, background`` and ``offset, slope``."""
     names = tuple(dict.fromkeys(str(row["programme"]) for row in rows))
     background = {str(row["gene"]): float(row["background"]) for row in rows}
     genes = np.array(sorted(background), dtype=object)
@@ -250,7 +250,7 @@ def score_programmes(
     library: NDArray[np.number] | None = None,
     is_t_cell: NDArray[np.bool_] | None = None,
 ) -> ProgrammeScores:
-    """Score the programmes of cells, block by block.
+    """Score the transcriptional programmes of cells, block by block.
 
     Parameters
     ----------
@@ -280,6 +280,6 @@ def score_programmes(
 
 
 def join_scores(parts: Sequence[ProgrammeScores]) -> ProgrammeScores:
-    """Join the scores of consecutive cells."""
+    """Join the programme scores of consecutive cells."""
     joined = (np.concatenate([getattr(p, kind) for p in parts]) for kind in ("values", "evidence", "power"))
     return ProgrammeScores(parts[0].names, *joined)

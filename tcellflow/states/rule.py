@@ -124,7 +124,7 @@ class RuledStates:
 
 
 def find_bits(scores: ProgrammeScores, joint: Floats, effector_by: EffectorBy) -> Bits:
-    """Give the probabilities of the deciding programmes by function.
+    """Give the probabilities of the programmes that decide in the rule, by function.
 
     Where a programme is not measurable, or the gate decides, the function's own word counts. Help is
     told by the helper programme that runs most and by the network's own word, half and half in odds: half
@@ -169,7 +169,7 @@ def _mean_odds(first: Floats, second: Floats) -> Floats:
 
 
 def apply_rule(joint: Floats, cycling: Floats, bits: Bits) -> RuledStates:
-    """Apply the rule.
+    """Apply the rule from lineage, function, cycle and programmes to the seven states.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def _name_functions(ruled: RuledStates, progenitor: Floats) -> RuledStates:
 
 
 def pool_states(first: Floats, second: Floats, weight: float | Floats, known: NDArray[np.bool_]) -> Floats:
-    """Pool two distributions over the states by the logarithm of their probabilities.
+    """Pool, beside the rule, two distributions over the states by the logarithm of their probabilities.
 
     Parameters
     ----------

@@ -88,7 +88,7 @@ class Unconventional:
 def find_unconventional(
     p_lineage: Floats, scores: ProgrammeScores, receptors: ReceptorFacts | None
 ) -> Unconventional:
-    """Find MAIT, iNKT and gamma-delta cells.
+    """Find unconventional T cells: MAIT, iNKT and gamma-delta.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def find_unconventional(
 
 
 def place_lineages(joint: Floats, found: Unconventional) -> Floats:
-    """Give the joint of lineage and function with these lineages, shape (B, 6, 9).
+    """Give the joint of lineage and function with the unconventional lineages, shape (B, 6, 9).
 
     Their functions are those the network gives the cell, without the two that other lineages own.
     """

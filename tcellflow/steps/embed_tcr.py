@@ -62,7 +62,7 @@ _CLUSTER_COLUMNS: Final = ("receptor_cluster", "receptor_cluster_size")
 
 
 def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[Path]:
-    """Embed the receptors of one or more samples.
+    """Run the step embed-tcr: embed the receptors of one or more samples.
 
     Parameters
     ----------

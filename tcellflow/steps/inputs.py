@@ -26,7 +26,7 @@ _OF_REPORT: Final = (
 
 
 def find_default_files(folder: Path, prefix: str) -> tuple[Path, ...]:
-    """Find a sample's files under the names the steps gave them.
+    """Find a step's inputs where none are named: a sample's files under the names the steps gave them.
 
     Returns
     -------

@@ -66,7 +66,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path]:
-    """Predict the states of a sample's cells.
+    """Run the step predict: the states of a sample's cells.
 
     Parameters
     ----------

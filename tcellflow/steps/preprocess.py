@@ -53,7 +53,7 @@ _PLACES = {"output", "prefix", "gex", "tcr", "adt", "force"}
 
 
 def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> list[Path]:
-    """Preprocess one sample.
+    """Run the step preprocess for one sample.
 
     Parameters
     ----------

@@ -11,4 +11,4 @@ Progress = Callable[[int, int], None]
 
 
 def quiet(_done: int, _total: int) -> None:
-    """Show nothing."""
+    """Show no progress."""

@@ -31,7 +31,7 @@ __all__ = ["ReportOptions", "report"]
 
 
 def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
-    """Write the report of one sample.
+    """Run the step report: write the report of one sample.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ def write_checkpoint(
 def read_checkpoint(
     folder: Path, fingerprint: Mapping[str, Any], device: torch.device
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Read a checkpoint of the same run.
+    """Read a checkpoint of the same training run.
 
     Parameters
     ----------

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def describe_tensor(name: str, axes: list[str], meaning: str, dtype: str = "float32") -> dict[str, Any]:
-    """Describe an input or output of a graph, as ``bundle.json`` lists them."""
+    """Describe a tensor in a trained bundle's ``bundle.json``: an input or output of a graph."""
     return {"name": name, "dtype": dtype, "axes": axes, "meaning": meaning}
 
 
 def describe_parity(difference: float) -> dict[str, Any]:
-    """Tell how far graph and network may lie apart, and the largest difference that was found."""
+    """Describe in ``bundle.json`` how far graph and network may lie apart, and the largest difference."""
     return {
         "tolerance": PARITY_TOLERANCE,
         "largest_difference": float(f"{difference:.1e}"),
@@ -30,7 +30,7 @@ def describe_parity(difference: float) -> dict[str, Any]:
 
 
 def read_text(path: Path | None) -> str:
-    """Read what a user hands over for the card.
+    """Read a text that a user hands over for the card that describes a trained bundle.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def read_text(path: Path | None) -> str:
 def write_card(
     document: Mapping[str, Any], sections: Iterable[str] = (), *, about: str = "", evaluation: str = ""
 ) -> str:
-    """Write a card: name, summary, use, licence and limits, then what the kind of bundle has to tell.
+    """Write the card that describes any trained bundle: name to limits, then what its kind has to tell.
 
     Parameters
     ----------

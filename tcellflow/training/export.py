@@ -57,7 +57,7 @@ class GraphSpec:
 
 
 def export_onnx(network: nn.Module, spec: GraphSpec, examples: Sequence[Arrays]) -> tuple[bytes, float]:
-    """Export a network and compare the graph with it.
+    """Export a trained network to ONNX and compare the graph with it.
 
     Parameters
     ----------

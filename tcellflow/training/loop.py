@@ -78,7 +78,7 @@ class _Progress:
 
 
 def choose_device(device: Device) -> torch.device:
-    """Choose where to train.
+    """Choose the device on which the training loop runs.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def train(
     resume: bool = False,
     on_step: OnStep | None = None,
 ) -> list[dict[str, Any]]:
-    """Train a network, keeping the weights of its best validation.
+    """Train any network in the loop, keeping the weights of its best validation.
 
     Parameters
     ----------

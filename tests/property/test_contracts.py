@@ -5,7 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tcellflow.contracts.columns import Column, find_table_faults
+from tcellflow.contracts.columns import Column
+from tcellflow.contracts.table_faults import find_table_faults
 from tcellflow.contracts.tables import TABLES
 from tcellflow.io.tables.parquet import read_table, write_table
 from tcellflow.provenance import StepNote

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tcellflow.proteins.names import clean_name
-from tcellflow.proteins.panel import clr, name_antibodies
+from tcellflow.proteins.normalise import clr
+from tcellflow.proteins.panel import name_antibodies
 
 with (files("tcellflow") / "data" / "antibodies.tsv").open() as handle:
     KNOWN = sorted(row["key"] for row in csv.DictReader(handle, delimiter="\t") if row["genes"])

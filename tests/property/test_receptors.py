@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contig_files import GENES, as_10x, as_airr, encode, make_contig, make_contigs, write_json, write_table
-from tcellflow.contracts.columns import find_table_faults
+from tcellflow.contracts.table_faults import find_table_faults
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.ingest.receptor_account import account_for_receptors
 from tcellflow.io.contigs.reading import read_receptors
 from tcellflow.io.tables.chains import build_chain_table
 from tcellflow.receptors.chains import ChosenChains, choose_chains
 from tcellflow.receptors.clonotypes import assign_clones
-from tcellflow.receptors.contigs import RawChains, make_rows
+from tcellflow.receptors.contigs import RawChains, join_raw_chains, make_rows
 from tcellflow.receptors.encoding.keys import content_hash
 from tcellflow.receptors.pairing import summarise_cells
 from tcellflow.receptors.segments import CallLevel, standardise_call
@@ -60,10 +60,14 @@ def contigs(draw: st.DrawFn) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(make_contig()))
 
 
-def choose(table: pd.DataFrame) -> ChosenChains:
+def choose(*parts: pd.DataFrame) -> ChosenChains:
+    return choose_chains(join_raw_chains([read_part(part) for part in parts]), donor="d")
+
+
+def read_part(table: pd.DataFrame) -> RawChains:
     plain = table.replace("", None).drop(columns=["is_cell", "high_confidence"])
     rows = make_rows({name: plain[name] for name in plain}, len(plain))
-    return choose_chains(RawChains("table", "file", rows, len(rows)), donor="d")
+    return RawChains("table", "file", rows, len(rows))
 
 
 @given(contigs())
@@ -159,6 +163,6 @@ def test_joining_parts_equals_reading_the_whole(seed: int) -> None:
     parts = [table[table["locus"].isin(loci)] for loci in (["TRA", "TRG"], ["TRB", "TRD"])]
     keys = ["cell_id", "arm", "rank"]
     whole = choose(table).chains.sort_values(keys, ignore_index=True)
-    joined = pd.concat([choose(part).chains for part in parts]).sort_values(keys, ignore_index=True)
+    joined = choose(*parts).chains.sort_values(keys, ignore_index=True)
     pd.testing.assert_frame_equal(whole, joined.astype(whole.dtypes.to_dict()))
     assert np.all(joined["rank"] >= 1)

@@ -26,7 +26,7 @@ _SEVERAL: Final = 2
 def summarise_embedding(
     encoder: ChainEncoder, n_chains: int, receptors: pd.DataFrame, distinct: DistinctReceptors
 ) -> dict[str, JsonValue]:
-    """Count what was embedded, and what was not and why.
+    """Account for the receptors of embed-tcr: count what was embedded, and what was not and why.
 
     Returns
     -------

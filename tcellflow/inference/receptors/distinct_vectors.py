@@ -112,7 +112,7 @@ def embed_distinct(
     *,
     progress: Callable[[int, int], None],
 ) -> DistinctVectors:
-    """Compute the features of all distinct chains.
+    """Compute the vectors of all distinct chains.
 
     Parameters
     ----------

@@ -155,7 +155,7 @@ class EncoderChoice:
 
 
 def choose_encoder(backend: str, bundle: str | None = None, *, force_tra: bool = False) -> EncoderChoice:
-    """Find the encoder of a backend, and verify its bundle.
+    """Find the receptor encoder of a backend, and verify its bundle.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def choose_encoder(backend: str, bundle: str | None = None, *, force_tra: bool =
 
 
 def find_encoder(name: str) -> EncoderChoice:
-    """Find an encoder by one name, and verify its bundle.
+    """Find a receptor encoder by one name, and verify its bundle.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def find_encoder(name: str) -> EncoderChoice:
 
 
 def check_loci(encoder: ChainEncoder, chains: pd.DataFrame, *, mend: str) -> None:
-    """Refuse alpha chains where the weights know beta chains alone: their vectors would mean nothing.
+    """Refuse alpha chains where an encoder knows beta chains alone: their vectors would mean nothing.
 
     Parameters
     ----------

@@ -57,7 +57,7 @@ class Neighbours:
 
 
 def find_neighbours(vectors: Vectors, k: int) -> Iterator[Neighbours]:
-    """Find the k nearest rows of every row.
+    """Find the k nearest neighbours of every row.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def _raise_bounds(
 
 
 def find_clusters(vectors: Vectors, distance: float) -> Indices:
-    """Join rows that are connected by steps of at most a distance.
+    """Cluster rows that are neighbours: connected by steps of at most a distance.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def _join(labels: Indices, rows: Indices, columns: Indices) -> Indices:
 
 
 def measure_pairs(vectors: Vectors, rows: Indices, columns: Indices) -> Distances:
-    """Measure the cosine distances of pairs of rows.
+    """Measure the cosine distances of pairs of rows, as between neighbours.
 
     Parameters
     ----------

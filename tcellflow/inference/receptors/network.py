@@ -189,7 +189,7 @@ class NetworkEncoder:
 
 
 def batch_by_length(lengths: Indices) -> Iterator[Indices]:
-    """Cut rows into batches of one length.
+    """Cut rows into batches of one length, as the network of a receptor encoder takes them.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class Similarity:
 def choose_similarity(
     neighbours: int, cluster_distance: float | None, backend: ReceptorBackend
 ) -> Similarity | None:
-    """Check what is asked of similar receptors.
+    """Check what is asked of similar receptors: neighbours, clusters, or neither.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def choose_similarity(
 
 
 def tabulate_neighbours(vectors: DistinctVectors, k: int, *, folder: Path) -> Iterator[pa.Table]:
-    """List the nearest receptors of every distinct chain and pair, by the contract `NEIGHBOURS`.
+    """Tabulate the similar receptors of every distinct chain and pair, by the contract `NEIGHBOURS`.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class Rules:
 def choose_rules(
     details: StatesDetails, *, target_risk: float | None = None, set_coverage: float | None = None
 ) -> Rules:
-    """Choose the rules of a bundle that keep what is asked.
+    """Choose the rules by which calls abstain, from a bundle and what is asked.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def choose_threshold(abstention: Abstention, target_risk: float | None = None) -
 
 
 def choose_set_level(reliability: Reliability, coverage: float) -> ConformalLevel:
-    """Choose the prediction sets that hold the true state in a share of cells.
+    """Choose, beside abstention, the prediction sets that hold the true state in a share of cells.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class Verdicts:
 def decide_verdicts(
     calls: StateCalls, facts: CellFacts, n_panel_genes: NDArray[np.int64], rules: Rules
 ) -> Verdicts:
-    """Decide which calls are reported.
+    """Decide which calls are reported and which abstain, and why.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def decide_verdicts(
 
 
 def list_prediction_sets(probabilities: NDArray[np.float32], least_probability: float) -> NDArray[np.object_]:
-    """List, for each cell, the states that cannot be ruled out.
+    """List for each cell, abstaining or not, the states that cannot be ruled out.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def summarise_predictions(
     frequent_genes: dict[str, JsonValue] | None = None,
     unused_inputs: Iterable[str] = (),
 ) -> dict[str, JsonValue]:
-    """Summarise the predictions of a sample.
+    """Account for the predictions of a sample: its figures as metrics.json holds them.
 
     Parameters
     ----------

@@ -92,7 +92,7 @@ def join_calls(parts: Sequence[StateCalls]) -> StateCalls:
 
 
 def entropy_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the entropy of each row.
+    """Compute the entropy of the probabilities of each call.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def entropy_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
 def measure_disagreement(
     members: NDArray[np.float32], probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Measure how far the members of an ensemble agree.
+    """Measure how far the members of an ensemble agree on each call.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ LOW_COVERAGE: Final = 0.60
 
 
 def check_expression(expression: NDArray[np.float32]) -> None:
-    """Refuse numbers that cannot be log-normalised expression.
+    """Check that a sample suits a bundle: refuse numbers that cannot be log-normalised expression.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def check_expression(expression: NDArray[np.float32]) -> None:
 
 
 def check_coverage(panel: PanelAlignment, cells: CellSource, bundle_name: str) -> list[str]:
-    """Compare the genes of a sample with those of a bundle.
+    """Check how many of a bundle's genes a sample covers.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def check_coverage(panel: PanelAlignment, cells: CellSource, bundle_name: str) -
 
 
 def check_library_size(cells: CellSource) -> list[str]:
-    """Recognise a selection of genes that was normalised by its own sum.
+    """Check whether a sample is a selection of genes that was normalised by its own sum.
 
     Returns
     -------

@@ -98,7 +98,7 @@ def find_clones(clone_id: NDArray[np.object_], verdicts: Verdicts) -> CloneCells
 
 
 def pool_lineages(clones: CloneCells, calls: StateCalls) -> NDArray[np.object_]:
-    """Give each cell the lineage of its clone.
+    """Give each cell the lineage of its clone, pooled over the clone's cells.
 
     Returns
     -------

@@ -46,7 +46,7 @@ class ClusterVote:
 
 
 def vote_in_clusters(calls: StateCalls, takes_part: NDArray[np.bool_], *, seed: int = 0) -> ClusterVote:
-    """Let similar cells vote on their state.
+    """Let similar cells vote on their state, cluster by cluster.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def vote_in_clusters(calls: StateCalls, takes_part: NDArray[np.bool_], *, seed: 
 
 
 def cluster_cells(latent: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.int32]:
-    """Cluster cells into many small groups.
+    """Cluster cells into many small groups, which vote on their state.
 
     Parameters
     ----------

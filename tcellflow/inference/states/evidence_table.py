@@ -40,7 +40,7 @@ def tabulate_gene_evidence(
     vectors: ReceptorVectors | None = None,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Iterator[pa.Table]:
-    """Tabulate the genes behind each call, by the contract `GENE_EVIDENCE`.
+    """Tabulate the genes behind the calls of a sample as the evidence table, contract `GENE_EVIDENCE`.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def tabulate_gene_evidence(
 
 
 def count_genes(rows: pa.Table) -> pa.Table:
-    """Count how often each gene was named.
+    """Count how often each gene was named in pieces of the evidence table.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def count_genes(rows: pa.Table) -> pa.Table:
 
 
 def list_frequent_genes(counts: Sequence[pa.Table]) -> dict[str, JsonValue]:
-    """List the genes that were named in most cells of each state.
+    """List the genes that the evidence table names in most cells of each state.
 
     Returns
     -------

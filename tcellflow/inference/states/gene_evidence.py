@@ -98,7 +98,7 @@ def learn_responses(
     states: NDArray[np.object_],
     receptors: ReceptorBlock | None = None,
 ) -> dict[str, GeneResponse]:
-    """Learn from example cells which genes the call of each state answers to.
+    """Learn from example cells which genes are evidence to the model: those that each state answers to.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def measure_effects(
     genes: NDArray[np.int64],
     receptors: ReceptorBlock | None = None,
 ) -> NDArray[np.float64]:
-    """Measure what each gene adds to the log-odds of each cell's predicted state.
+    """Measure each gene's evidence: what it adds to the log-odds of each cell's predicted state.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def find_gene_effects(
     n_genes: int,
     receptors: ReceptorBlock | None = None,
 ) -> GeneEffects:
-    """Name the genes that spoke loudest for and against each call.
+    """Find the genes that are the strongest evidence for and against each call.
 
     Parameters
     ----------

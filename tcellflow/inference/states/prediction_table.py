@@ -49,7 +49,7 @@ OPTIONAL_OBS_COLUMNS: Final = {
 
 
 def tabulate_predictions(sample: SampleCalls) -> pa.Table:
-    """Lay out the predictions by the contract `PREDICTIONS`.
+    """Lay out the predictions of a sample as the table by the contract `PREDICTIONS`.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def _list_optional(sample: SampleCalls) -> dict[str, Any]:
 
 
 def name_obs_columns(predictions: pa.Table) -> pd.DataFrame:
-    """Name the predictions as obs does, indexed by cell; columns without any value stay out."""
+    """Turn the prediction table into obs columns, indexed by cell; columns without any value stay out."""
     column = {name: predictions.column(name) for name in predictions.column_names}
     filled = {
         name: source

@@ -69,7 +69,7 @@ class PriorCorrection:
 
 
 def check_shares(reliability: Reliability) -> Mapping[State, float]:
-    """Refuse a bundle whose class shares are unknown.
+    """Refuse a bundle whose class shares are unknown, for then a prior shift cannot be estimated.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def check_shares(reliability: Reliability) -> Mapping[State, float]:
 def estimate_correction(
     probabilities: NDArray[np.float32], reliability: Reliability, *, threshold: float, n_ood: int
 ) -> PriorCorrection:
-    """Estimate the class shares of a sample from its own probabilities.
+    """Estimate a prior shift: the class shares of a sample from its own probabilities.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def _measure_overturned(
 def measure_shift(
     calls: StateCalls, is_usable: NDArray[np.bool_], reliability: Reliability
 ) -> dict[str, JsonValue]:
-    """Measure how far the T cells of a sample lie from the cells a bundle learnt from.
+    """Measure the shift of a sample: how far its T cells lie from the cells a bundle learnt from.
 
     Parameters
     ----------

@@ -98,7 +98,7 @@ def call_sample(
     vectors: ReceptorVectors | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> SampleCalls:
-    """Call all cells of a sample.
+    """Call the states of all cells of a sample, block by block, then judge them together.
 
     Parameters
     ----------

@@ -213,7 +213,7 @@ class CellFacts:
 def gather_blocks(
     panel: PanelAlignment, source: CellSource, receptors: ReceptorVectors | ReceptorBlock | None
 ) -> Iterator[tuple[NDArray[np.float32], ReceptorBlock | None]]:
-    """Stream what a bundle takes.
+    """Stream what a bundle takes from the sources of cells and of their receptor vectors.
 
     Parameters
     ----------

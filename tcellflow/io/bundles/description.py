@@ -142,7 +142,7 @@ class BundleDescription:
 
 
 def parse_bundle(document: Mapping[str, Any], *, where: object) -> BundleDescription:
-    """Parse and check the content of ``bundle.json``.
+    """Parse and check the description of a bundle: the content of ``bundle.json``.
 
     Parameters
     ----------

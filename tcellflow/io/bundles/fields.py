@@ -36,7 +36,7 @@ def _check_quantiles(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def check_is_listed(name: str, info: ValidationInfo, what: str) -> str:
-    """Refuse a file that the bundle does not list; the context of the validation names those it does.
+    """Refuse a field of ``bundle.json`` that names a file that the bundle does not list.
 
     Raises
     ------

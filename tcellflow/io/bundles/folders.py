@@ -122,7 +122,7 @@ class BundlePlace:
 
 
 def list_bundles() -> list[BundlePlace]:
-    """List the bundles that can be named, in search order; a later one of the same name is hidden.
+    """List the bundle folders that can be named, in search order; a later one of the same name is hidden.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def find_bundle(name: str | Path) -> Path:
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """Read a bundle and verify all of it.
+    """Read a bundle's folder and verify all of it.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def _check_files(folder: Path, description: BundleDescription) -> None:
 
 
 def read_manifest() -> dict[str, dict[str, JsonValue]]:
-    """Read the list of packaged bundles.
+    """Read the list of the packaged bundles' folders.
 
     Returns
     -------

@@ -167,7 +167,7 @@ class GenePanel:
 
 
 def digest_symbols(symbols: NDArray[np.object_] | list[str]) -> str:
-    """Compute the digest of a gene panel.
+    """Compute the digest of a states bundle's gene panel.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def digest_symbols(symbols: NDArray[np.object_] | list[str]) -> str:
 
 
 def read_panel(folder: Path, entry: PanelEntry) -> GenePanel:
-    """Read a bundle's gene panel and compare it with its entry.
+    """Read a states bundle's gene panel and compare it with its entry.
 
     Parameters
     ----------

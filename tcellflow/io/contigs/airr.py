@@ -115,7 +115,7 @@ def collect_airr(frame: pd.DataFrame, *, layout: str, where: Path) -> RawChains:
 
 
 def with_best_count(rows: pd.DataFrame) -> pd.DataFrame:
-    """Fill ``umi_count`` from the best count the file has.
+    """Fill ``umi_count`` of an AIRR table from the best count the file has.
 
     Returns
     -------

@@ -87,13 +87,13 @@ def is_bd_contig_table(columns: frozenset[str]) -> bool:
 
 
 def is_bd_cell_table(columns: frozenset[str]) -> bool:
-    """Recognise one row per cell with chains in AG and BD columns, by their full or short names."""
+    """Recognise a BD Rhapsody table with one row per cell, by full or short names of its columns."""
     slots = (*_PIPELINE_SLOTS[:2], *_SHORT_SLOTS[:2])
     return "Cell_Index" in columns and any({slot.v_call, slot.residues} <= columns for slot in slots)
 
 
 def read_bd_contig_table(table: TextTable) -> RawChains:
-    """Read a per-cell-chain, dominant or unfiltered contig table.
+    """Read a contig table of BD Rhapsody: per-cell-chain, dominant or unfiltered.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def _anchor_by_frameworks(columns: dict[str, Any], n_rows: int) -> dict[str, npt
 
 
 def read_bd_cell_table(table: TextTable) -> RawChains:
-    """Read a table with one row per cell.
+    """Read a BD Rhapsody table with one row per cell.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ def read_slots(
     where: Path,
     anchored: Anchored,
 ) -> RawChains:
-    """Turn a per-cell table into contig rows, cell by cell.
+    """Turn a per-cell table with chains in slots into contig rows, cell by cell.
 
     Parameters
     ----------

@@ -69,13 +69,13 @@ _BLOCK_CHARACTERS = 1 << 20
 
 
 def is_contig_table(columns: frozenset[str]) -> bool:
-    """Recognise a 10x contig table, even if columns are missing, so that the error can name them."""
+    """Recognise a Cell Ranger contig table, even without some columns, so that the error can name them."""
     signs = {"barcode", "contig_id", "chain", "v_gene", "j_gene", "cdr3", "high_confidence", "is_cell"}
     return len(signs & columns) >= 4 and "cell_id" not in columns
 
 
 def read_contig_table(table: TextTable) -> RawChains:
-    """Read a 10x contig table (``filtered_`` or ``all_contig_annotations.csv``).
+    """Read a Cell Ranger contig table (``filtered_`` or ``all_contig_annotations.csv``).
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _collect(frame: pd.DataFrame, *, layout: str, where: Path) -> RawChains:
 
 
 def read_contig_json(path: Path) -> RawChains:
-    """Read ``all_contig_annotations.json`` contig by contig, so that its size does not matter.
+    """Read Cell Ranger's ``all_contig_annotations.json`` contig by contig, in bounded memory.
 
     Returns
     -------

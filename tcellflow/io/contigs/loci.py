@@ -37,7 +37,7 @@ _WORDS: Final[dict[str, str]] = {
 
 
 def standard_loci(words: pd.Series) -> npt.NDArray[np.object_]:
-    """Translate the words of a file, None = missing.
+    """Translate the words by which files name loci, None = missing.
 
     Returns
     -------

@@ -87,7 +87,7 @@ _LAYOUTS: Final = (
 
 
 def read_receptors(path: Path, *, species: str = "human", sample: str | None = None) -> RawChains:
-    """Read the contigs of a receptor file.
+    """Read the contigs of any receptor file, recognised by its content.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ _SHOWN: Final = 5
 
 
 def keep_sample(table: TextTable, wanted: str | None, *, must_be_one: bool = True) -> tuple[TextTable, int]:
-    """Cut a table to the contigs of one sample.
+    """Cut a table of contigs that holds several samples to one sample.
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ def read_scirpy_table(table: TextTable) -> RawChains:
 
 
 def read_scirpy_file(path: Path) -> RawChains:
-    """Read receptors from an AnnData (.h5ad) file, or from all modalities of a MuData (.h5mu) file.
+    """Read receptors that scirpy keeps in an AnnData (.h5ad) or MuData (.h5mu) file.
 
     Raises
     ------

@@ -61,12 +61,12 @@ def is_tracer_table(columns: frozenset[str]) -> bool:
 
 
 def is_pair_table(columns: frozenset[str]) -> bool:
-    """Recognise one alpha and one beta chain per cell by ``cdr3a`` or ``cdr3b``."""
+    """Recognise a table of alpha/beta chains per cell, like TraCeR's, by ``cdr3a`` or ``cdr3b``."""
     return bool({slot.residues for slot in PAIR_SLOTS} & columns)
 
 
 def is_changeo_table(columns: frozenset[str]) -> bool:
-    """Recognise a Change-O table with cells, as BraCeR writes it, even if some columns are missing."""
+    """Recognise a Change-O table of BraCeR (TraCeR for B cells), even if some columns are missing."""
     return {"CELL", "V_CALL"} <= columns
 
 
@@ -92,7 +92,7 @@ def read_tracer_table(table: TextTable) -> RawChains:
 
 
 def read_pair_table(table: TextTable) -> RawChains:
-    """Read a table with one alpha and one beta chain per cell.
+    """Read a table with one alpha and one beta chain per cell, like TraCeR's.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def _read_slot_table(table: TextTable, slots: Sequence[ChainSlot], layout: str) 
 
 
 def read_changeo_table(table: TextTable) -> RawChains:
-    """Read BraCeR's ``changeodb.tab`` or another Change-O table with cells.
+    """Read ``changeodb.tab`` of BraCeR (TraCeR for B cells) or another Change-O table with cells.
 
     Parameters
     ----------

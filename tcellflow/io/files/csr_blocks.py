@@ -27,7 +27,7 @@ MAX_BLOCK_VALUES: Final = 1 << 20
 
 
 def row_spans(row_starts: NDArray[np.int64], n_rows: int, *, max_values: int) -> Iterator[tuple[int, int]]:
-    """Cut rows into spans bounded by rows and by stored values.
+    """Cut CSR rows into spans (blocks) bounded by rows and by stored values.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def row_spans(row_starts: NDArray[np.int64], n_rows: int, *, max_values: int) ->
 def read_row_starts(
     group: h5py.Group, n_rows: int, *, where: object, rows: str = "cells"
 ) -> NDArray[np.int64]:
-    """Read and check the offsets of a compressed matrix.
+    """Read and check the row offsets of a CSR matrix.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def read_row_starts(
 
 
 def check_numeric(dataset: h5py.Dataset, kinds: str, *, where: object) -> None:
-    """Refuse a dataset whose kind of type ("i", "u": whole numbers; "f": fractions) is not among `kinds`.
+    """Refuse a CSR dataset whose kind of type ("i", "u": whole numbers; "f": fractions) is not in `kinds`.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def check_numeric(dataset: h5py.Dataset, kinds: str, *, where: object) -> None:
 def read_row_blocks(
     group: h5py.Group, row_starts: NDArray[np.int64], n_columns: int, *, n_rows: int, where: object
 ) -> Iterator[sparse.csr_matrix]:
-    """Stream a row-compressed matrix.
+    """Stream a CSR matrix in blocks of rows.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def read_row_blocks(
 def check_columns(
     columns: NDArray[Any], offsets: NDArray[np.int32], n_columns: int, *, first_row: int, where: object
 ) -> None:
-    """Refuse column indices outside the matrix.
+    """Refuse column indices outside a CSR matrix.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def as_block(
     first_row: int,
     where: object,
 ) -> sparse.csr_matrix:
-    """Build a block whose indices are sorted and distinct within each row.
+    """Build a CSR block whose indices are sorted and distinct within each row.
 
     Parameters
     ----------

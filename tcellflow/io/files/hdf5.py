@@ -74,7 +74,7 @@ def _damage(error: Exception, path: Path) -> InputError:
 
 
 def open_dataset(group: h5py.Group, name: str, *, where: object) -> h5py.Dataset:
-    """Open a dataset, which must exist, for reading from front to back.
+    """Open a dataset of an HDF5 file, which must exist, for reading from front to back.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def _load_filter(code: int, label: str, *, where: object) -> None:
 
 
 def read_strings(dataset: h5py.Dataset, *, where: object) -> NDArray[np.object_]:
-    """Read a one-dimensional dataset of names as objects of str; numbers are spelt out.
+    """Read a one-dimensional HDF5 dataset of names as objects of str; numbers are spelt out.
 
     Raises
     ------

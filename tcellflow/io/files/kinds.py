@@ -48,7 +48,7 @@ _START_BYTES: Final = 64
 
 
 def check_is_file(path: Path) -> None:
-    """Refuse a path that is no readable file.
+    """Refuse a path of any kind but a readable file.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def check_is_file(path: Path) -> None:
 
 
 def check_is_there(path: Path) -> None:
-    """Refuse a path that is neither a readable file nor a folder.
+    """Refuse a path of any kind but a readable file or a folder.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def check_is_there(path: Path) -> None:
 
 
 def describe_content(path: Path) -> str:
-    """Say in words what an existing file is, e.g. "a Parquet file"; "" for HDF5 or unknown binary content."""
+    """Say which kind of file it is, e.g. "a Parquet file"; "" for HDF5 or unknown binary content."""
     start = _read_start(path)
     if not start:
         return "an empty file"
@@ -88,13 +88,13 @@ def describe_content(path: Path) -> str:
 
 
 def may_be_text(path: Path) -> bool:
-    """Tell whether an existing file may hold text: plain, UTF-16 with its mark, or gzip-compressed."""
+    """Tell whether a file is of a kind that may hold text: plain, UTF-16 with its mark, or gzip."""
     start = _read_start(path)
     return not start or start.startswith((GZIP_MAGIC, *UTF16_MARKS)) or describe_content(path) == _TEXT
 
 
 def is_hdf5(path: Path) -> bool:
-    """Tell whether an existing file carries the HDF5 signature, even if it is truncated.
+    """Tell whether a file is of the kind HDF5 by its signature, even if it is truncated.
 
     Notes
     -----
@@ -112,7 +112,7 @@ def is_hdf5(path: Path) -> bool:
 
 
 def is_whole(path: Path) -> bool:
-    """Tell whether an existing file reaches the end that it declares; true where it declares none.
+    """Tell whether a file, of a kind that declares its end, reaches it; true for other kinds.
 
     Notes
     -----
@@ -134,17 +134,17 @@ def is_whole(path: Path) -> bool:
 
 
 def is_parquet(path: Path) -> bool:
-    """Tell whether an existing file begins like Parquet."""
+    """Tell whether a file is of the kind Parquet by its first bytes."""
     return _read_start(path).startswith(_PARQUET_MAGIC)
 
 
 def is_pickle(path: Path) -> bool:
-    """Tell whether an existing file begins like a Python pickle."""
+    """Tell whether a file is of the kind Python pickle by its first bytes."""
     return _read_start(path).startswith(_PICKLE_STARTS)
 
 
 def is_matrix_market(path: Path) -> bool:
-    """Tell whether an existing file, plain or gzip, begins like Matrix Market text."""
+    """Tell whether a file, plain or gzip, is of the kind Matrix Market by its first bytes."""
     start = _read_start(path, 1 << 12)
     if start.startswith(GZIP_MAGIC):
         # The file may be cut or no gzip after all: only its beginning is asked for.

@@ -12,7 +12,7 @@ ENDING: Final = rf"(?:\.[0-9a-f]{{8}})?{re.escape(PART)}"
 
 
 def make_ending() -> str:
-    """Make an ending that no other run has."""
+    """Make an ending for names of staged files that no other run has."""
     return f".{secrets.token_hex(4)}{PART}"
 
 

@@ -23,7 +23,7 @@ _BUFFER_BYTES = 1 << 20
 
 @contextmanager
 def open_plain_or_gzip(path: Path) -> Iterator[io.BufferedReader]:
-    """Open a plain or gzip file for reading its decompressed bytes.
+    """Open a plain or gzip file, such as text, for reading its decompressed bytes.
 
     Raises
     ------

@@ -167,7 +167,7 @@ class TextTable:
 
 
 def open_text_table(path: Path) -> TextTable:
-    """Read the header of a delimited text file, plain or gzip; lines with ``#`` before it are skipped.
+    """Read the header of a text table, plain or gzip; lines with ``#`` before it are skipped.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def open_text_table(path: Path) -> TextTable:
 
 
 def find_delimiter(header: str, first_row: str, *, among: str = _DELIMITERS) -> str | None:
-    """Find what separates the fields of a table.
+    """Find what separates the fields of a text table.
 
     Parameters
     ----------
@@ -209,12 +209,12 @@ def find_delimiter(header: str, first_row: str, *, among: str = _DELIMITERS) -> 
 
 
 def split_fields(line: str, delimiter: str) -> list[str]:
-    """Split one line of a table into its fields, quotes taken off; an empty line has none."""
+    """Split one line of a text table into its fields, quotes taken off; an empty line has none."""
     return next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
 
 
 def check_columns(table: TextTable, required: Sequence[str | tuple[str, ...]], *, layout: str) -> None:
-    """Refuse a table that lacks columns, naming all of them at once.
+    """Refuse a text table that lacks columns, naming all of them at once.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ def check_columns(table: TextTable, required: Sequence[str | tuple[str, ...]], *
 
 
 def show_columns(columns: Sequence[str]) -> str:
-    """List the first 20 column names, separated by commas, for an error message."""
+    """List the first 20 column names of a text table, separated by commas, for an error message."""
     shown = ", ".join(repr(name) if not name else name[:40] for name in columns[:_SHOWN_COLUMNS])
     return shown + (f" and {len(columns) - _SHOWN_COLUMNS} more" if len(columns) > _SHOWN_COLUMNS else "")
 

@@ -38,7 +38,7 @@ _FALSE: Final = ("false", "f", "0", "0.0", "no", "n")
 def parse_booleans(
     values: pd.Series, *, where: object
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Understand a column of yes and no.
+    """Parse text values of yes and no.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def parse_booleans(
 
 
 def find_denied(values: pd.Series, *, where: object) -> npt.NDArray[np.bool_]:
-    """Find the rows in which a column of yes and no says no; missing is not no.
+    """Find the text values that say no; missing is not no.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def find_denied(values: pd.Series, *, where: object) -> npt.NDArray[np.bool_]:
 
 
 def parse_counts(values: pd.Series, *, where: object) -> npt.NDArray[np.float64]:
-    """Understand a column of counts (UMIs, reads or TPM).
+    """Parse text values of counts (UMIs, reads or TPM).
 
     Parameters
     ----------

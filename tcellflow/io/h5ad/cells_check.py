@@ -31,7 +31,7 @@ _INDEX: Final = "_index"
 
 
 def list_places(file: h5py.File) -> set[str]:
-    """List the addresses that a contract may name, e.g. ``X``, ``layers/counts``, ``obs/sample_id``."""
+    """List the places in a cells file that a contract may name and check, e.g. ``X``, ``obs/sample_id``."""
     places = {"X"} if "X" in file else set()
     for slot in (*_FRAMES, *_MAPPINGS):
         if isinstance(file.get(slot), h5py.Group):
@@ -43,7 +43,7 @@ def list_places(file: h5py.File) -> set[str]:
 
 
 def read_stamp(file: h5py.File) -> str:
-    """Read the contract's stamp, ``name/version``; empty without one."""
+    """Read the contract's stamp of a cells file to be checked, ``name/version``; empty without one."""
     item = file.get(f"uns/{UNS_KEY}/contract")
     if not isinstance(item, h5py.Dataset) or item.shape != ():
         return ""
@@ -52,7 +52,7 @@ def read_stamp(file: h5py.File) -> str:
 
 
 def find_file_faults(file: h5py.File, contract: AnnDataContract) -> list[Fault]:
-    """Compare an open cells file with its contract; no faults when it is valid."""
+    """Check an open cells file against its contract; no faults when it is valid."""
     stamp = read_stamp(file)
     faults = find_cells_faults(stamp, list_places(file), contract)
     if faults:

@@ -106,7 +106,7 @@ def _is_extension(values: pd.Series[Any]) -> bool:
 def write_obsm_vectors(
     path: Path, vectors: Mapping[str, Iterable[NDArray[np.float32]]], *, n_cells: int, dimension: int
 ) -> None:
-    """Add matrices of vectors to a copy before it is committed, block by block.
+    """Add matrices of vectors to a copy of a cells file before it is committed, block by block.
 
     Parameters
     ----------

@@ -214,7 +214,7 @@ class CellsWriter:
 
 @contextmanager
 def write_cells(path: Path, var: pd.DataFrame) -> Iterator[CellsWriter]:
-    """Open a cells file for writing.
+    """Open a new cells file for writing.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def _append(dataset: h5py.Dataset, start: int, values: NDArray[Any]) -> None:
 
 
 def write_obsm(file: h5py.File, tables: Mapping[str, ObsmValue], cells: pd.Index[Any]) -> None:
-    """Write tables about the cells.
+    """Write tables about the cells into a cells file that is being written.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ def write_obsm(file: h5py.File, tables: Mapping[str, ObsmValue], cells: pd.Index
 def write_notes(
     file: h5py.File, note: StepNote, contract: AnnDataContract, entries: Mapping[str, Any]
 ) -> None:
-    """Write the contract's stamp and the step's provenance into ``uns/tcellflow``.
+    """Write the contract's stamp and the step's provenance into a cells file (``uns/tcellflow``).
 
     Parameters
     ----------

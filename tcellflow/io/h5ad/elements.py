@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def read_element(group: h5py.Group, name: str, *, where: object) -> Any:
-    """Read one existing element the way anndata does.
+    """Read one existing element of an h5ad file the way anndata does.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def read_element(group: h5py.Group, name: str, *, where: object) -> Any:
 
 
 def read_frame(group: h5py.Group, name: str, *, where: object) -> pd.DataFrame:
-    """Read an existing data frame.
+    """Read an existing element of an h5ad file that is a data frame.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def read_frame(group: h5py.Group, name: str, *, where: object) -> pd.DataFrame:
 
 
 def read_index(group: h5py.Group, *, where: object) -> NDArray[np.object_]:
-    """Read the row names of a data frame without the rest of it, as objects of str.
+    """Read the row names of a data frame element without the rest of it, as objects of str.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def read_index(group: h5py.Group, *, where: object) -> NDArray[np.object_]:
 
 
 def read_names(group: h5py.Group, name: str, *, where: object) -> NDArray[np.object_]:
-    """Read one existing column of names as objects of str; missing ones are empty.
+    """Read one column of names of a data frame element as objects of str; missing ones are empty.
 
     Raises
     ------
@@ -89,13 +89,13 @@ def read_names(group: h5py.Group, name: str, *, where: object) -> NDArray[np.obj
 
 
 def mark_encoding(group: h5py.Group, encoding: str) -> None:
-    """Write the attributes by which anndata recognises a mapping or sparse matrix."""
+    """Mark an element of an h5ad file as a mapping or sparse matrix, as anndata recognises it."""
     group.attrs["encoding-type"] = encoding
     group.attrs["encoding-version"] = "0.1.0"
 
 
 def write_element(group: h5py.Group, name: str, value: Any) -> None:
-    """Write one element the way anndata does, replacing what was there."""
+    """Write one element of an h5ad file the way anndata does, replacing what was there."""
     from anndata.io import write_elem  # noqa: PLC0415 (takes a second: only where a file is written)
 
     with warnings.catch_warnings():

@@ -23,7 +23,7 @@ _NULLABLE: Final[dict[str, Any]] = {
 
 
 def as_storable(frame: pd.DataFrame, *, where: object) -> pd.DataFrame:
-    """Give every column a type that anndata writes and reads back unchanged.
+    """Give every column of a data frame a type that h5ad stores and anndata reads back unchanged.
 
     Parameters
     ----------

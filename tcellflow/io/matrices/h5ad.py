@@ -92,17 +92,17 @@ class AnnDataMatrix(MatrixSource):
 
 
 def is_anndata(file: h5py.File) -> bool:
-    """Tell whether an HDF5 file is laid out as AnnData: obs, var and a place for matrices."""
+    """Tell whether an HDF5 file is an h5ad (AnnData): obs, var and a place for matrices."""
     return "obs" in file and "var" in file and any(name in file for name in ("X", "layers", "raw"))
 
 
 def is_mudata(file: h5py.File) -> bool:
-    """Tell whether an HDF5 file is laid out as MuData, with a group of modalities."""
+    """Tell whether an HDF5 file is an h5mu (MuData), with a group of modalities."""
     return isinstance(file.get("mod"), h5py.Group)
 
 
 def open_anndata(path: Path, *, slot: str | None = None) -> AnnDataMatrix:
-    """Open an .h5ad file, or the expression modality of an .h5mu file.
+    """Open the expression matrix of an .h5ad file, or of the expression modality of an .h5mu file.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ _HASHTAG_KEYS: Final = ("hto_counts", "hto", "hashtags", "hashtag")
 def read_obsm_antibodies(
     root: h5py.Group, cell_ids: NDArray[np.object_], *, where: object
 ) -> AntibodyCounts | None:
-    """Read the counts of antibodies and sample hashtags from obsm.
+    """Read the counts of antibodies and sample hashtags from obsm of an h5ad file.
 
     Returns
     -------

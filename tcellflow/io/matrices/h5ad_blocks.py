@@ -38,7 +38,7 @@ _GATHERED_COLUMNS: Final = 1024
 def read_slot_blocks(
     file: h5py.File, slot: MatrixSlot, *, n_rows: int, where: object
 ) -> Iterator[sparse.csr_matrix]:
-    """Stream a slot as CSR blocks (up to `n_rows` cells, features), whatever its layout, values as stored.
+    """Stream a matrix (slot) of an h5ad file as CSR blocks (up to `n_rows` cells), whatever its layout.
 
     Raises
     ------

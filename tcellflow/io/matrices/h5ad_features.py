@@ -42,7 +42,7 @@ _TYPE_WORDS: Final = {
 
 
 def read_features(group: h5py.Group, *, where: object) -> FeatureTable:
-    """Read names, ids and types of the features from the data frame var or raw/var.
+    """Read names, ids and types of the features of an h5ad file from var or raw/var.
 
     Returns
     -------

@@ -74,7 +74,7 @@ class MatrixSlot:
 
 
 def choose_slot(root: h5py.Group, wanted: str | None, *, n_cells: int, where: object) -> MatrixSlot:
-    """Choose the matrix to read.
+    """Choose which matrix (slot) of an h5ad file to read.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class MatrixInMemory(MatrixSource):
 
 
 def open_in_memory(adata: ad.AnnData, layer: str | None = None) -> MatrixInMemory:
-    """Open one matrix of an AnnData object.
+    """Open one matrix of an AnnData object in memory.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ class Entries:
 
 
 def read_header(handle: BufferedIOBase, path: Path) -> MtxHeader:
-    """Read the lines in front of the entries; the handle is left behind the line with the sizes.
+    """Read the header of Matrix Market (mtx) text; the handle is left behind the line with the sizes.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def _next_line(handle: BufferedIOBase) -> str:
 
 
 def read_entries(handle: BufferedIOBase, header: MtxHeader, path: Path) -> Iterator[Entries]:
-    """Stream the entries behind the header, from about 4 MiB of text at a time.
+    """Stream the entries of Matrix Market (mtx) text, from about 4 MiB at a time.
 
     Raises
     ------

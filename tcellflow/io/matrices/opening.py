@@ -32,7 +32,7 @@ _MEND: Final = "give filtered_feature_bc_matrix.h5, an .h5ad or .h5mu file, or a
 
 
 def open_matrix(path: Path, *, slot: str | None = None) -> MatrixSource:
-    """Open an expression matrix.
+    """Open an expression matrix, whatever its format.
 
     Parameters
     ----------

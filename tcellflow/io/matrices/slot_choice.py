@@ -134,7 +134,7 @@ class SlotChoice:
 
 
 def sample_rows(n_rows: int) -> list[slice]:
-    """Give the rows to look at: spans at the beginning, the middle and the end, without overlap."""
+    """Give the rows to look at when a slot is chosen: beginning, middle and end, without overlap."""
     if n_rows <= 3 * _SAMPLED_ROWS:
         return [slice(0, n_rows)]
     middle = (n_rows - _SAMPLED_ROWS) // 2
@@ -143,7 +143,7 @@ def sample_rows(n_rows: int) -> list[slice]:
 
 
 def judge_rows(name: str, rows: sparse.csr_matrix) -> Holds:
-    """Say what a matrix holds.
+    """Say what a matrix holds, for the choice of a slot.
 
     Parameters
     ----------
@@ -164,14 +164,14 @@ def judge_rows(name: str, rows: sparse.csr_matrix) -> Holds:
 
 
 def order_slots(present: Sequence[str]) -> list[str]:
-    """Put matrices into the order in which equals are taken: layers of counts, X, raw/X, other layers."""
+    """Order slots as they are chosen among equals: layers of counts, X, raw/X, other layers."""
     named = [f"{LAYERS}{name}" for name in _COUNT_LAYERS]
     first = [name for name in (*named, "X", RAW) if name in present]
     return [*first, *(name for name in present if name not in first)]
 
 
 def choose_by_content(looks: Sequence[SlotLook]) -> SlotChoice:
-    """Choose the matrix to read.
+    """Choose a slot by what the matrices hold.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def _widest(looks: Sequence[SlotLook]) -> int:
 
 
 def find_slot(wanted: str, present: Sequence[str], *, where: object) -> str:
-    """Find the matrix that a user named.
+    """Find the slot that a user chose by name.
 
     Parameters
     ----------

@@ -157,7 +157,7 @@ class MatrixSource(ABC):
 
 
 def split_features(source: MatrixSource) -> FeatureSplit:
-    """Tell genes, antibodies and other features apart by library type: three masks cover each once."""
+    """Split the features of an expression source by library type: three masks cover each once."""
     types = source.features.types
     genes = types == GENE_EXPRESSION
     antibodies = types == ANTIBODY_CAPTURE

@@ -49,7 +49,7 @@ class TenxH5Matrix(MatrixSource):
 
 
 def find_tenx_groups(file: h5py.File) -> list[str]:
-    """List the groups that hold a Cell Ranger matrix: ``matrix`` (version 3) or the genomes' names (2)."""
+    """List the groups of an HDF5 file that hold a 10x matrix: ``matrix`` (version 3) or genomes (2)."""
     found = []
     for name in file:
         item = file.get(name)  # None where a link leads nowhere
@@ -59,7 +59,7 @@ def find_tenx_groups(file: h5py.File) -> list[str]:
 
 
 def open_tenx_h5(path: Path) -> TenxH5Matrix:
-    """Open a Cell Ranger HDF5 matrix: names are read and checked, counts are not read yet.
+    """Open Cell Ranger's (10x) HDF5 matrix: names are read and checked, counts are not read yet.
 
     Raises
     ------

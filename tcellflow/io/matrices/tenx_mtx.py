@@ -164,7 +164,7 @@ def _sort_by_cell(entries: Entries) -> Entries:
 
 
 def open_mtx(path: Path) -> MtxMatrix:
-    """Open a Cell Ranger mtx folder.
+    """Open Cell Ranger's (10x) mtx folder.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ Identity = tuple[int, int, int]
 
 
 def identify(path: Path) -> Identity:
-    """Tell an existing file from others: its inode, bytes, and the time of its last change in nanoseconds."""
+    """Identify an existing file, whose digest is remembered: inode, bytes, last change in nanoseconds."""
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns
 

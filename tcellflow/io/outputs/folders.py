@@ -23,7 +23,7 @@ _REFUSED: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def check_prefix(prefix: str) -> None:
-    """Refuse a prefix that is no sample name.
+    """Refuse a prefix that is no sample name, before it names files in the output folder.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def make_folder(folder: Path) -> list[Path]:
 
 
 def remove_empty(folders: list[Path]) -> None:
-    """Remove those folders, innermost first, that are empty."""
+    """Remove those output folders, innermost first, that are empty."""
     for folder in folders:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
@@ -83,7 +83,7 @@ def remove_empty(folders: list[Path]) -> None:
 
 @contextmanager
 def as_output_error(folder: Path) -> Iterator[None]:
-    """Tell a full disk and a folder that may not be written as what they are.
+    """Tell a full disk and an output folder that may not be written as what they are.
 
     Raises
     ------

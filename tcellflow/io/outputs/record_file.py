@@ -52,7 +52,7 @@ class StepRecord:
 
 
 def write_steps(steps: Mapping[str, StepRecord]) -> dict[str, JsonValue]:
-    """Give the content of the file."""
+    """Give the content of the record file ``run.json``."""
     return {
         "contract": _CONTRACT,
         "steps": {
@@ -67,7 +67,7 @@ def write_steps(steps: Mapping[str, StepRecord]) -> dict[str, JsonValue]:
 
 
 def read_steps(folder: Path, prefix: str) -> dict[str, StepRecord]:
-    """Read what is known of each step of a sample; nothing where there is no file.
+    """Read the record file ``run.json``: what is known of each step; nothing where there is no file.
 
     Raises
     ------

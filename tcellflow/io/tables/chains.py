@@ -71,7 +71,7 @@ class ChainFiles:
 
 
 def read_chain_files(paths: tuple[Path, ...]) -> ChainFiles:
-    """Read and check one or more chains files.
+    """Read and check one or more files of the chains table.
 
     Raises
     ------

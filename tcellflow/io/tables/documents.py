@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def write_json(path: Path, content: Mapping[str, JsonValue], note: StepNote | None = None) -> None:
-    """Write JSON with sorted keys and a final newline, the note under the key ``tcellflow``."""
+    """Write a JSON document with sorted keys and a final newline, the note under the key ``tcellflow``."""
     whole = dict(content) if note is None else {**content, UNS_KEY: note.as_dict()}
     path.write_text(
         json.dumps(whole, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n",
@@ -29,7 +29,7 @@ def write_json(path: Path, content: Mapping[str, JsonValue], note: StepNote | No
 
 
 def read_json(path: Path) -> dict[str, JsonValue]:
-    """Read a JSON object.
+    """Read a JSON document, which is an object.
 
     Raises
     ------

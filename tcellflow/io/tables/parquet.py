@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tcellflow.contracts.columns import Table, find_table_faults
 from tcellflow.contracts.faults import raise_faults
+from tcellflow.contracts.table_faults import find_table_faults
 from tcellflow.errors import ContractError, InputError
 from tcellflow.io.files.kinds import check_is_file, is_parquet
 from tcellflow.io.files.staged import final_name
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from tcellflow.contracts.columns import Table
     from tcellflow.provenance import JsonValue, StepNote
 
 _CONTRACT_KEY = b"tcellflow.contract"

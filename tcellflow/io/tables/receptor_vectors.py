@@ -67,7 +67,7 @@ class ReceptorVectors:
 def open_receptor_vectors(
     path: Path, wanted: ReceptorInput, tra: Keys, trb: Keys, *, folder: Path
 ) -> Iterator[ReceptorVectors]:
-    """Open the vectors of cells.
+    """Open the receptor vectors of cells, read block by block.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ _Document = TypeVar("_Document", bound=Document)
 def write_document(
     path: Path, content: Mapping[str, JsonValue], note: StepNote, contract: type[Document]
 ) -> None:
-    """Check a document and write it with its note.
+    """Check the JSON document of a step and write it with its note.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def write_document(
 
 
 def read_document(path: Path, contract: type[_Document]) -> _Document:
-    """Read a document and check it.
+    """Read the JSON document of a step and check it.
 
     Raises
     ------

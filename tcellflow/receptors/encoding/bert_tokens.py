@@ -30,7 +30,7 @@ _NUMBERS: Final = {letter: number for number, letter in enumerate(BERT_VOCABULAR
 
 
 def tokenise_for_bert(chains: ChainSequences) -> dict[str, Tokens]:
-    """Turn junctions into the input of TCR-BERT.
+    """Turn junctions into the tokens that TCR-BERT takes.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def tokenise_for_bert(chains: ChainSequences) -> dict[str, Tokens]:
 
 
 def write_bert_vocabulary() -> str:
-    """Write the vocabulary as the bundle's file.
+    """Write the vocabulary of TCR-BERT's tokens as the bundle's file.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def write_bert_vocabulary() -> str:
 
 
 def check_bert_vocabulary(text: str, *, where: object) -> None:
-    """Refuse a bundle whose vocabulary is not the published one.
+    """Refuse a TCR-BERT bundle whose vocabulary of tokens is not the published one.
 
     Raises
     ------

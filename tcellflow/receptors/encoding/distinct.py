@@ -59,7 +59,7 @@ class DistinctReceptors:
 
 
 def check_keys(chains: pd.DataFrame, *, where: object) -> None:
-    """Refuse chains whose key is not that of their own sequence.
+    """Refuse distinct chains whose key is not that of their own sequence.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class NotEmbeddable(StrEnum):
 
 
 def content_hash(*fields: str | None) -> str:
-    """Hash a list of fields.
+    """Hash a list of fields into a key.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def pair_key(tra_key: str, trb_key: str) -> str:
 
 
 def why_not_embeddable(locus: str, junction_aa: str) -> NotEmbeddable | None:
-    """Say why a chain cannot be embedded.
+    """Say why a chain cannot be embedded, and so has no key.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def why_not_embeddable(locus: str, junction_aa: str) -> NotEmbeddable | None:
 
 
 def is_embeddable(locus: str, junction_aa: str) -> bool:
-    """Tell whether a chain can be embedded."""
+    """Tell whether a chain can be embedded, and so has a key."""
     return why_not_embeddable(locus, junction_aa) is None
 
 

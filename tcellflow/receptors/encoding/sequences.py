@@ -64,7 +64,7 @@ class ChainSequences:
 
 
 def cut_middle(junction: str, max_length: int) -> str:
-    """Cut a junction in its middle, so that both germline ends stay.
+    """Cut a junction's sequence in its middle, so that both germline ends stay.
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ class ReceptorVocabulary:
 
 
 def build_vocabulary() -> ReceptorVocabulary:
-    """Collect every alpha and beta gene that can rearrange, and their families.
+    """Build the vocabulary of the native encoder's tokens: every gene that can rearrange, and families.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def build_vocabulary() -> ReceptorVocabulary:
 
 
 def parse_vocabulary(text: str, *, where: object) -> ReceptorVocabulary:
-    """Read a vocabulary file and trust nothing in it.
+    """Parse the file of the native encoder's token vocabulary, and trust nothing in it.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def _read_names(value: object, key: str, faults: list[str]) -> tuple[str, ...]:
 
 
 def tokenise_junctions(junctions: Strings) -> Tokens:
-    """Turn junctions into tokens.
+    """Turn junctions into the tokens of the native encoder.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def pair_vectors(
     alpha_features: npt.NDArray[np.float32], beta_features: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Make the vectors of pairs out of their chains' features.
+    """Make the vectors of pairs out of the vectors (features) of their chains.
 
     Parameters
     ----------

@@ -94,7 +94,7 @@ def take_cells(cohort: Cohort, rows: NDArray[np.intp]) -> Cohort:
 
 
 def read_cohort(entry: CohortEntry) -> Cohort:
-    """Read a cohort with expression.
+    """Read the cells of a cohort with expression.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ class CellChains:
 
 
 def join_chains(parts: Sequence[CellChains | None], sizes: Sequence[int]) -> CellChains | None:
-    """Put the chains of cohorts under each other.
+    """Join the chains of several cohorts.
 
     Parameters
     ----------

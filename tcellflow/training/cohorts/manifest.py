@@ -94,7 +94,7 @@ class CohortEntry:
 
 
 def read_manifest(path: Path) -> tuple[CohortEntry, ...]:
-    """Read a manifest.
+    """Read the manifest of cohorts.
 
     Parameters
     ----------

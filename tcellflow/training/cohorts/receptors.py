@@ -92,7 +92,7 @@ def embed_cohorts(cohorts: Sequence[Cohort], choice: EncoderChoice) -> list[Coho
 
 
 def embed_files(files: Sequence[ReceptorFile], choice: EncoderChoice) -> list[CellChains]:
-    """Read receptor files, and embed the chains of their cells.
+    """Read receptor files as those of cohorts, and embed the chains of their cells.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ class CellTruth:
 
 
 def take_truth(truth: CellTruth, rows: NDArray[np.intp]) -> CellTruth:
-    """Select cells.
+    """Select the truth of some cells of a cohort.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def take_truth(truth: CellTruth, rows: NDArray[np.intp]) -> CellTruth:
 
 
 def read_truth(table: pd.DataFrame, entry: CohortEntry) -> CellTruth:
-    """Read what is known of cells.
+    """Read the truth of a cohort's cells: which states their labels leave open.
 
     Parameters
     ----------

@@ -108,7 +108,7 @@ class CorpusTally:
 
 
 def read_corpus(options: CorpusOptions, vocabulary: ReceptorVocabulary) -> tuple[Corpus, Corpus, CorpusTally]:
-    """Read the corpus in blocks of rows; of each block only the tokens are kept.
+    """Read the receptor corpus in blocks of rows; of each block only the tokens are kept.
 
     Returns
     -------

@@ -30,7 +30,7 @@ def describe_bundle(
     history: Sequence[Mapping[str, Any]],
     difference: float,
 ) -> dict[str, Any]:
-    """Describe a run and its result.
+    """Describe a trained receptor encoder: its run and result.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ _OUTPUTS: Final = [
 
 
 def write_receptor_card(document: Mapping[str, Any], evaluation: str) -> str:
-    """Write the card."""
+    """Write the card that describes a trained receptor encoder."""
     network = document["recipe"]["network"]
     about = (
         f"A transformer of {network['layers']} layers, {network['width']} wide, over the junction, V gene "

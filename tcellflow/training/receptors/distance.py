@@ -126,7 +126,7 @@ class AlignmentDistance:
 def measure_edges(
     distance: AlignmentDistance, arms: Sequence[TokenChains], sample: Sequence[TokenChains]
 ) -> Tensor:
-    """Measure what crowding takes off the distances of receptors.
+    """Measure what crowding takes off the alignment distances of receptors.
 
     Parameters
     ----------

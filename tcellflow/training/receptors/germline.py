@@ -22,7 +22,7 @@ _LOOP_PLACES: Final = 10  # CDR1 has 5 to 8 residues, CDR2 5 to 8: both are cent
 
 
 def build_germline_tables(vocabulary: ReceptorVocabulary) -> GermlineTables:
-    """Look up loops and families of the vocabulary's genes.
+    """Build the encoder's germline tables: loops and families of the vocabulary's genes.
 
     Returns
     -------

@@ -83,7 +83,7 @@ class NoisedChains:
 
 
 def add_noise(chains: TokenChains, options: NoiseOptions, random: np.random.Generator) -> NoisedChains:
-    """Make one noised view.
+    """Add noise to receptors: make one noised view.
 
     Returns
     -------

@@ -120,7 +120,7 @@ class ReceptorTask:
 
 
 def build_encoder(vocabulary: ReceptorVocabulary, options: ReceptorTaskOptions) -> ReceptorEncoder:
-    """Build an encoder with random weights.
+    """Build a receptor encoder with random weights for its training task.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class EncodedView(NamedTuple):
 
 
 def encode_view(network: ReceptorEncoder, view: View, receptors: int) -> EncodedView:
-    """Encode one view.
+    """Encode one view of receptors in the training task.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def _encode_rows(network: ReceptorEncoder, view: View, rows: Tensor, longest: in
 
 
 def contrast(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """Tell each receptor's other view among those of the whole batch (InfoNCE, both ways).
+    """Give the task's contrastive loss: tell each receptor's other view among the batch (InfoNCE, both ways).
 
     Parameters
     ----------

@@ -179,7 +179,7 @@ def _choose_length(options: ImportOptions, positions: int) -> int:
 
 
 def check_tokeniser(folder: Path) -> None:
-    """Refuse a folder whose tokeniser names residues otherwise than the published one.
+    """Refuse a TCR-BERT folder whose tokeniser names residues otherwise than the published one.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def check_tokeniser(folder: Path) -> None:
 
 
 def load_bert(folder: Path) -> nn.Module:
-    """Load the encoder of a folder, in float32.
+    """Load the TCR-BERT encoder of a folder, in float32.
 
     Parameters
     ----------
@@ -277,7 +277,7 @@ def describe_import(
     weights_sha256: str,
     difference: float,
 ) -> dict[str, Any]:
-    """Describe imported weights.
+    """Describe imported TCR-BERT weights.
 
     Parameters
     ----------
@@ -327,7 +327,7 @@ def describe_import(
 
 
 def write_import_card(document: Mapping[str, Any]) -> str:
-    """Write the card."""
+    """Write the card of imported TCR-BERT weights."""
     about = (
         "Made by `tcellflow bundle import tcr-bert` from a folder of the user's. Junctions of up to "
         f"{document['max_length']} residues are read whole, of {' and '.join(document['loci'])}; vectors "

@@ -101,7 +101,7 @@ def train_receptors(options: TrainReceptorsOptions, *, on_step: OnStep | None = 
 
 
 def export_encoder(encoder: ReceptorEncoder, vocabulary: ReceptorVocabulary) -> tuple[bytes, float]:
-    """Export an encoder, having compared it on batches of several sizes and lengths.
+    """Export a trained receptor encoder, compared on batches of several sizes and lengths.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ class _Resting:
 
 
 def fit_calibration(judged: JudgedCells) -> Calibration:
-    """Fit temperature and one shift per state, by likelihood.
+    """Fit the calibration of a states bundle: temperature and one shift per state, by likelihood.
 
     Parameters
     ----------

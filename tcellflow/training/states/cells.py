@@ -108,7 +108,7 @@ class StateCells:
 
 
 def pool_cohorts(cohorts: Sequence[Cohort], panel: NDArray[np.object_]) -> StateCells:
-    """Put the cells of one cohort or more under each other."""
+    """Pool the training cells of one cohort or more."""
     counts, present = [], []
     for cohort in cohorts:
         alignment = align_panel(cohort.symbols, panel)
@@ -136,7 +136,7 @@ def pool_cohorts(cohorts: Sequence[Cohort], panel: NDArray[np.object_]) -> State
 def choose_panel(
     cohorts: Sequence[Cohort], n_genes: int, base: Sequence[str] = ()
 ) -> tuple[NDArray[np.object_], NDArray[np.float64]]:
-    """Choose the genes of a panel.
+    """Choose the gene panel of the training cells.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def choose_panel(
 
 
 def measure_scales(cells: StateCells) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Measure mean and standard deviation of log-expression over T cells.
+    """Measure mean and standard deviation of log-expression over the training T cells.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def _measure_shares(cohort: Cohort) -> dict[str, float]:
 
 
 def teach_cells(cells: StateCells, panel: NDArray[np.object_], teacher: StatePredictor) -> StateCells:
-    """Ask a bundle about T cells.
+    """Ask a teacher bundle about the training T cells.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ _STRENGTH: Final = (Evidence.GATED, Evidence.AUTHOR, Evidence.MARKER, Evidence.T
 
 
 def describe_training(cohorts: Sequence[Cohort]) -> list[dict[str, Any]]:
-    """Describe what was learnt from."""
+    """Describe in a states bundle what was learnt from."""
     return [
         {
             "name": cohort.entry.name,
@@ -63,7 +63,7 @@ def describe_training(cohorts: Sequence[Cohort]) -> list[dict[str, Any]]:
 
 
 def describe_receptors(encoder: EncoderChoice, dimension: int) -> dict[str, Any]:
-    """Describe the receptor vectors that a bundle takes.
+    """Describe the receptor vectors that a trained states bundle takes.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def describe_receptors(encoder: EncoderChoice, dimension: int) -> dict[str, Any]
 
 
 def find_evidence(truth: CellTruth) -> dict[str, str]:
-    """Name the kind of truth behind each state.
+    """Name, for a states bundle's description, the kind of truth behind each state.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def find_evidence(truth: CellTruth) -> dict[str, str]:
 
 
 def find_reported(truth: CellTruth) -> list[str]:
-    """Name the functions that labels tell apart.
+    """Name, for a states bundle's description, the functions that labels tell apart.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def describe_bundle(
     measured: dict[str, Any],
     difference: float,
 ) -> dict[str, Any]:
-    """Describe a run and its result.
+    """Describe a trained states bundle: its run and result.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def _describe_axes(options: TrainStatesOptions) -> dict[str, Any]:
 
 
 def write_panel(panel: NDArray[np.object_], weights: NDArray[np.float64]) -> bytes:
-    """Write the gene panel.
+    """Write the gene panel beside what describes a trained states bundle.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ _OUTPUTS: Final = [
 
 
 def write_state_card(document: Mapping[str, Any], evaluation: str) -> str:
-    """Write the card."""
+    """Write the card that describes a trained states bundle."""
     return write_card(document, _tell_states(document), evaluation=evaluation)
 
 

@@ -131,7 +131,7 @@ class DistilTask:
 
 
 def mix_cells(batch: StateBatch, share: float, rng: np.random.Generator) -> StateBatch:
-    """Mix the expression of cells, pair by pair, in any proportion.
+    """Mix the expression of cells for distillation, pair by pair, in any proportion.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class Learnt:
 
 
 def measure_members(learnt: Learnt, names: Sequence[str]) -> dict[str, Any]:
-    """Measure the answers of members for cells they had not learnt from.
+    """Measure figures of a bundle's members on cells they had not learnt from.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def measure_members(learnt: Learnt, names: Sequence[str]) -> dict[str, Any]:
 def judge_held_out(
     cohort: Cohort, panel: NDArray[np.object_], network: StateNetwork, calibration: Calibration
 ) -> list[dict[str, Any]]:
-    """Judge a network by a cohort that nobody learnt from.
+    """Measure the figures of a states network on a cohort that nobody learnt from.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def _judge(cohort: str, judge: str, probabilities: NDArray[np.float64], cells: J
 
 
 def measure_curve(probabilities: Floats, kept_back: JudgedCells) -> list[dict[str, float]]:
-    """Measure coverage and risk at thresholds 0, 0.01, ...
+    """Measure a states bundle's figures of coverage and risk at thresholds 0, 0.01, ...
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def measure_curve(probabilities: Floats, kept_back: JudgedCells) -> list[dict[st
 
 
 def measure_sets(probabilities: Floats, judged: JudgedCells) -> list[dict[str, float]]:
-    """Find the least probability of a state in sets of a stated coverage.
+    """Measure the figures of prediction sets: least probability of a state at a stated coverage.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def measure_sets(probabilities: Floats, judged: JudgedCells) -> list[dict[str, f
 
 
 def measure_reference(probabilities: Floats, ood: Floats, dataset: str) -> dict[str, Any]:
-    """Tell what T cells look like to the bundle.
+    """Measure the figures that say what T cells look like to a states bundle.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def measure_reference(probabilities: Floats, ood: Floats, dataset: str) -> dict[
 
 
 def measure_ood(ood: Floats, ood_of_others: Floats) -> dict[str, float]:
-    """Choose the percentile of T cells above which a cell is called out of distribution.
+    """Choose the figure of a bundle, a percentile of T cells, above which a cell is out of distribution.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def measure_ood(ood: Floats, ood_of_others: Floats) -> dict[str, float]:
 
 
 def calibration_error(probabilities: Floats, kept_back: JudgedCells) -> float:
-    """Give the expected calibration error over 15 bins of equal mass.
+    """Give a figure of a states bundle: expected calibration error over 15 bins of equal mass.
 
     Parameters
     ----------

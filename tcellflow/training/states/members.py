@@ -96,7 +96,7 @@ def train_seed_members(
 def distil(
     cells: StateCells, learnt: Learnt, options: TrainStatesOptions, on_step: OnStep | None
 ) -> tuple[StateNetwork, Calibration]:
-    """Give one network; its answers are calibrated because those it learnt from were.
+    """Distil the members into one network; its answers are calibrated because those it learnt from were.
 
     Returns
     -------

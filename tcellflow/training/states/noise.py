@@ -39,7 +39,7 @@ class NoisedCells(NamedTuple):
 
 
 def measure_ambient(cells: StateCells) -> NDArray[np.float64]:
-    """Give the mean composition of each cohort's molecules, all kinds of cells together.
+    """Measure, for noise, the mean composition of each cohort's molecules, all kinds of cells together.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def measure_ambient(cells: StateCells) -> NDArray[np.float64]:
 
 
 def show_cells(cells: StateCells, rows: NDArray[np.intp]) -> NoisedCells:
-    """Show cells as they are."""
+    """Show cells as they are, without noise."""
     present = cells.present[cells.cohort[rows]]
     return NoisedCells(cells.normalise(rows), present.astype(np.float32))
 
@@ -69,7 +69,7 @@ def noise_cells(
     noise: StateNoise,
     rng: np.random.Generator,
 ) -> NoisedCells:
-    """Show cells as another laboratory might have measured them.
+    """Add noise to cells: show them as another laboratory might have measured them.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def noise_cells(
 
 
 def shuffle_genes(shown: NoisedCells, rng: np.random.Generator) -> NoisedCells:
-    """Give cells the expression of other genes: no such cells exist.
+    """Make noise for training: cells with the expression of other genes, such as do not exist.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def shuffle_genes(shown: NoisedCells, rng: np.random.Generator) -> NoisedCells:
 def draw_ambient(
     cells: StateCells, rows: NDArray[np.intp], ambient: NDArray[np.float64], rng: np.random.Generator
 ) -> NoisedCells:
-    """Give droplets that hold ambient molecules alone.
+    """Make noise for training: droplets that hold ambient molecules alone.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _AT_ONCE: Final = 512
 def show_tensors(
     cells: StateCells, rows: NDArray[np.intp], device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Show cells as they are, receptors too, as they are shown where a bundle predicts.
+    """Show cells as tensors for predictions, receptors too, as they are shown where a bundle predicts.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def show_tensors(
 def predict_cells(
     network: StateNetwork, cells: StateCells, rows: NDArray[np.intp]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Predict cells as they are.
+    """Predict cells in training: a network's logits for cells as they are.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def predict_cells(
 
 
 def collapse(joint: NDArray[np.floating], cycle: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Give the probabilities of the seven states.
+    """Collapse a network's predictions to the probabilities of the seven states.
 
     Parameters
     ----------

@@ -140,7 +140,7 @@ def train_seed(
     resume: bool,
     on_step: OnStep | None = None,
 ) -> tuple[SeedEnsemble, list[dict[str, Any]]]:
-    """Train the members, and choose among them by cells of the first fold.
+    """Train the members of the seed network, and choose among them by cells of the first fold.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def _choose_members(
 
 
 def balance_states(truth: NDArray[np.int_]) -> NDArray[np.float32]:
-    """Give the weights with which all states count the same.
+    """Give the weights with which all states count the same for the seed network.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def balance_states(truth: NDArray[np.int_]) -> NDArray[np.float32]:
 
 
 def judge_ensemble(networks: Sequence[SeedNetwork], cells: StateCells, rows: NDArray[np.intp]) -> float:
-    """Give the macro-F1 of an ensemble.
+    """Give the macro-F1 of an ensemble of seed networks.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def judge_ensemble(networks: Sequence[SeedNetwork], cells: StateCells, rows: NDA
 
 
 def joint_cells() -> tuple[int, ...]:
-    """Give the joint cell of each state.
+    """Give the joint cell of each state of the seed network.
 
     Returns
     -------

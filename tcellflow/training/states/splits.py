@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def split_folds(cells: StateCells, unit: SplitUnit, n_folds: int, seed: int) -> NDArray[np.int64]:
-    """Give every cell a fold; the member of a fold learns from the other folds and is judged by its own.
+    """Split cells into folds; the member of a fold learns from the others and is judged by its own.
 
     Parameters
     ----------

@@ -152,7 +152,7 @@ class StateTask:
 def build_network(
     learn: StateCells, options: StateTaskOptions, scales: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> AxesNetwork:
-    """Build a member with random weights.
+    """Build a member of the axes network with random weights for its task.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def build_network(
 
 
 def measure_label_loss(joint: Tensor, allowed: Tensor, weight: Tensor, label_noise: float) -> Tensor:
-    """Measure how little probability lies on what the labels allow.
+    """Measure the task's loss of labels: how little probability lies on what they allow.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def measure_label_loss(joint: Tensor, allowed: Tensor, weight: Tensor, label_noi
 
 
 def measure_cycle_loss(cycle: Tensor, truth: Tensor) -> Tensor:
-    """Measure the loss of cycling over the cells of which it is known.
+    """Measure the task's loss of cycling over the cells of which it is known.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def measure_cycle_loss(cycle: Tensor, truth: Tensor) -> Tensor:
 
 
 def measure_teacher_loss(guess: Tensor, taught: Tensor) -> Tensor:
-    """Measure how far the guess of a teacher's latent vector is off.
+    """Measure the task's loss against a teacher: how far the guess of its latent vector is off.
 
     Parameters
     ----------

@@ -131,7 +131,7 @@ def _gather_cells(
 
 
 def export_states(network: StateNetwork, calibration: Calibration) -> tuple[bytes, float]:
-    """Export a network, having compared it on batches of several sizes, with one mask and with many.
+    """Export a trained states network, compared on batches of several sizes, with one mask and many.
 
     Parameters
     ----------

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from tcellflow.contracts.columns import find_table_faults
 from tcellflow.contracts.layout import lay_out
 from tcellflow.contracts.predictions import GENE_EVIDENCE
+from tcellflow.contracts.table_faults import find_table_faults
 
 
 def test_columns_are_put_in_order_and_rounded():

@@ -1,4 +1,4 @@
-"""Naming the antibodies of a panel and transforming their counts."""
+"""Naming the antibodies of a panel."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import anndata as ad
-import numpy as np
 import pandas as pd
 import pytest
 
 from tcellflow.errors import InputError
 from tcellflow.genes.reference import read_gene_reference
 from tcellflow.proteins.names import AntibodyKind
-from tcellflow.proteins.panel import clr, name_antibodies
+from tcellflow.proteins.panel import name_antibodies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,39 +116,6 @@ def test_the_account_is_json() -> None:
     """The account of a panel goes into JSON."""
     account = name_antibodies(["CD3", "XYZ", "IgG1", "HTO1"]).as_dict()
     assert json.loads(json.dumps(account)) == account
-
-
-def test_clr_by_hand() -> None:
-    """Ratios are log1p minus the cell's mean log1p, isotypes outside the mean."""
-    counts = np.array([[0, 3, 8, 99]])
-    is_isotype = np.array([False, False, False, True])
-    centre = (np.log(1) + np.log(4) + np.log(9)) / 3
-    expected = np.log([1, 4, 9, 100]) - centre
-    np.testing.assert_allclose(clr(counts, is_isotype), [expected], rtol=1e-6)
-    assert clr(counts).dtype == np.float32
-
-
-def test_clr_of_a_cell_without_counts_is_zero() -> None:
-    """A cell without any count is 0 in every antibody."""
-    assert clr(np.zeros((2, 3))).tolist() == [[0, 0, 0]] * 2
-
-
-def test_clr_without_centre_is_missing() -> None:
-    """A panel of nothing but isotype controls gives NaN, not numbers."""
-    assert np.isnan(clr(np.ones((2, 2)), np.array([True, True]))).all()
-
-
-@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
-def test_clr_of_nothing(shape: tuple[int, int]) -> None:
-    """No cells or no antibodies give an empty array of that shape."""
-    assert clr(np.zeros(shape)).shape == shape
-
-
-@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf])
-def test_clr_of_other_values_is_refused(value: float) -> None:
-    """Values that cannot be counts are an input error."""
-    with pytest.raises(InputError, match="negative, NaN"):
-        clr(np.array([[1.0, value]]))
 
 
 def test_every_gene_of_the_table_is_approved() -> None:

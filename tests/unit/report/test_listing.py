@@ -6,7 +6,6 @@ import pandas as pd
 
 from tcellflow.report.listing import (
     count_values,
-    describe_value,
     flatten,
     list_counts,
     list_values,
@@ -49,9 +48,3 @@ def test_flatten_names_every_leaf() -> None:
         ("v gene", "1,200"),
     ]
     assert flatten({"n": 1}, "barcodes") == [("barcodes n", "1")]
-
-
-def test_long_values_are_cut() -> None:
-    """Long lists and texts do not swell the page."""
-    assert describe_value(list(range(20))) == "0, 1, 2, 3, 4, 5, 6, 7 and 12 more"
-    assert len(describe_value("x" * 5000)) < 400

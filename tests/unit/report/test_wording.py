@@ -55,3 +55,9 @@ def test_reasons_are_sentences_or_at_least_words() -> None:
     """Known reasons carry their meaning, unknown ones are written without underscores."""
     assert wording.write_reason("not_a_cell") == "the barcode was not called a cell"
     assert wording.write_reason("some_new_reason") == "some new reason"
+
+
+def test_long_values_are_cut() -> None:
+    """Long lists and texts do not swell the page."""
+    assert wording.write_value(list(range(20))) == "0, 1, 2, 3, 4, 5, 6, 7 and 12 more"
+    assert len(wording.write_value("x" * 5000)) < 400

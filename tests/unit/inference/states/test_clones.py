@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from made_calls import STATES, facts_of, make_calls, sure
-from tcellflow.contracts.columns import find_table_faults
 from tcellflow.contracts.predictions import CLONOTYPES
+from tcellflow.contracts.table_faults import find_table_faults
 from tcellflow.inference.states.abstention import Rules, decide_verdicts
 from tcellflow.inference.states.clones import (
     SHRINKAGE_CELLS,

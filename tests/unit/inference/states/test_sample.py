@@ -10,8 +10,8 @@ import pytest
 from scipy import sparse
 
 from state_bundles import DIMENSION, GENES, REFERENCE_ENTRY, write_states_bundle
-from tcellflow.contracts.columns import find_table_faults
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
+from tcellflow.contracts.table_faults import find_table_faults
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import tabulate_clonotypes

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from contig_files import as_10x, as_airr, make_contigs, write_json, write_table
-from tcellflow.contracts.columns import find_table_faults
+from tcellflow.contracts.table_faults import find_table_faults
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.io.contigs.reading import read_receptors

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from tcellflow.contracts.columns import Column, Table, find_table_faults
+from tcellflow.contracts.columns import Column, Table
 from tcellflow.contracts.faults import raise_faults
+from tcellflow.contracts.table_faults import find_table_faults
 from tcellflow.errors import ContractError
 from tcellflow.vocabulary import Arm
 

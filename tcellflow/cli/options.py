@@ -1,0 +1,110 @@
+"""The options that analysis commands and ``run`` share: each declared once, with its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tcellflow.cli.limits import size_pools
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
+Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace finished outputs.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        help="CPU threads (default: all that this process may use).",
+        callback=size_pools,
+    ),
+]
+TcrSample = Annotated[
+    str | None,
+    typer.Option(
+        "--tcr-sample",
+        help="Sample of a receptor table that names several (all: the expression file holds them all).",
+        show_default=False,
+    ),
+]
+DualChains = Annotated[
+    Literal["primary", "any"],
+    typer.Option(
+        "--dual-chains", help="Cells are of one clone by their first chains, or by any pair that they share."
+    ),
+]
+Layer = Annotated[
+    str | None,
+    typer.Option(
+        "--layer",
+        help="Matrix of an .h5ad or .h5mu file: X, raw or the name of a layer (default: by its values).",
+        show_default=False,
+    ),
+]
+Backend = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        help="Receptor encoder: native (the packaged bundle), tcr-bert (an imported one) or kmer (no model).",
+    ),
+]
+Neighbours = Annotated[
+    int,
+    typer.Option(
+        "--neighbours", min=0, help="List this many nearest receptors of each, and name clusters (0: none)."
+    ),
+]
+ClusterDistance = Annotated[
+    float | None,
+    typer.Option(
+        "--cluster-distance",
+        help="With --neighbours: greatest cosine distance of a step within a cluster (default: by backend).",
+        show_default=False,
+    ),
+]
+Bundle = Annotated[
+    str, typer.Option("--bundle", help="Name or folder of a states bundle; see 'tcellflow bundle list'.")
+]
+Ensemble = Annotated[
+    bool, typer.Option("--ensemble", help="Run the bundle's ensemble instead of the one model made from it.")
+]
+Device = Annotated[
+    Literal["cpu", "cuda", "auto"],
+    typer.Option("--device", help="Where to run the bundle's network; auto takes a usable GPU."),
+]
+TargetRisk = Annotated[
+    float | None,
+    typer.Option(
+        "--target-risk", help="Accepted share of wrong calls, 0-1; less makes more cells Unresolved."
+    ),
+]
+EffectorMemoryAs = Annotated[
+    Literal["memory", "effector"], typer.Option("--em-as", help="Which state effector memory counts as.")
+]
+CorrectPriors = Annotated[
+    bool,
+    typer.Option(
+        "--correct-priors",
+        help="Estimate the sample's class shares and correct the probabilities; raw ones are kept beside.",
+    ),
+]
+PoolLineage = Annotated[
+    bool, typer.Option("--pool-lineage", help="Name the lineage of each cell's clone beside its own.")
+]
+Vote = Annotated[
+    bool, typer.Option("--vote", help="Let groups of similar cells vote; the result stands beside the calls.")
+]
+SetCoverage = Annotated[
+    float | None,
+    typer.Option(
+        "--set-coverage", help="List the states that cannot be ruled out, with this coverage, e.g. 0.9."
+    ),
+]
+EvidenceGenes = Annotated[
+    int,
+    typer.Option(
+        "--genes", min=0, max=50, help="List this many genes for and against each call (slow; 0: none)."
+    ),
+]
