@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from command_line import run_command
 from fusion_sets import KINDS, make_set, write_sets
 from tcellflow.errors import InputError, OptionsError, OutputError
 from tcellflow.inference.session import open_session
@@ -78,6 +79,14 @@ def test_a_manifest_becomes_a_bundle(manifest):
     card = (bundle.folder / "CARD.md").read_text()
     assert "| one | 237 |" in card
     assert "validation fold" in card
+
+
+def test_a_bundle_can_be_verified(manifest):
+    """``bundle verify`` reads its files and runs its network, though no step applies it."""
+    bundle = train_fusion(options(manifest, members=1))
+    done = run_command("bundle", "verify", str(bundle.folder))
+    assert done.code == 0, done.stderr
+    assert done.stdout.startswith("fusion 1: whole")
 
 
 def test_a_set_that_is_held_out_judges(manifest):
