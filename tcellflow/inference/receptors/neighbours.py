@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,6 +154,8 @@ def _join(labels: Indices, rows: Indices, columns: Indices) -> Indices:
         return labels
     n = len(labels)
     graph = coo_matrix((np.ones(len(rows), dtype=bool), ends), shape=(n, n))
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415 (slow, and for clusters alone)
+
     return np.asarray(connected_components(graph, directed=False)[1][labels], dtype=np.int64)
 
 
