@@ -66,8 +66,8 @@ def run(folder, name, table, *, n_rows=1024, **options):
         write_10x_h5(gex, SAMPLE)
     write_table(tcr, table)
 
-    def open_in_blocks(path):
-        return InBlocks(original(path), n_rows)
+    def open_in_blocks(path, *, slot=None):
+        return InBlocks(original(path, slot=slot), n_rows)
 
     original = inputs.open_matrix
     with mock.patch.object(inputs, "open_matrix", open_in_blocks):
