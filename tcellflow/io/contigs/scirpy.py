@@ -132,16 +132,8 @@ def read_scirpy_file(path: Path) -> RawChains:
         If it is damaged, holds no receptors, or needs the package awkward, which is not installed.
     """
     with open_hdf5(path) as file:
-        groups = (
-            {name: file[_MODALITIES][name] for name in sorted(file[_MODALITIES])}
-            if _MODALITIES in file
-            else {"": file}
-        )
-        parts = {
-            name: _read_array(group, path)
-            for name, group in groups.items()
-            if _ARRAY in group.get("obsm", {})
-        }
+        groups = _list_groups(file)
+        parts = {name: _read_array(group, path) for name, group in groups.items() if _has_array(group)}
         if not parts:  # columns that repeat the chains of an array are no further chains
             read = {name: _read_annotation(group, path) for name, group in groups.items()}
             parts = {name: found for name, found in read.items() if found is not None}
@@ -157,8 +149,20 @@ def read_scirpy_file(path: Path) -> RawChains:
 
 def list_receptor_modalities(file: h5py.File) -> list[str]:
     """List the modalities that keep chains as scirpy does; of an AnnData file, "" stands for the file."""
-    groups = dict(file[_MODALITIES]) if _MODALITIES in file else {"": file}
-    return sorted(name for name, group in groups.items() if _ARRAY in group.get("obsm", {}))
+    return [name for name, group in _list_groups(file).items() if _has_array(group)]
+
+
+def _list_groups(file: h5py.File) -> dict[str, h5py.Group]:
+    modalities = file.get(_MODALITIES)
+    if not isinstance(modalities, h5py.Group):
+        return {"": file}
+    groups = {name: modalities.get(name) for name in sorted(modalities)}
+    return {name: group for name, group in groups.items() if isinstance(group, h5py.Group)}
+
+
+def _has_array(group: h5py.Group) -> bool:
+    obsm = group.get("obsm")
+    return isinstance(obsm, h5py.Group) and _ARRAY in obsm
 
 
 def _of_modality(name: str, raw: RawChains) -> RawChains:

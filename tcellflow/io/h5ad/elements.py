@@ -12,7 +12,7 @@ import h5py
 import pandas as pd
 
 from tcellflow.errors import InputError
-from tcellflow.io.files.hdf5 import open_dataset, read_strings
+from tcellflow.io.files.hdf5 import open_dataset, read_strings, read_text_attribute
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,8 +66,8 @@ def read_index(group: h5py.Group, *, where: object) -> NDArray[np.object_]:
     InputError
         If there are none.
     """
-    name = str(group.attrs.get("_index", "_index"))
-    if name not in group:
+    name = read_text_attribute(group, "_index", "_index")
+    if not name or name not in group:
         raise InputError(
             f"{group.name} has no row names", where=where, mend="open the file with anndata and save it again"
         )
