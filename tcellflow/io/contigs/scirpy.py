@@ -6,7 +6,6 @@ trusted: chains are ranked anew.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +27,7 @@ from tcellflow.io.contigs.tracer import (
     is_tracer_table,
 )
 from tcellflow.io.files.hdf5 import open_hdf5
+from tcellflow.io.files.json_text import NotJsonError, parse_json
 from tcellflow.io.files.text_values import MISSING
 from tcellflow.io.h5ad.elements import read_element, read_frame, read_index
 from tcellflow.receptors.contigs import COUNT_COLUMNS, RawChains, join_raw_chains
@@ -248,11 +248,11 @@ def _read_obs(frame: pd.DataFrame, names: pd.Series, *, where: Path) -> RawChain
 
 def _decode(text: str, cell: str, where: Path) -> list[dict[str, Any]]:
     try:
-        chains = json.loads(text)
-    except json.JSONDecodeError as error:
+        chains = parse_json(text)
+    except NotJsonError as error:
         raise InputError(
             f"the extra chains of cell {cell} are no JSON: {text[:60]!r}",
             where=where,
             mend="remove the column extra_chains, or write the file again with scirpy",
         ) from error
-    return [chain for chain in chains if isinstance(chain, dict)]
+    return [chain for chain in chains if isinstance(chain, dict)] if isinstance(chains, list) else []

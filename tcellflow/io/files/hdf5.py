@@ -215,8 +215,15 @@ def read_strings(dataset: h5py.Dataset, *, where: object) -> NDArray[np.object_]
             where=where,
             mend="export the file anew",
         )
+    is_text = h5py.check_string_dtype(dataset.dtype) is not None
+    if not is_text and dataset.dtype.kind not in "biufSU":
+        raise InputError(
+            f"{dataset.name} holds values of the type {dataset.dtype} where names belong",
+            where=where,
+            mend="export the file anew",
+        )
     try:
-        if h5py.check_string_dtype(dataset.dtype) is None:
+        if not is_text:
             return dataset[:].astype(str).astype(object)  # type: ignore[no-any-return]
         return np.asarray(dataset.asstr()[:], dtype=object)
     except UnicodeDecodeError as error:
