@@ -96,7 +96,8 @@ def _describe_command(path: str, callback: Callable[..., Any]) -> Iterator[str]:
     rows = [
         _describe_parameter(parameter, *get_args(hints[parameter.name])[:2])
         for parameter in inspect.signature(callback).parameters.values()
-        if get_args(hints[parameter.name])  # typer's own context has none
+        # typer's own context has none, and former options are hidden
+        if get_args(hints[parameter.name]) and not get_args(hints[parameter.name])[1].hidden
     ]
     if rows:
         yield from _table(("Option", "Value", "Default", "Meaning"), rows)

@@ -150,7 +150,7 @@ CELLS: Final = AnnDataContract(
 
 ANNOTATED: Final = AnnDataContract(
     name="annotated",
-    version=1,
+    version=2,
     meaning="The cells file with predictions added.",
     entries=(
         *CELLS.entries,
@@ -172,6 +172,34 @@ ANNOTATED: Final = AnnDataContract(
         Entry("obs", "state_function", "string", "most probable function inside predicted_state"),
         Entry("obs", "state_cycle", "string", "resting or cycling"),
         Entry("uns", "tcellflow/state_classes", "string array", "the seven states in column order"),
+        Entry(
+            "obs",
+            "state_confidence",
+            "float32",
+            "share of right calls among calls like this one; since version 2",
+            required=False,
+        ),
+        Entry(
+            "obs",
+            "state_th",
+            "string",
+            "kind of help of cells called Th_effector; missing elsewhere",
+            required=False,
+        ),
+        Entry(
+            "obs",
+            "state_unconventional",
+            "string",
+            "MAIT, iNKT or gamma_delta; missing elsewhere",
+            required=False,
+        ),
+        Entry(
+            "obsm",
+            "programmes",
+            "float32 data frame",
+            "0-1, one column per programme; NaN = not measurable, or no T cell; since version 2",
+            required=False,
+        ),
     ),
 )
 

@@ -73,7 +73,7 @@ def find_state(joint: Joint, is_cycling: bool | None) -> State | None:  # noqa: 
     """
     if is_cycling:
         return State.PROLIFERATING
-    inside = mark_joint_cells("memory")
+    inside = mark_joint_cells()
     states = [state for row, state in enumerate(STATES) if row != _PROLIFERATING and inside[row][joint].any()]
     return states[0] if len(states) == 1 else None
 
