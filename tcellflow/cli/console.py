@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -25,6 +26,7 @@ class Settings:
 
 
 SETTINGS = Settings()
+LOG = logging.getLogger("tcellflow")
 
 
 def open_streams() -> None:
@@ -94,10 +96,9 @@ def set_up_logging(level: int) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
-    logger = logging.getLogger("tcellflow")
-    logger.handlers = [handler]
-    logger.setLevel(level)
-    logger.propagate = False
+    LOG.handlers = [handler]
+    LOG.setLevel(level)
+    LOG.propagate = False
 
 
 class _Lines(logging.Formatter):
@@ -129,14 +130,40 @@ def print_error(error: TcellflowError) -> None:
     print_line(f"error: {error}")
 
 
+class _Tenths:
+    """A log line for every tenth of what is to be done; starts anew where less is done than before."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._start(0)
+
+    def _start(self, done: int) -> None:
+        self._first, self._last, self._since = done, done, time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if done <= self._last:
+            self._start(0)
+        is_next = done * 10 // total > self._last * 10 // total
+        self._last = done
+        if is_next:
+            left = (time.monotonic() - self._since) * (total - done) / max(done - self._first, 1)
+            LOG.info("%s: %d of %d, about %s left", self._label, done, total, _in_words(left))
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 @contextmanager
-def show_progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show progress: a bar on a terminal, nothing elsewhere.
+def show_progress(label: str, *, in_lines: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Show progress: a bar on a terminal; elsewhere nothing, or a line now and then.
 
     Parameters
     ----------
     label
         What is going on.
+    in_lines
+        Whether it takes so long that a log file should tell: a line for every tenth.
 
     Yields
     ------
@@ -144,7 +171,7 @@ def show_progress(label: str) -> Iterator[Callable[[int, int], None]]:
         Called with (done, total).
     """
     if not sys.stderr.isatty():
-        yield lambda _done, _total: None
+        yield _Tenths(label) if in_lines else lambda _done, _total: None
         return
     from rich.console import Console
     from rich.progress import Progress
