@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from tcellflow.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from tcellflow.errors import TcellflowError
 
@@ -86,25 +88,56 @@ class _Stdout:
             ) from error
 
 
-def set_up_logging(level: int) -> None:
-    """Send the package's log to stderr.
-
-    Parameters
-    ----------
-    level
-        Lowest level shown.
-    """
+def set_up_logging() -> None:
+    """Send the package's log to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
     LOG.handlers = [handler]
-    LOG.setLevel(level)
+    LOG.setLevel(logging.INFO)
     LOG.propagate = False
 
 
+def be_quiet() -> None:
+    """Send only warnings and errors to stderr."""
+    LOG.handlers[0].setLevel(logging.WARNING)
+
+
+def be_verbose() -> None:
+    """Begin each line on stderr with the time and the memory used so far."""
+    LOG.handlers[0].setFormatter(_Lines(with_machine=True))
+
+
+def keep_log(path: Path) -> None:
+    """Add the log to a file as well.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"the log cannot be written: {error.strerror}", where=path, mend="choose another file"
+        ) from error
+    handler.setFormatter(_Lines(with_machine=True))
+    LOG.addHandler(handler)
+
+
 class _Lines(logging.Formatter):
+    def __init__(self, *, with_machine: bool = False) -> None:
+        super().__init__()
+        self._with_machine = with_machine
+
     def format(self, record: logging.LogRecord) -> str:
         mark = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        return mark + record.getMessage()
+        return (_tell_machine() if self._with_machine else "") + mark + record.getMessage()
+
+
+def _tell_machine() -> str:
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {megabytes:>6,} MB  "
 
 
 def print_line(text: str) -> None:
@@ -117,6 +150,8 @@ def print_line(text: str) -> None:
     """
     with suppress(OSError):  # a full or closed stderr takes no message, the exit code tells all the same
         sys.stderr.write(text + "\n")
+    for handler in LOG.handlers[1:]:  # files
+        handler.handle(LOG.makeRecord(LOG.name, logging.INFO, "", 0, text, (), None))
 
 
 def print_error(error: TcellflowError) -> None:
@@ -128,6 +163,12 @@ def print_error(error: TcellflowError) -> None:
         What went wrong.
     """
     print_line(f"error: {error}")
+
+
+def tell_outputs(paths: Sequence[Path], prefix: str) -> None:
+    """Say in one line what a step wrote."""
+    names = ", ".join(path.name.removeprefix(prefix).removeprefix(".") for path in paths)
+    LOG.info("wrote %s: %s", paths[0].parent / f"{prefix}.*", names)
 
 
 class _Tenths:
