@@ -132,18 +132,19 @@ CELLS: Final = AnnDataContract(
             required=False,
         ),
         Entry("uns", "tcellflow/antibodies", "data frame", "gene and kind of each antibody", required=False),
-        Entry(
-            "obsm",
-            "X_tra",
-            "float32 (cells, D)",
-            "alpha vectors, NaN = missing; by embed-tcr",
-            required=False,
-        ),
-        Entry(
-            "obsm", "X_trb", "float32 (cells, D)", "beta vectors, NaN = missing; by embed-tcr", required=False
-        ),
-        Entry(
-            "obsm", "X_tcr", "float32 (cells, D)", "pair vectors, NaN = missing; by embed-tcr", required=False
+        *(
+            entry
+            for key, what in (("X_tra", "alpha"), ("X_trb", "beta"), ("X_tcr", "pair"))
+            for entry in (
+                Entry(
+                    "obsm",
+                    key,
+                    "float32 (cells, D)",
+                    f"{what} vectors, 0 where has_{key} is false; by embed-tcr",
+                    required=False,
+                ),
+                Entry("obs", f"has_{key}", "bool", f"a vector of its {what}; by embed-tcr", required=False),
+            )
         ),
     ),
 )
