@@ -175,7 +175,7 @@ def run(
     at = dict.fromkeys(wanted, 0)
     while any(at[name] < wanted[name] for name in wanted):
         for target in targets:
-            step = max(1, min(wanted[target.name] // 50, wanted[target.name] - at[target.name]))
+            step = max(1, min(wanted[target.name] // 20, wanted[target.name] - at[target.name]))
             if at[target.name] >= wanted[target.name]:
                 continue
             if end is not None and time.monotonic() > end:
