@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tcellflow.inference.session import Device
     from tcellflow.inference.states import StatePredictor
     from tcellflow.pipeline.in_memory import EmbeddedReceptors
+    from tcellflow.vocabulary import Compression
 
 __all__ = ["StatePredictor", "embed_receptors", "predict_states", "run", "score_programmes"]
 
@@ -180,6 +181,8 @@ def run(  # noqa: PLR0913 (the options of the command)
     target_risk: float | None = None,
     steps: Sequence[str] | None = None,
     threads: int | None = None,
+    compression: Compression = "none",
+    keep_cells: bool = False,
     force: bool = False,
 ) -> list[Path]:
     """Run all steps for one sample from a notebook or script, as ``tcellflow run`` does.
@@ -204,6 +207,10 @@ def run(  # noqa: PLR0913 (the options of the command)
         Steps to run, in any order; all that there is input for if not given.
     threads
         CPU threads; those this process may use if not given.
+    compression
+        How matrices are stored: ``none``, ``lzf`` or ``gzip``.
+    keep_cells
+        Whether ``cells.h5ad`` stays beside ``annotated.h5ad``, which holds its whole content.
     force
         Whether every step runs again, and files of other runs may be replaced.
 
@@ -231,6 +238,7 @@ def run(  # noqa: PLR0913 (the options of the command)
             tcr=tuple(map(Path, files)),
             adt=None if adt is None else Path(adt),
             donor=donor,
+            compression=compression,
         ),
         predict=PredictOptions(
             cells=place,
@@ -241,6 +249,7 @@ def run(  # noqa: PLR0913 (the options of the command)
         ),
         steps=None if steps is None else tuple(steps),
         threads=threads,
+        keep_cells=keep_cells,
         force=force,
     )
     return run_sample(options)

@@ -23,6 +23,7 @@ from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at 
     Output,
     PoolLineage,
     SetCoverage,
+    StoredAs,
     TargetRisk,
     TcrSample,
     Threads,
@@ -97,6 +98,7 @@ def run(
     tcr_sample: TcrSample = None,
     dual_chains: DualChains = "primary",
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
+    compression: StoredAs = "none",
     backend: Backend = "native",
     receptors_bundle: Annotated[
         str | None,
@@ -119,6 +121,10 @@ def run(
     genes: EvidenceGenes = 0,
     device: Device = "auto",
     threads: Threads = None,
+    keep_cells: Annotated[
+        bool,
+        typer.Option("--keep-cells", help="Keep cells.h5ad, whose whole content is in annotated.h5ad, too."),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Run every step again, and replace files of other runs.")
     ] = False,
@@ -150,6 +156,7 @@ def run(
             tcr_sample=tcr_sample,
             dual_chains=dual_chains,
             species=species,
+            compression=compression,
         ),
         embed_tcr=EmbedTcrOptions(
             chains=(),
@@ -176,6 +183,7 @@ def run(
         ),
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,
+        keep_cells=keep_cells,
         force=force,
     )
     if chosen is not None:
