@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -30,6 +30,9 @@ from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at 
     Vote,
 )
 from tcellflow.io.files.pipes import without_pipes
+
+if TYPE_CHECKING:
+    from tcellflow.pipeline import RunOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -186,8 +189,12 @@ def run(
         keep_cells=keep_cells,
         force=force,
     )
-    if chosen is not None:
-        options = pipeline.use_demo(options, chosen)
+    _run(options if chosen is None else pipeline.use_demo(options, chosen))
+
+
+def _run(options: RunOptions) -> None:
+    from tcellflow import pipeline
+
     options.check()
     with without_pipes(options) as given:
         pipeline.run_sample(given, show=console.show_progress)
