@@ -6,7 +6,7 @@ A leaf module without imports beyond the standard library, so that ``--help`` st
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 
 class Locus(StrEnum):
@@ -250,6 +250,9 @@ COUNTS_PER_CELL: Final = 10_000  # target sum of the log1p-normalised X
 # Selections of variable genes and targeted panels hold up to about 5,000 genes, whole transcriptomes
 # more than 8,000 even after rare genes were dropped.
 SELECTION_GENES: Final = 6_000
+
+# How the matrices of a cells file are stored.
+Compression: TypeAlias = Literal["none", "lzf", "gzip"]
 
 # The analysis steps in the order they run; the command line, the docs and the
 # Nextflow modules are held to this list by a test.

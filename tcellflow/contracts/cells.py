@@ -77,8 +77,9 @@ CELLS: Final = AnnDataContract(
         Entry(
             "layers",
             "counts",
-            "int32 CSR",
-            "molecules (UMI) or reads, same sparsity pattern as X; absent where the input was log-normalised",
+            "uint8, uint16 or int32 CSR",
+            "molecules (UMI) or reads in the smallest type that holds all, same sparsity pattern as X; "
+            "absent where the input was log-normalised",
             required=False,
         ),
         Entry("obs", "sample_id", "string", "sample the cell belongs to"),
