@@ -166,7 +166,7 @@ def _refuse_binary(path: Path) -> None:
 
 
 def _is_json(path: Path) -> bool:
-    with open_text(path) as text:
+    with open_text(path, has_lines=False) as text:
         return text.peek(64).lstrip(b" \t\r\n").startswith((b"[", b"{"))
 
 

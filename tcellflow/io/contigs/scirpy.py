@@ -6,7 +6,6 @@ trusted: chains are ranked anew.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +27,7 @@ from tcellflow.io.contigs.tracer import (
     is_tracer_table,
 )
 from tcellflow.io.files.hdf5 import open_hdf5
+from tcellflow.io.files.json_text import NotJsonError, parse_json
 from tcellflow.io.files.text_values import MISSING
 from tcellflow.io.h5ad.elements import read_element, read_frame, read_index, read_names
 from tcellflow.receptors.contigs import COUNT_COLUMNS, RawChains, join_raw_chains
@@ -132,16 +132,8 @@ def read_scirpy_file(path: Path) -> RawChains:
         If it is damaged, holds no receptors, or needs the package awkward, which is not installed.
     """
     with open_hdf5(path) as file:
-        groups = (
-            {name: file[_MODALITIES][name] for name in sorted(file[_MODALITIES])}
-            if _MODALITIES in file
-            else {"": file}
-        )
-        parts = {
-            name: _read_array(group, path)
-            for name, group in groups.items()
-            if _ARRAY in group.get("obsm", {})
-        }
+        groups = _list_groups(file)
+        parts = {name: _read_array(group, path) for name, group in groups.items() if _has_array(group)}
         if not parts:  # columns that repeat the chains of an array are no further chains
             read = {name: _read_annotation(group, path) for name, group in groups.items()}
             parts = {name: found for name, found in read.items() if found is not None}
@@ -157,8 +149,8 @@ def read_scirpy_file(path: Path) -> RawChains:
 
 def list_receptor_places(file: h5py.File) -> list[str]:
     """List where an AnnData or MuData file keeps chains that `read_scirpy_file` would read, in words."""
-    groups = dict(file[_MODALITIES]) if _MODALITIES in file else {"": file}
-    arrays = sorted(name for name, group in groups.items() if _ARRAY in group.get("obsm", {}))
+    groups = _list_groups(file)
+    arrays = [name for name, group in groups.items() if _has_array(group)]
     found = arrays or sorted(name for name, group in groups.items() if _recognise(group) is not None)
     within = "obsm['airr']" if arrays else "columns of obs"
     return [f"modality {name}" if name else within for name in found]
@@ -168,7 +160,7 @@ def read_sample_names(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read the samples that obs columns name, by cell and modality, indexed by cell; None = missing."""
     parts = []
     with open_hdf5(path) as file:
-        groups = [file, *(file[_MODALITIES].values() if _MODALITIES in file else ())]
+        groups = [file, *(group for name, group in _list_groups(file).items() if name)]
         for group in (group for group in groups if isinstance(group.get("obs"), h5py.Group)):
             found = [name for name in columns if name in group["obs"]]
             texts = {name: _as_texts(read_names(group["obs"], name, where=path)) for name in found}
@@ -177,6 +169,19 @@ def read_sample_names(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             )
     known = [part for part in parts if part is not None]
     return pd.concat(known).astype(object) if known else pd.DataFrame()
+
+
+def _list_groups(file: h5py.File) -> dict[str, h5py.Group]:
+    modalities = file.get(_MODALITIES)
+    if not isinstance(modalities, h5py.Group):
+        return {"": file}
+    groups = {name: modalities.get(name) for name in sorted(modalities)}
+    return {name: group for name, group in groups.items() if isinstance(group, h5py.Group)}
+
+
+def _has_array(group: h5py.Group) -> bool:
+    obsm = group.get("obsm")
+    return isinstance(obsm, h5py.Group) and _ARRAY in obsm
 
 
 def _of_modality(name: str, raw: RawChains) -> RawChains:
@@ -268,11 +273,11 @@ def _read_obs(frame: pd.DataFrame, names: pd.Series, *, where: Path) -> RawChain
 
 def _decode(text: str, cell: str, where: Path) -> list[dict[str, Any]]:
     try:
-        chains = json.loads(text)
-    except json.JSONDecodeError as error:
+        chains = parse_json(text)
+    except NotJsonError as error:
         raise InputError(
             f"the extra chains of cell {cell} are no JSON: {text[:60]!r}",
             where=where,
             mend="remove the column extra_chains, or write the file again with scirpy",
         ) from error
-    return [chain for chain in chains if isinstance(chain, dict)]
+    return [chain for chain in chains if isinstance(chain, dict)] if isinstance(chains, list) else []

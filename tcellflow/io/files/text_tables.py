@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -183,8 +184,8 @@ def open_text_table(path: Path) -> TextTable:
         header, first, n_lines = _find_header(handle, path)
     header = header.removeprefix("#")
     delimiter = find_delimiter(header, first) or _DELIMITERS[0]
-    columns = [name.strip() for name in split_fields(header, delimiter)]
-    if len(split_fields(first, delimiter)) == len(columns) + 1:
+    columns = [name.strip() for name in _split_header(header, delimiter, path)]
+    if len(_split_header(first, delimiter, path)) == len(columns) + 1:
         columns.insert(0, "")  # R writes row names without a column name
     return TextTable(path, tuple(columns), delimiter, n_lines)
 
@@ -208,14 +209,35 @@ def find_delimiter(header: str, first_row: str, *, among: str = _DELIMITERS) -> 
     present = sorted((sign for sign in among if sign in header), key=header.count, reverse=True)
     for sign in present:
         # R writes no name over the row names
-        if len(split_fields(first_row, sign)) - len(split_fields(header, sign)) in {0, 1}:
-            return sign
+        with suppress(ValueError):
+            if len(split_fields(first_row, sign)) - len(split_fields(header, sign)) in {0, 1}:
+                return sign
     return next(iter(present), None)
 
 
 def split_fields(line: str, delimiter: str) -> list[str]:
-    """Split one line of a text table into its fields, quotes taken off; an empty line has none."""
-    return next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
+    """Split one line of a text table into its fields, quotes taken off; an empty line has none.
+
+    Raises
+    ------
+    ValueError
+        If a carriage return stands within it, or a field is too long.
+    """
+    try:
+        return next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise ValueError(str(error).partition(" - ")[0]) from error
+
+
+def _split_header(line: str, delimiter: str, path: Path) -> list[str]:
+    try:
+        return split_fields(line, delimiter)
+    except ValueError as error:
+        raise InputError(
+            f"a line at the beginning cannot be split into fields: {error}",
+            where=path,
+            mend=_EXPORT,
+        ) from error
 
 
 def check_columns(table: TextTable, required: Sequence[str | tuple[str, ...]], *, layout: str) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _BANNER: Final = "%%MatrixMarket matrix coordinate"
 _CHUNK_BYTES: Final = 1 << 22
+_MAX_DIGITS: Final = 18
 _COLUMNS: Final = ("feature", "cell", "value")
 _MEND: Final = "copy or export the matrix anew"
 
@@ -100,7 +101,7 @@ def read_header(handle: BufferedIOBase, path: Path, *, cells_first: bool = False
     while line.startswith("%") or (line and not line.strip()):
         number, line = number + 1, _next_line(handle)
     sizes = line.split()
-    if len(sizes) != 3 or not all(size.isdecimal() for size in sizes):
+    if len(sizes) != 3 or not all(size.isdecimal() and len(size) <= _MAX_DIGITS for size in sizes):
         raise InputError(
             f"line {number} should hold three sizes (features, cells, entries): {line[:60]!r}",
             where=path,
@@ -108,6 +109,12 @@ def read_header(handle: BufferedIOBase, path: Path, *, cells_first: bool = False
         )
     n_rows, n_columns, n_entries = (int(size) for size in sizes)
     n_features, n_cells = (n_columns, n_rows) if cells_first else (n_rows, n_columns)
+    if n_entries > n_features * n_cells:
+        raise InputError(
+            f"line {number} declares {n_entries:,} entries for {n_features:,} features x {n_cells:,} cells",
+            where=path,
+            mend=_MEND,
+        )
     return MtxHeader(n_features, n_cells, n_entries, field == "integer", number, cells_first)
 
 
@@ -134,14 +141,17 @@ def read_entries(handle: BufferedIOBase, header: MtxHeader, path: Path) -> Itera
         entries = _parse_entries(complete + end, header, line, path)
         line += complete.count(b"\n") + 1
         found += len(entries.counts)
+        if found > header.n_entries:  # surplus ones are not gathered
+            break
         yield entries
-    if rest.strip():
+    if found <= header.n_entries and rest.strip():
         entries = _parse_entries(rest + b"\n", header, line, path)
         found += len(entries.counts)
         yield entries
     if found != header.n_entries:
         raise InputError(
-            f"the header declares {header.n_entries:,} entries, but {found:,} are there",
+            f"the header declares {header.n_entries:,} entries, but {found:,} "
+            + ("and more are there" if found > header.n_entries else "are there"),
             where=path,
             mend="the file is truncated or was edited; " + _MEND,
         )
