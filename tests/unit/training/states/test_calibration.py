@@ -38,7 +38,7 @@ def join(*cohorts):
 
 
 def test_cells_of_one_cohort_and_state_count_as_their_root():
-    """Four naive cells of a cohort weigh together twice as much as one of another, not as much or four times."""
+    """Four naive cells of a cohort weigh together twice as much as one of another, not once or four times."""
     state = np.array(["Naive"] * 5, dtype=object)
     cohort = np.array([0, 0, 0, 0, 1])
     blank = np.zeros((5, 54), np.float32)
