@@ -198,9 +198,9 @@ def fit_fold(sources: Sources, fold: Fold, seed: int) -> FoldModels:
     return FoldModels(table, fit_marker_model(teachers, table, seed=seed), measure_transfer(teachers))
 
 
-def read_judged(sources: Sources) -> dict[str, LabelledSet]:
-    """Give all sets that are judged: those that teach, and one that teaches nothing."""
-    return {**sources.sets, CORD.name: read_all(sources.data, CORD)}
+def read_judged(sources: Sources, fold: Fold) -> Mapping[str, LabelledSet]:
+    """Give the sets that a fold's cells are among: those that teach, or the one that teaches nothing."""
+    return {CORD.name: read_all(sources.data, CORD)} if fold.name == CORD.name else sources.sets
 
 
 def find_views(sets: Mapping[str, LabelledSet], fold: Fold, transfer: Transfer) -> Iterator[View]:

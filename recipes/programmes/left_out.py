@@ -90,7 +90,7 @@ def run_fold(
         if network is None or all(parts.network is not None for parts in found.values()):
             return {name.replace("_of_", "/"): parts for name, parts in found.items()}
     models = fit_fold(sources, fold, seed)
-    views = find_views(read_judged(sources), fold, models.transfer)
+    views = find_views(read_judged(sources, fold), fold, models.transfer)
     found = {view.name: run_parts(view, models, network) for view in views}
     if kept is not None:
         kept.mkdir(parents=True, exist_ok=True)

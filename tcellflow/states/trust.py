@@ -50,11 +50,14 @@ class RiskPoint:
         Share of wrong calls among the reported, mean over sets.
     worst
         The same in the worst set.
+    coverage
+        Share of cells reported, mean over sets and pretended shifts.
     """
 
     threshold: float
     risk: float
     worst: float
+    coverage: float
 
 
 @dataclass(frozen=True)
@@ -205,12 +208,14 @@ def parse_trust(
     risks: Sequence[Mapping[str, str]] = (),
     levels: Sequence[Mapping[str, str]] = (),
 ) -> Trust:
-    """Make a curve from rows of ``term, value``, of ``threshold, risk, worst`` and of the prediction sets."""
+    """Make a curve from rows of ``term, value``, of `RiskPoint` and of `SetLevel`, by their columns."""
     value = {row["term"]: float(row["value"]) for row in terms}
     return Trust(
         np.array([value["network"], value["markers"]]),
         value["shift"],
         np.array([value[str(state)] for state in STATES]),
-        tuple(RiskPoint(*(float(row[k]) for k in ("threshold", "risk", "worst"))) for row in risks),
+        tuple(
+            RiskPoint(*(float(row[k]) for k in ("threshold", "risk", "worst", "coverage"))) for row in risks
+        ),
         tuple(SetLevel(*(float(row[k]) for k in ("coverage", "logit", "per_shift"))) for row in levels),
     )

@@ -7,7 +7,15 @@ import pytest
 
 from benchmarks.states.trust import judge_sets, judge_view, list_worst_first
 from recipes.programmes.left_out import LeftOutCalls, find_other_words
-from recipes.programmes.trust import build_trust, fit_curve, measure_levels, measure_risks, write_trust
+from recipes.programmes.trust import (
+    build_trust,
+    fit_curve,
+    measure_coverage,
+    measure_levels,
+    measure_risks,
+    steepen,
+    write_trust,
+)
 from tcellflow.states import trust as packaged
 from tcellflow.states.axes import STATES
 
@@ -84,10 +92,30 @@ def test_risks_are_of_sets_that_the_curve_did_not_see():
     """A set whose calls are worse than the others tell is the worst set, at every threshold."""
     fine = [graded(name, 2_000, seed=i) for i, name in enumerate("abc")]
     bad = graded("bad", 2_000, seed=9, gain=-0.3)
-    risks = measure_risks([*fine, bad])
+    calls = [*fine, bad]
+    risks = measure_risks(calls, fit_all(calls))
     middle = [point for point in risks if 0.5 <= point.threshold <= 0.7]
     assert all(point.worst > point.risk + 0.1 for point in middle)
     assert [p.worst for p in risks] == sorted((p.worst for p in risks), reverse=True)
+
+
+def test_trust_falls_steeper_with_the_shift_where_that_reports_more():
+    """Of the steepnesses the one is taken that reports most; in a typical sample trust stays the same."""
+    curve = fit_curve([draw("a", 500, 0.95, shift=0.1), draw("b", 500, 0.6, shift=0.6)])
+    steep = steepen(curve, 3.0)
+    assert steep.per_shift == pytest.approx(3 * curve.per_shift)
+    typical = draw("c", 2, 1.0, shift=packaged.TYPICAL_SHIFT)
+    assert trust_in(steep, typical) == pytest.approx(trust_in(curve, typical))
+    familiar = [graded(name, 900, seed=i, shift=0.1, gain=0.1) for i, name in enumerate("abc")]
+    strange = [graded(name, 900, seed=i + 5, shift=0.6, gain=-0.25) for i, name in enumerate("de")]
+    built = build_trust([*familiar, *strange])
+    plain = replace(built, risks=measure_risks([*familiar, *strange], fit_all([*familiar, *strange])))
+    assert measure_coverage(built) >= measure_coverage(plain)
+    assert measure_coverage(replace(built, risks=())) == 0
+
+
+def fit_all(calls):
+    return {c.view: fit_curve([o for o in calls if o is not c]) for c in calls}
 
 
 def test_levels_cover_the_worst_set():
@@ -116,12 +144,14 @@ def test_a_set_is_judged_by_the_trust_of_others():
 def test_risk_counts_reported_cells():
     """Coverage is of all labelled cells, risk of the reported ones; raw, other words count as wrong."""
     c = replace(draw("a", 1_000, 0.7), is_word=np.arange(1_000) < 500)
-    always = packaged.Trust(np.ones(2), 0.0, np.full(7, 5.0), (packaged.RiskPoint(0.5, 0.0, 0.0),), LEVELS)
+    always = packaged.Trust(
+        np.ones(2), 0.0, np.full(7, 5.0), (packaged.RiskPoint(0.5, 0.0, 0.0, 1.0),), LEVELS
+    )
     found = judge_view(always, c)["risks"]["0.1"]
     assert found["coverage"] == 1
     assert found["wrong"] == pytest.approx((~c.is_right[500:]).mean())
     assert found["wrong_raw"] == pytest.approx((~c.is_right).mean())
-    never = replace(always, risks=(packaged.RiskPoint(0.5, 0.5, 0.5),))
+    never = replace(always, risks=(packaged.RiskPoint(0.5, 0.5, 0.5, 1.0),))
     assert judge_view(never, c)["risks"]["0.1"]["wrong"] is None
 
 

@@ -16,7 +16,7 @@ from tcellflow.states.trust import (
     to_logit,
 )
 
-POINTS = (RiskPoint(0.5, 0.2, 0.5), RiskPoint(0.7, 0.08, 0.3), RiskPoint(0.9, 0.05, 0.2))
+POINTS = (RiskPoint(0.5, 0.2, 0.5, 0.9), RiskPoint(0.7, 0.08, 0.3, 0.7), RiskPoint(0.9, 0.05, 0.2, 0.3))
 LEVELS = (SetLevel(0.8, -1.0, -2.0), SetLevel(0.9, -2.0, -2.0))
 CURVE = Trust(np.array([0.5, 0.25]), -2.0, np.array([0, 0, 0, 0, -2.0, 0, 0]), POINTS, LEVELS)
 
@@ -96,12 +96,12 @@ def test_the_tables_are_read_by_name():
     rows += [{"term": t, "value": v} for t, v in (("shift", "-1"), ("network", "0.5"), ("markers", "0.2"))]
     trust = parse_trust(
         rows[::-1],
-        [{"threshold": "0.5", "risk": "0.1", "worst": "0.2"}],
+        [{"threshold": "0.5", "risk": "0.1", "worst": "0.2", "coverage": "0.6"}],
         [{"coverage": "0.9", "logit": "-2", "per_shift": "-1"}],
     )
     assert trust.slopes.tolist() == [0.5, 0.2]
     assert (trust.per_shift, trust.offsets.tolist()) == (-1, list(range(7)))
-    assert (trust.risks, trust.levels) == ((RiskPoint(0.5, 0.1, 0.2),), (SetLevel(0.9, -2, -1),))
+    assert (trust.risks, trust.levels) == ((RiskPoint(0.5, 0.1, 0.2, 0.6),), (SetLevel(0.9, -2, -1),))
 
 
 def test_the_packaged_curve_promises_the_default_risk():
