@@ -1,7 +1,7 @@
 """Judge programmes, rule and linear model on sets and patients that nothing of them was made of.
 
     python -m benchmarks.states.left_out --data FOLDER --left-out RUNS [--cache FOLDER] -o left_out.json
-    python -m benchmarks.states.left_out_tables left_out.json --update docs/states-evaluation.md
+    python -m benchmarks.states.left_out_tables left_out.json invariance.json --update PAGE
 
 `--left-out` names a folder with a network trained without each set, as in `benchmarks.states.evaluate`; sets
 without one are judged by the rows that need none. `--cache` keeps what the parts say of each fold and seed.

@@ -1,6 +1,9 @@
 """Write the figures of `left_out.py` and `invariance.py` as Markdown tables.
 
-python -m benchmarks.states.left_out_tables left_out.json invariance.json [--update docs/states-evaluation.md]
+    python -m benchmarks.states.left_out_tables left_out.json invariance.json [--update PAGE] [--risks PAGE]
+
+`--risks` puts the table of reported calls alone, the worst set first, into the pages named: the card of the
+bundle and the page that shows it.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 BEGIN, END = "<!-- left out: begin -->", "<!-- left out: end -->"
+RISK_BEGIN, RISK_END = "<!-- reported: begin -->", "<!-- reported: end -->"
 FEW_CLASSES = ("Effector", "Exhausted")
 SILVER = ("citeseq_cbmc8k", "eccite_pbmc_3300")
 
@@ -53,14 +57,18 @@ def is_whole(view: str) -> bool:
 
 
 def render_rows(views: Mapping[str, Any]) -> str:
-    """Macro-F1 of all rows, a line for each view."""
+    """Macro-F1 of all rows: a line for each set as measured, and means over sets under pretended shifts."""
     lines = _head("macro-F1", *ROWS)
     for view, rows in views.items():
-        lines.append(_line(name_view(view), *(_with_sd(rows.get(row)) for row in ROWS)))
-    mean = [
-        [of[row]["macro_f1"] for view, of in views.items() if is_whole(view) and row in of] for row in ROWS
-    ]
-    lines.append(_line("mean of the cells as measured", *(f"{np.mean(m):.3f}" for m in mean)))
+        if is_whole(view):
+            lines.append(_line(name_view(view), *(_with_sd(rows.get(row)) for row in ROWS)))
+    by_shift: dict[str, list[str]] = {"as measured": [view for view in views if is_whole(view)]}
+    for view in views:
+        if not is_whole(view):
+            by_shift.setdefault(view.partition(", ")[2], []).append(view)
+    for shift, of in by_shift.items():
+        means = [np.mean([views[view][row]["macro_f1"] for view in of if row in views[view]]) for row in ROWS]
+        lines.append(_line(f"mean of {len(of)}, {shift}", *(f"{mean:.3f}" for mean in means)))
     return "\n".join(lines)
 
 
@@ -179,12 +187,15 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     parser.add_argument("invariance", type=Path)
     parser.add_argument("--update", type=Path, help="Markdown page with markers")
+    parser.add_argument("--risks", type=Path, nargs="*", default=[], help="pages with markers for one table")
     options = parser.parse_args()
     result, invariance = (json.loads(p.read_text("utf-8")) for p in (options.result, options.invariance))
     tables = render(result, invariance)
+    for page in options.risks:
+        put(page, render_trust(result["trust"]), RISK_BEGIN, RISK_END)
     if options.update:
         put(options.update, tables, BEGIN, END)
-    else:
+    elif not options.risks:
         print(tables)
 
 
