@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tcellflow.inference.session import Device
     from tcellflow.inference.states import StatePredictor
     from tcellflow.pipeline.in_memory import EmbeddedReceptors
+    from tcellflow.states.rule import EffectorBy
 
 __all__ = ["StatePredictor", "embed_receptors", "predict_states", "run", "score_programmes"]
 
@@ -30,13 +31,14 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def predict_states(
+def predict_states(  # noqa: PLR0913 (the options of the command)
     adata: ad.AnnData,
     *,
     bundle: str | Path = "states",
     layer: str | None = None,
     target_risk: float | None = None,
     library_size_column: str | None = None,
+    effector_by: EffectorBy | None = None,
     ensemble: bool = False,
     threads: int | None = None,
     device: Device = "auto",
@@ -48,7 +50,8 @@ def predict_states(
     adata
         N cells with counts or log1p(counts per 10,000). Cells that tcellflow wrote keep their verdicts
         ``is_t_cell`` and ``doublet_suspect``; others are judged by their genes, and by scirpy's
-        ``obs["chain_pairing"]`` where it is there.
+        ``obs["chain_pairing"]`` where it is there. The chains in scirpy's ``obsm["airr"]`` tell MAIT, iNKT
+        and gamma-delta cells.
     bundle
         Name or folder of a states bundle.
     layer
@@ -58,6 +61,9 @@ def predict_states(
         Accepted share of wrong calls, 0-1; the bundle's default if not given.
     library_size_column
         Column of obs with each cell's molecules over all genes, where the object holds a selection of them.
+    effector_by
+        Whether the cytotoxic ``programme`` or the function of the ``gate`` tells Effector; the programme if
+        not given, where the bundle's states are read with programmes.
     ensemble
         Whether the bundle's ensemble runs instead of the single model distilled from it.
     threads, device
@@ -79,17 +85,14 @@ def predict_states(
     OptionsError
         If the bundle cannot do what is asked, or the device is not there.
     """
+    from tcellflow.inference.states import StatePredictor
     from tcellflow.pipeline.in_memory import call_states
 
+    predictor = StatePredictor(
+        bundle, threads=threads, device=device, effector_by=effector_by, ensemble=ensemble
+    )
     return call_states(
-        adata,
-        bundle=bundle,
-        layer=layer,
-        target_risk=target_risk,
-        library_size_column=library_size_column,
-        ensemble=ensemble,
-        threads=threads,
-        device=device,
+        adata, predictor, layer=layer, target_risk=target_risk, library_size_column=library_size_column
     )
 
 
@@ -178,6 +181,7 @@ def run(  # noqa: PLR0913 (the options of the command)
     donor: str | None = None,
     bundle: str = "states",
     target_risk: float | None = None,
+    effector_by: EffectorBy | None = None,
     steps: Sequence[str] | None = None,
     threads: int | None = None,
     force: bool = False,
@@ -200,6 +204,8 @@ def run(  # noqa: PLR0913 (the options of the command)
         Name or folder of a states bundle.
     target_risk
         Accepted share of wrong calls, 0-1; the bundle's default if not given.
+    effector_by
+        As in `predict_states`.
     steps
         Steps to run, in any order; all that there is input for if not given.
     threads
@@ -237,6 +243,7 @@ def run(  # noqa: PLR0913 (the options of the command)
             output=place,
             prefix=prefix,
             bundle=bundle,
+            effector_by=effector_by,
             calls=CallOptions(target_risk=target_risk),
         ),
         steps=None if steps is None else tuple(steps),

@@ -147,6 +147,54 @@ class Cycle(StrEnum):
     CYCLING = "cycling"
 
 
+class Helper(StrEnum):
+    """Kinds of help that a cell called Th_effector may give."""
+
+    TH1 = "th1"
+    TH2 = "th2"
+    TH17 = "th17"
+    TFH = "tfh"
+
+
+class Unconventional(StrEnum):
+    """Kinds of T cells whose receptor tells more than CD4 or CD8."""
+
+    MAIT = "MAIT"
+    INKT = "iNKT"
+    GAMMA_DELTA = "gamma_delta"
+
+
+class Programme(StrEnum):
+    """Transcriptional programmes, in the order of their table."""
+
+    NAIVE_STEMNESS = "naive_stemness"
+    MEMORY_RESTING = "memory_resting"
+    GZMK_EFFECTOR_MEMORY = "gzmk_effector_memory"
+    RESIDENT_MEMORY = "resident_memory"
+    CYTOTOXIC = "cytotoxic"
+    TERMINAL_EFFECTOR = "terminal_effector"
+    CD4_CTL = "cd4_ctl"
+    KIR_NK_LIKE = "kir_nk_like"
+    EXHAUSTION_CORE = "exhaustion_core"
+    EXHAUSTION_PROGENITOR = "exhaustion_progenitor"
+    EXHAUSTION_TERMINAL = "exhaustion_terminal"
+    ACTIVATION = "activation"
+    TH1 = "th1"
+    TH2 = "th2"
+    TH17 = "th17"
+    TFH = "tfh"
+    TREG_CORE = "treg_core"
+    TREG_EFFECTOR = "treg_effector"
+    MAIT = "mait"
+    GAMMA_DELTA = "gamma_delta"
+    IFN_RESPONSE = "ifn_response"
+    STRESS_HEAT_SHOCK = "stress_heat_shock"
+    DISSOCIATION_IEG = "dissociation_ieg"
+    CYCLING = "cycling"
+    CYCLING_S = "cycling_s"
+    CYCLING_G2M = "cycling_g2m"
+
+
 class Evidence(StrEnum):
     """The kind of truth a class was learnt from."""
 
@@ -183,6 +231,8 @@ OBSM_TRB: Final = "X_trb"
 OBSM_PAIR: Final = "X_tcr"
 OBSM_STATE: Final = "X_state"
 OBSM_STATE_PROBABILITIES: Final = "state_probabilities"
+OBSM_PROGRAMMES: Final = "programmes"
+PROGRAMME_PREFIX: Final = "programme_"  # of columns
 COUNTS_PER_CELL: Final = 10_000  # target sum of the log1p-normalised X
 # Selections of variable genes and targeted panels hold up to about 5,000 genes, whole transcriptomes
 # more than 8,000 even after rare genes were dropped.
@@ -207,6 +257,7 @@ class OutputName:
     PREDICTIONS: Final = "predictions.parquet"
     PREDICTIONS_CSV: Final = "predictions.csv"
     CLONOTYPES: Final = "clonotypes.parquet"
+    PROGRAMMES: Final = "programmes.parquet"
     GENE_EVIDENCE: Final = "gene_evidence.parquet"
     ANNOTATED: Final = "annotated.h5ad"
     METRICS: Final = "metrics.json"

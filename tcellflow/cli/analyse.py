@@ -129,7 +129,8 @@ def preprocess(
     from tcellflow.steps import preprocess as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("preprocess") as progress:
-        step.preprocess(given, progress=progress)
+        paths = step.preprocess(given, progress=progress)
+    console.tell_outputs(paths, prefix)
 
 
 def embed_tcr(
@@ -197,7 +198,8 @@ def embed_tcr(
     from tcellflow.steps import embed_tcr as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("embed-tcr") as progress:
-        step.embed_tcr(given, progress=progress)
+        paths = step.embed_tcr(given, progress=progress)
+    console.tell_outputs(paths, prefix)
 
 
 def report(
@@ -230,4 +232,5 @@ def report(
     from tcellflow.steps import report as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("report") as progress:
-        step.report(given, progress=progress)
+        paths = step.report(given, progress=progress)
+    console.tell_outputs(paths, prefix)

@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at run time
+from tcellflow.cli.options import (
     Backend,
     Bundle,
     ClusterDistance,
     CorrectPriors,
     Device,
     DualChains,
+    EffectorBy,
     EffectorMemoryAs,
     Ensemble,
     EvidenceGenes,
@@ -27,6 +28,8 @@ from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at 
     TcrSample,
     Threads,
     Vote,
+    refuse_vote,
+    understand_effector_by,
 )
 from tcellflow.io.files.pipes import without_pipes
 
@@ -111,7 +114,8 @@ def run(
     bundle: Bundle = "states",
     ensemble: Ensemble = False,
     target_risk: TargetRisk = None,
-    em_as: EffectorMemoryAs = "memory",
+    effector_by: EffectorBy = None,
+    em_as: EffectorMemoryAs = None,
     correct_priors: CorrectPriors = False,
     pool_lineage: PoolLineage = False,
     vote: Vote = False,
@@ -128,6 +132,7 @@ def run(
     from tcellflow.inference.states.options import CallOptions
     from tcellflow.steps.options import EmbedTcrOptions, PredictOptions, PreprocessOptions
 
+    refuse_vote(vote=vote)
     chosen = demo_sample or (pipeline.DEMO_SAMPLE if demo else None)
     prefix = (chosen or "sample") if prefix is None else prefix
     options = pipeline.RunOptions(
@@ -168,9 +173,9 @@ def run(
             bundle=bundle,
             ensemble=ensemble,
             device=device,
-            effector_memory_as=em_as,
+            effector_by=understand_effector_by(effector_by, em_as),
             calls=CallOptions(
-                target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage, vote=vote
+                target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage
             ),
             evidence_genes=genes,
         ),

@@ -132,25 +132,26 @@ CELLS: Final = AnnDataContract(
             required=False,
         ),
         Entry("uns", "tcellflow/antibodies", "data frame", "gene and kind of each antibody", required=False),
-        Entry(
-            "obsm",
-            "X_tra",
-            "float32 (cells, D)",
-            "alpha vectors, NaN = missing; by embed-tcr",
-            required=False,
-        ),
-        Entry(
-            "obsm", "X_trb", "float32 (cells, D)", "beta vectors, NaN = missing; by embed-tcr", required=False
-        ),
-        Entry(
-            "obsm", "X_tcr", "float32 (cells, D)", "pair vectors, NaN = missing; by embed-tcr", required=False
+        *(
+            entry
+            for key, what in (("X_tra", "alpha"), ("X_trb", "beta"), ("X_tcr", "pair"))
+            for entry in (
+                Entry(
+                    "obsm",
+                    key,
+                    "float32 (cells, D)",
+                    f"{what} vectors, 0 where has_{key} is false; by embed-tcr",
+                    required=False,
+                ),
+                Entry("obs", f"has_{key}", "bool", f"a vector of its {what}; by embed-tcr", required=False),
+            )
         ),
     ),
 )
 
 ANNOTATED: Final = AnnDataContract(
     name="annotated",
-    version=1,
+    version=2,
     meaning="The cells file with predictions added.",
     entries=(
         *CELLS.entries,
@@ -172,6 +173,34 @@ ANNOTATED: Final = AnnDataContract(
         Entry("obs", "state_function", "string", "most probable function inside predicted_state"),
         Entry("obs", "state_cycle", "string", "resting or cycling"),
         Entry("uns", "tcellflow/state_classes", "string array", "the seven states in column order"),
+        Entry(
+            "obs",
+            "state_confidence",
+            "float32",
+            "share of right calls among calls like this one; since version 2",
+            required=False,
+        ),
+        Entry(
+            "obs",
+            "state_th",
+            "string",
+            "kind of help of cells called Th_effector; missing elsewhere",
+            required=False,
+        ),
+        Entry(
+            "obs",
+            "state_unconventional",
+            "string",
+            "MAIT, iNKT or gamma_delta; missing elsewhere",
+            required=False,
+        ),
+        Entry(
+            "obsm",
+            "programmes",
+            "float32 data frame",
+            "0-1, one column per programme; NaN = not measurable, or no T cell; since version 2",
+            required=False,
+        ),
     ),
 )
 

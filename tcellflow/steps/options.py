@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tcellflow.inference.session import Device
     from tcellflow.receptors.encoding.distinct import Which
-    from tcellflow.states.axes import EffectorMemoryAs
+    from tcellflow.states.rule import EffectorBy
 
 DEFAULT_BACKEND: Final = "native"
 DEFAULT_BUNDLE: Final = "states"
@@ -247,8 +247,9 @@ class PredictOptions:
         ``cpu``, ``cuda`` or ``auto``.
     threads
         Threads; those this process may use if not given.
-    effector_memory_as
-        Whether effector memory counts as Memory or as Effector.
+    effector_by
+        Whether the cytotoxic programme or the gates' function tells Effector; None = the programme, where
+        the bundle's states are read with programmes.
     calls
         What is asked of the calls.
     evidence_genes
@@ -268,7 +269,7 @@ class PredictOptions:
     ensemble: bool = False
     device: Device = "auto"
     threads: int | None = None
-    effector_memory_as: EffectorMemoryAs = "memory"
+    effector_by: EffectorBy | None = None
     calls: CallOptions = field(default_factory=CallOptions)
     evidence_genes: int = 0
     h5ad: bool = True
@@ -281,6 +282,7 @@ class PredictOptions:
             OutputName.PREDICTIONS,
             OutputName.PREDICTIONS_CSV,
             OutputName.CLONOTYPES,
+            OutputName.PROGRAMMES,
             OutputName.METRICS,
             *((OutputName.GENE_EVIDENCE,) if self.evidence_genes else ()),
             *((OutputName.ANNOTATED,) if self.h5ad else ()),

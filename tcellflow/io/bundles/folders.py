@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tcellflow.provenance import JsonValue
 
 DESCRIPTION_FILE: Final = "bundle.json"
+TRAINED_FOLDER: Final = "bundle"  # of the bundle within the folder of a training
 MANIFEST_FILE: Final = "MANIFEST.toml"
 SEARCH_VARIABLE: Final = "TCELLFLOW_BUNDLES"
 PACKAGED_FOLDER: Final = Path(__file__).resolve().parents[2] / "bundles"
@@ -161,7 +162,8 @@ def find_bundle(name: str | Path) -> Path:
     Parameters
     ----------
     name
-        A folder with a ``bundle.json``, or the name of a bundle that `list_bundles` lists.
+        A folder with a ``bundle.json``, the name of a bundle that `list_bundles` lists, or the folder of a
+        training, which holds its bundle.
 
     Returns
     -------
@@ -176,14 +178,16 @@ def find_bundle(name: str | Path) -> Path:
     path = Path(name)
     if (path / DESCRIPTION_FILE).is_file():
         return path
-    if path.is_dir() and len(path.parts) > 1:
-        raise BundleError(
-            "the folder is not a bundle: it holds no bundle.json", where=path, mend="name a bundle's folder"
-        )
     places = list_bundles()
     for place in places:
         if place.name == str(name):
             return place.folder
+    if (path / TRAINED_FOLDER / DESCRIPTION_FILE).is_file():
+        return path / TRAINED_FOLDER
+    if path.is_dir() and len(path.parts) > 1:
+        raise BundleError(
+            "the folder is not a bundle: it holds no bundle.json", where=path, mend="name a bundle's folder"
+        )
     raise BundleError(
         f"there is no bundle '{name}'",
         where=f"{SEARCH_VARIABLE} and the packaged bundles",

@@ -174,7 +174,7 @@ def _read_array(group: h5py.Group, path: Path) -> RawChains:
         raise InputError(
             "the receptors are stored as an awkward array, and the package awkward is not installed",
             where=path,
-            mend="pip install 'tcellflow[scirpy]', or export an AIRR table (scirpy.io.write_airr)",
+            mend="pip install awkward, or export an AIRR table (scirpy.io.write_airr)",
         )
     import awkward as ak  # noqa: PLC0415 (an optional dependency)
 

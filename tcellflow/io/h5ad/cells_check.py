@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import h5py
 
-from tcellflow.contracts.cells import AnnDataContract, Entry, find_cells_faults
+from tcellflow.contracts.cells import ANNDATA_CONTRACTS, AnnDataContract, Entry, find_cells_faults
 from tcellflow.contracts.faults import Fault
 from tcellflow.vocabulary import LAYER_COUNTS, UNS_KEY
 
@@ -57,11 +57,12 @@ def find_file_faults(file: h5py.File, contract: AnnDataContract) -> list[Fault]:
     faults = find_cells_faults(stamp, list_places(file), contract)
     if faults:
         return faults
-    version = stamp.partition("/")[2]
-    if not version.isdecimal() or int(version) > contract.version:
+    name, _, version = stamp.partition("/")
+    known = {own.name: own.version for own in ANNDATA_CONTRACTS}[name]
+    if not version.isdecimal() or int(version) > known:
         return [
             Fault(
-                f"the file carries the contract {stamp!r}, this version reads up to {contract.version}",
+                f"the file carries the contract {stamp!r}, this version reads up to {known}",
                 f"uns/{UNS_KEY}",
                 "update tcellflow",
             )

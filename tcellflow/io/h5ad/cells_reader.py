@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tcellflow.cells.barcodes import check_barcodes
+from tcellflow.cells.normalise import recover_library_sizes
 from tcellflow.contracts.cells import CELLS, AnnDataContract
 from tcellflow.contracts.faults import raise_faults
 from tcellflow.errors import ContractError
@@ -125,6 +126,27 @@ class CellsFile:
                     f"{place}/{name} is missing", where=self.path, mend="re-run the step that writes it"
                 )
             return read_element(file[place], name, where=self.path)
+
+    def measured_blocks(self) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float64]]]:
+        """Stream X with the true library size of each cell, which is that of all genes ever counted.
+
+        Yields
+        ------
+        logs : scipy.sparse.csr_matrix
+            As `blocks` gives them.
+        library : ndarray
+            Molecules, or reads, shape (cells,).
+
+        Raises
+        ------
+        InputError
+            If the matrix is damaged.
+        """
+        totals = self.obs["total_counts"].to_numpy()
+        first = 0
+        for logs in self.blocks():
+            yield logs, recover_library_sizes(logs, totals[first : first + logs.shape[0]])
+            first += logs.shape[0]
 
     def blocks(
         self, n_rows: int = BLOCK_ROWS, layer: Literal["X", "counts"] = "X"

@@ -5,13 +5,14 @@ Invariant: a manifest in hand names only files that exist; every fault of one is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, get_args
 
 import yaml
 
 from tcellflow.errors import InputError
 from tcellflow.states.labels import Meaning, parse_meaning
+from tcellflow.training.options import NOT_STATED
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ T_CELL: Final = "T"  # the kind of cells that are learnt; every other kind is no
 # Columns about the cells under the names they have unless the manifest says otherwise.
 COLUMNS: Final = ("cell_id", "donor", "clone", "library_size", "kind")
 _KEYS: Final = (
-    "name", "counts", "counts_kind", "slot", "cells", "columns", "receptors", "labels", "licence", "source",
+    "name", "counts", "counts_kind", "slot", "cells", "columns", "kinds", "receptors", "labels", "licence",
+    "source",
 )  # fmt: skip
 _SHOWN: Final = 40
 
@@ -73,6 +75,9 @@ class CohortEntry:
         Table about the cells; None = the columns of obs.
     columns
         Name of each of `COLUMNS` in that table.
+    kinds
+        What the values of the column of kinds stand for: ``T``, or the kind of other cell; empty where they
+        stand for themselves.
     receptors
         Receptor file; None without.
     labels
@@ -91,6 +96,7 @@ class CohortEntry:
     labels: tuple[LabelColumn, ...]
     licence: str
     source: str
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_manifest(path: Path) -> tuple[CohortEntry, ...]:
@@ -187,10 +193,11 @@ def _parse_entry(reader: EntryReader) -> CohortEntry:
         slot=reader.take_text("slot"),
         cells=cells,
         columns=reader.take_columns(),
+        kinds=reader.take_kinds(),
         receptors=receptors,
         labels=reader.take_labels(),
-        licence=reader.take_text("licence") or "not stated",
-        source=reader.take_text("source") or "not stated",
+        licence=reader.take_text("licence") or NOT_STATED,
+        source=reader.take_text("source") or NOT_STATED,
     )
 
 
@@ -235,6 +242,13 @@ class EntryReader:
         fits = isinstance(found, dict) and set(found) <= set(columns)
         self.check(fits, f"columns may rename {', '.join(columns)}")
         return {name: str(found.get(name, name)) if fits else name for name in columns}
+
+    def take_kinds(self) -> dict[str, str]:
+        """Take what the values of the column of kinds stand for."""
+        found = self.found.get("kinds") or {}
+        fits = isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+        self.check(fits, f"kinds is no mapping of values to {T_CELL} or another kind of cell")
+        return {str(name): value for name, value in found.items()} if fits else {}
 
     def take_labels(self) -> tuple[LabelColumn, ...]:
         """Take columns of labels and what they mean."""

@@ -79,6 +79,7 @@ def test_all_steps_write_their_files(whole_run):
         "s.metrics.json",
         "s.predictions.csv",
         "s.predictions.parquet",
+        "s.programmes.parquet",
         "s.qc.json",
         "s.receptors.parquet",
         "s.report.html",
@@ -337,13 +338,13 @@ def test_the_demo_fills_in_a_packaged_sample(tmp_path):
     assert pipeline.DEMO_SAMPLE in caught.value.mend
 
 
-def test_effector_memory_can_count_as_effector(done):
-    """A run hands the mapping to predict, and runs it again when the mapping changes."""
+def test_the_gates_can_tell_effector(done):
+    """A run hands to predict what tells Effector, and runs it again when that changes."""
     options = make_options(done, gex=GEX, tcr=(TCR,))
-    options = replace(options, predict=replace(options.predict, effector_memory_as="effector"))
+    options = replace(options, predict=replace(options.predict, effector_by="gate"))
     run_sample(options)
     note = json.loads((done / "s.metrics.json").read_text())["tcellflow"]
-    assert note["options"]["effector_memory_as"] == "effector"
+    assert note["options"]["effector_by"] == "gate"
 
 
 def test_a_bundle_that_takes_receptors_gets_them(tmp_path):

@@ -138,12 +138,16 @@ def test_a_bundle_without_shares_cannot_be_corrected(stated):
         correct(np.ones((300, 7), np.float32) / 7, stated)
 
 
+def shift_of(calls, is_usable, stated):
+    return measure_shift(calls.ood_score, calls.state_probabilities, is_usable, stated)
+
+
 def test_a_sample_like_the_training_cells_is_not_shifted():
     """Scores spread evenly over the training percentiles, and shares as stated, give nearly 0."""
     n = 1_000
     calls = make_calls([sure(STATES[i % 7]) for i in range(n)], ood=np.linspace(0, 1, n))
     stated = reliability(ood=[0, 1, 2], confidence=[0.9399, 0.94, 0.9401])
-    shift = measure_shift(calls, np.ones(n, dtype=bool), stated)
+    shift = shift_of(calls, np.ones(n, dtype=bool), stated)
     assert shift["score"] == shift["ood"] < 0.01
     assert shift["states"] < 0.01
     assert shift["dataset"] == "some"
@@ -152,7 +156,7 @@ def test_a_sample_like_the_training_cells_is_not_shifted():
 def test_a_sample_unlike_the_training_cells_is_shifted():
     """Cells beyond all training cells, less sure and of one state, are at the far end of each scale."""
     calls = make_calls([sure("Naive", 0.4)] * 50, ood=np.ones(50))
-    shift = measure_shift(calls, np.ones(50, dtype=bool), reliability(ood=[0, 1], confidence=[0.5, 1.0]))
+    shift = shift_of(calls, np.ones(50, dtype=bool), reliability(ood=[0, 1], confidence=[0.5, 1.0]))
     assert shift["ood"] == shift["confidence"] == 1
     assert shift["states"] == pytest.approx(0.4 - 1 / 7, abs=0.01)
 
@@ -161,17 +165,17 @@ def test_only_usable_cells_are_compared():
     """Cells that are no single T cells move no figure."""
     calls = make_calls([sure("Naive")] * 10 + [sure("Treg")] * 90)
     usable = np.arange(100) < 10
-    alone = measure_shift(make_calls([sure("Naive")] * 10), np.ones(10, dtype=bool), reliability())
-    assert measure_shift(calls, usable, reliability()) == alone
+    alone = shift_of(make_calls([sure("Naive")] * 10), np.ones(10, dtype=bool), reliability())
+    assert shift_of(calls, usable, reliability()) == alone
 
 
 def test_without_reference_or_cells_there_is_no_figure():
     """Nothing to compare with, or nothing to compare, gives nulls; confidence stands in for the ood score."""
     calls = make_calls([sure("Naive")] * 10)
     every = np.ones(10, dtype=bool)
-    nothing = measure_shift(calls, every, Reliability(None, None, (), None))
+    nothing = shift_of(calls, every, Reliability(None, None, (), None))
     assert set(nothing.values()) == {None}
-    assert measure_shift(calls, ~every, reliability(confidence=[0.2, 1.0]))["score"] is None
-    shift = measure_shift(calls, every, reliability(confidence=[0.2, 1.0]))
+    assert shift_of(calls, ~every, reliability(confidence=[0.2, 1.0]))["score"] is None
+    shift = shift_of(calls, every, reliability(confidence=[0.2, 1.0]))
     assert shift["ood"] is None
     assert shift["score"] == shift["confidence"] > 0

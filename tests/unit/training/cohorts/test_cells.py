@@ -182,3 +182,68 @@ def test_cohorts_of_one_donor_stay_together(cohorts):
     assert len(set(folds[cells.cohort < 2])) == 1
     with pytest.raises(OptionsError, match="2 cohorts have labelled cells, and 3"):
         split_folds(cells, "cohort", 3, seed=0)
+
+
+def test_a_label_that_no_cell_has_is_refused(tmp_path):
+    """A misspelt label would teach nothing in silence; the message says what the column holds."""
+    labels = [{"column": "gate", "evidence": "gated", "map": {**MAP, "Naive": {"function": "naive"}}}]
+    path = write_manifest(tmp_path, write_cohort(tmp_path, "one", 1, labels=labels))
+    with pytest.raises(InputError, match=r"the label 'Naive'; the column gate holds: .*'naive'"):
+        read_cohort(read_manifest(path)[0])
+
+
+def test_labels_and_their_cells_are_told(tmp_path, caplog):
+    """Before anything is learnt the log says how many cells each label has."""
+    with caplog.at_level("INFO", logger="tcellflow"):
+        cohort = read_cohort(read_manifest(write_manifest(tmp_path, write_cohort(tmp_path, "one", 1)))[0])
+    n_naive = int((cohort.truth.state == "Naive").sum())
+    told = next(line for line in caplog.messages if "one, gate (gated)" in line)
+    assert f"not in the map {int((cohort.truth.kind == 'B').sum())}" in told
+    assert n_naive <= int(told.split("naive ")[1].split(",")[0]) < len(cohort.cell_ids)
+
+
+def test_kinds_may_be_read_from_a_column_of_labels(tmp_path):
+    """`kinds` says which values are T cells; a value that it leaves out is named."""
+    changes = {"columns": {"kind": "gate"}, "kinds": {"naive": "T", "memory": "T", "treg": "T", "B": "B"}}
+    (entry,) = read_manifest(write_manifest(tmp_path, write_cohort(tmp_path, "one", 1, **changes)))
+    plain = read_cohort(read_manifest(write_manifest(tmp_path, write_cohort(tmp_path, "one", 1)))[0])
+    np.testing.assert_array_equal(read_cohort(entry).truth.kind, plain.truth.kind)
+    del changes["kinds"]["treg"]
+    (entry,) = read_manifest(write_manifest(tmp_path, write_cohort(tmp_path, "one", 1, **changes)))
+    with pytest.raises(InputError, match="does not explain: treg"):
+        read_cohort(entry)
+
+
+MEMORIES = ("central", "effector", "resident")
+
+
+@pytest.mark.parametrize(
+    ("found", "functions", "is_cycling"),
+    [
+        ({"state": "Naive"}, ("naive",), None),
+        (
+            {"state": "Memory", "lineage": "CD8"},
+            ("central_memory", "effector_memory", "resident_memory"),
+            None,
+        ),
+        ({"state": "Exhausted"}, ("exhausted_progenitor", "exhausted_terminal"), None),
+        ({"state": "Treg"}, ("regulatory",), None),
+        ({"state": "Proliferating"}, (), True),
+    ],
+)
+def test_a_state_stands_for_function_and_cycle(found, functions, is_cycling):
+    """A label may name one of the seven states instead of the axes."""
+    faults: list[str] = []
+    meaning = parse_meaning(found, faults, "x")
+    assert (meaning.functions, meaning.is_cycling, faults) == (functions, is_cycling, [])
+    if functions:
+        assert find_state(meaning.mark_joint(), meaning.is_cycling) == found["state"]
+
+
+@pytest.mark.parametrize("found", [{"state": "naive"}, {"state": "Naive", "function": "naive"}])
+def test_a_state_that_is_none_or_said_twice_is_a_fault(found):
+    """States have their names, and leave function and cycle out."""
+    faults: list[str] = []
+    parse_meaning(found, faults, "x")
+    assert len(faults) == 1
+    assert "leaves out function and cycle" in faults[0]
