@@ -15,7 +15,7 @@ import numpy as np
 from recipes.programmes.folds import Outputs, find_network, find_views, fit_fold, read_judged, run_parts
 from tcellflow.states.axes import STATES
 from tcellflow.states.decision import decide
-from tcellflow.states.trust import measure_disagreement
+from tcellflow.states.trust import measure_discord
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def call_view(view: str, parts: Sequence[Outputs]) -> LeftOutCalls | None:
         truth[labelled],
         states[labelled],
         np.concatenate([d.support for d in decided])[labelled],
-        measure_disagreement(np.concatenate([d.agrees for d in decided])),
+        measure_discord(np.concatenate([d.agrees for d in decided])),
         is_word[labelled],
     )
 

@@ -102,7 +102,7 @@ class Trust:
     risks: tuple[RiskPoint, ...] = ()
     levels: tuple[SetLevel, ...] = ()
 
-    def of(self, states: Floats, support: Floats, shift: float) -> Floats:
+    def of(self, states: Floats, support: Floats | None = None, shift: float = TYPICAL_SHIFT) -> Floats:
         """Give the trust in the most probable state, shape (B,), 0-1.
 
         Parameters
@@ -111,10 +111,12 @@ class Trust:
             State probabilities, shape (B, 7).
         support
             Probability of that state by the network and by the linear model, shape (B, 2)
-            (`Decision.support`).
+            (`Decision.support`); where only the decision is known, both are taken to say the same.
         shift
-            Of the sample (`measure_disagreement`).
+            Of the sample (`measure_discord`); that of a typical left-out sample where only cells are known.
         """
+        if support is None:
+            support = np.repeat(states.max(axis=1, initial=0.0)[:, None], 2, axis=1)
         logit = to_logit(support) @ self.slopes + self.per_shift * shift
         return np.asarray(1 / (1 + np.exp(-logit - self.offsets[states.argmax(axis=1)])))
 
@@ -153,7 +155,7 @@ class Trust:
         coverage
             Share of cells whose set should hold the true state; the next stated one is taken.
         shift
-            Of the sample (`measure_disagreement`).
+            Of the sample (`measure_discord`).
 
         Raises
         ------
@@ -171,7 +173,7 @@ class Trust:
         )
 
 
-def measure_disagreement(agrees: NDArray[np.bool_]) -> float:
+def measure_discord(agrees: NDArray[np.bool_]) -> float:
     """Measure a sample's shift: the share of its single T cells on which the parts disagree, 0-1.
 
     Few cells tell little: those of a typical sample are added.

@@ -10,7 +10,7 @@ from tcellflow.states.trust import (
     RiskPoint,
     SetLevel,
     Trust,
-    measure_disagreement,
+    measure_discord,
     parse_trust,
     read_trust,
     to_logit,
@@ -53,6 +53,13 @@ def test_a_hand_computed_value():
     assert trust_of(shift=0.5) == pytest.approx(1 / (1 + np.exp(-logit)))
 
 
+def test_a_lone_cell_is_trusted_as_one_of_a_typical_sample():
+    """Without sample and parts, both parts are taken to say what the decision says, at the typical shift."""
+    states = np.full((1, 7), 0.1 / 6)
+    states[0, STATES.index("Naive")] = 0.9
+    assert CURVE.of(states)[0] == pytest.approx(trust_of(shift=TYPICAL_SHIFT))
+
+
 def test_a_threshold_holds_in_the_mean_and_in_the_worst_set():
     """The first threshold is taken whose mean risk is within the target and whose worst within twice it."""
     assert CURVE.threshold(0.25) == 0.5
@@ -80,9 +87,9 @@ def test_prediction_sets_grow_with_coverage_and_shift():
 
 def test_a_small_sample_is_taken_for_a_typical_one():
     """The shift is the share of disagreements, drawn to the typical one where cells are few."""
-    assert measure_disagreement(np.zeros(0, bool)) == pytest.approx(TYPICAL_SHIFT)
-    assert measure_disagreement(np.zeros(20, bool)) == pytest.approx((1 + TYPICAL_SHIFT) / 2)
-    assert measure_disagreement(np.ones(100_000, bool)) == pytest.approx(0, abs=1e-3)
+    assert measure_discord(np.zeros(0, bool)) == pytest.approx(TYPICAL_SHIFT)
+    assert measure_discord(np.zeros(20, bool)) == pytest.approx((1 + TYPICAL_SHIFT) / 2)
+    assert measure_discord(np.ones(100_000, bool)) == pytest.approx(0, abs=1e-3)
 
 
 def test_odds_are_bounded():
