@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import logging
 import mmap
 import os
@@ -112,6 +113,7 @@ def _run_cases(target: Target, numbers: range, seed: int, shared: mmap.mmap, wri
         raise _HangError
 
     warnings.simplefilter("ignore")
+    faulthandler.disable()  # what a case dies of is told by its number
     logging.disable()
     signal.signal(signal.SIGALRM, stop)
     idle = _peak_kib()

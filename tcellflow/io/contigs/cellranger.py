@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 
 from tcellflow.errors import InputError
 from tcellflow.io.contigs.loci import standard_loci
+from tcellflow.io.contigs.samples import SAMPLE_COLUMNS, choose_rows
 from tcellflow.io.files.json_text import NotJsonError, check_texts
 from tcellflow.io.files.text import open_text
 from tcellflow.io.files.text_tables import check_columns
@@ -119,8 +121,15 @@ def _collect(frame: pd.DataFrame, *, layout: str, where: Path) -> RawChains:
     )
 
 
-def read_contig_json(path: Path) -> RawChains:
+def read_contig_json(path: Path, sample: str | None = None) -> RawChains:
     """Read Cell Ranger's ``all_contig_annotations.json`` contig by contig, in bounded memory.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sample
+        Sample whose contigs are read, where they name several; "all" = all of them, None = there is one.
 
     Returns
     -------
@@ -130,7 +139,9 @@ def read_contig_json(path: Path) -> RawChains:
     Raises
     ------
     InputError
-        If it is no such list, is cut off, or a contig lacks fields.
+        If it is no such list, is cut off, a contig lacks fields, or it is of several samples.
+    OptionsError
+        If the sample is not there.
     """
     with open_text(path, has_lines=False) as content:
         handle = io.TextIOWrapper(content, encoding="utf-8")
@@ -146,7 +157,14 @@ def read_contig_json(path: Path) -> RawChains:
             for name, values in columns.items()
         }
     )
-    return _collect(frame, layout=JSON_LAYOUT, where=path)
+    samples = {name: [record[name] for record in records] for name in SAMPLE_COLUMNS}
+    is_wanted = choose_rows(pd.DataFrame(samples, dtype=object), sample, where=path)
+    if is_wanted is None:
+        return _collect(frame, layout=JSON_LAYOUT, where=path)
+    raw = _collect(frame[is_wanted].reset_index(drop=True), layout=JSON_LAYOUT, where=path)
+    n_others = int(np.count_nonzero(~is_wanted))
+    dropped = {DropReason.OTHER_SAMPLE: n_others, **raw.dropped}
+    return replace(raw, rows_read=raw.rows_read + n_others, dropped=dropped)
 
 
 def _contigs(handle: TextIO, path: Path) -> Iterator[dict[str, Any]]:
@@ -198,6 +216,7 @@ def _flatten(contig: dict[str, Any], number: int, path: Path) -> dict[str, Any]:
     if missing:
         raise _incomplete(f"contig {number + 1} lacks the fields {', '.join(missing)}", path)
     record = {ours: contig[name] for name, ours in _JSON_FIELDS.items()}
+    record |= {name: contig.get(name) or None for name in SAMPLE_COLUMNS}
     loci = set()
     try:
         for annotation in contig["annotations"]:

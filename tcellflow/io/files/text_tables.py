@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ _DELIMITERS = "\t,;|"
 _MAX_HEADER_BYTES = 4 << 20
 _SHOWN_COLUMNS = 20
 _BLOCK_BYTES = 8 << 20
+_NAMES_BEHIND_HASH = re.compile(r"#\w+(\t\w+){2,}$")
 _EXPORT = "export the table again as comma- or tab-separated UTF-8 text"
 
 
@@ -170,6 +172,8 @@ class TextTable:
 def open_text_table(path: Path) -> TextTable:
     """Read the header of a text table, plain or gzip; lines with ``#`` before it are skipped.
 
+    A ``#`` right before the first of several names with tabs between them is no comment: so TRUST4 writes.
+
     Raises
     ------
     InputError
@@ -178,6 +182,7 @@ def open_text_table(path: Path) -> TextTable:
     check_is_file(path)
     with open_text(path) as handle:
         header, first, n_lines = _find_header(handle, path)
+    header = header.removeprefix("#")
     delimiter = find_delimiter(header, first) or _DELIMITERS[0]
     columns = [name.strip() for name in _split_header(header, delimiter, path)]
     if len(_split_header(first, delimiter, path)) == len(columns) + 1:
@@ -285,7 +290,7 @@ def _find_header(handle: io.BufferedReader, path: Path) -> tuple[str, str, int]:
             raise InputError("the file is not UTF-8 text", where=path, mend=_EXPORT) from error
         if not lines:
             n_lines += 1
-        if text.strip() and not (text.startswith("#") and not lines):
+        if text.strip() and (lines or not text.startswith("#") or _NAMES_BEHIND_HASH.match(text)):
             lines.append(text)
     if not lines:
         raise InputError(

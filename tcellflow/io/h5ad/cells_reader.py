@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+
 from tcellflow.cells.barcodes import check_barcodes
 from tcellflow.cells.normalise import recover_library_sizes
 from tcellflow.contracts.cells import CELLS, AnnDataContract
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
     from scipy import sparse
@@ -195,7 +196,9 @@ class CellsFile:
                 )
             group = file[place]
             starts = read_row_starts(group, self.n_obs, where=self.path)
-            yield from read_row_blocks(group, starts, self.n_vars, n_rows=n_rows, where=self.path)
+            for block in read_row_blocks(group, starts, self.n_vars, n_rows=n_rows, where=self.path):
+                # stored as small as they are; arithmetic in such types would overflow
+                yield block.astype(np.int32) if block.dtype.kind == "u" else block
 
 
 def read_cells(path: Path, contract: AnnDataContract = CELLS) -> CellsFile:

@@ -111,7 +111,7 @@ def choose_slot(root: h5py.Group, wanted: str | None, *, n_cells: int, where: ob
     looks = tuple(_look_at(root, name, n_cells=n_cells, where=where) for name in order_slots(present))
     choice = choose_by_content(looks)
     holds = next(look.holds for look in looks if look.name == choice.name)
-    if holds is not Holds.COUNTS:
+    if holds is not Holds.COUNTS and not choice.looks:  # else the line on the choice says it
         _LOG.info("%s: no counts were found (%s), so %s is read", where, ", ".join(present), choice.name)
     slot = _describe_slot(root, choice.name, n_cells=n_cells, where=where)
     return replace(slot, choice=choice)

@@ -36,11 +36,13 @@ class MtxHeader:
     Parameters
     ----------
     n_features, n_cells, n_entries
-        Rows, columns and stored entries of the matrix.
+        Sizes of the matrix, and its stored entries.
     is_integer
         Whether the values are declared whole numbers.
     n_lines
         Lines up to and including the one with the sizes.
+    cells_first
+        Whether cells are the rows of the matrix; else features are.
     """
 
     n_features: int
@@ -48,6 +50,7 @@ class MtxHeader:
     n_entries: int
     is_integer: bool
     n_lines: int
+    cells_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Entries:
     first_line: int
 
 
-def read_header(handle: BufferedIOBase, path: Path) -> MtxHeader:
+def read_header(handle: BufferedIOBase, path: Path, *, cells_first: bool = False) -> MtxHeader:
     """Read the header of Matrix Market (mtx) text; the handle is left behind the line with the sizes.
 
     Raises
@@ -104,14 +107,15 @@ def read_header(handle: BufferedIOBase, path: Path) -> MtxHeader:
             where=path,
             mend=_MEND,
         )
-    n_features, n_cells, n_entries = (int(size) for size in sizes)
+    n_rows, n_columns, n_entries = (int(size) for size in sizes)
+    n_features, n_cells = (n_columns, n_rows) if cells_first else (n_rows, n_columns)
     if n_entries > n_features * n_cells:
         raise InputError(
             f"line {number} declares {n_entries:,} entries for {n_features:,} features x {n_cells:,} cells",
             where=path,
             mend=_MEND,
         )
-    return MtxHeader(n_features, n_cells, n_entries, field == "integer", number)
+    return MtxHeader(n_features, n_cells, n_entries, field == "integer", number, cells_first)
 
 
 def _next_line(handle: BufferedIOBase) -> str:
@@ -170,6 +174,8 @@ def _parse_entries(text: bytes, header: MtxHeader, first_line: int, path: Path) 
         # Tabs or several spaces are legal but rare, so the quick parser is tried first.
         columns = _parse_slowly(text, header, first_line, path)
     features, cells, values = columns
+    if header.cells_first:
+        features, cells = cells, features
     for indices, size, axis in ((features, header.n_features, "feature"), (cells, header.n_cells, "cell")):
         if len(indices) and (indices.min() < 1 or indices.max() > size):
             row = int(np.argmax((indices < 1) | (indices > size)))
