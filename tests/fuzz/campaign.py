@@ -3,8 +3,8 @@
     python tests/fuzz/campaign.py --cases 1000000 --seed 1 --save fuzz-found
 
 Invariant: a case is made again from seed, target and number alone. It fails if reading raises anything but an
-error of tcellflow, takes more than 10 s of a processor or 60 s in all, needs 1 GB more than the idle process, or
-ends the process.
+error of tcellflow, takes more than 10 s of a processor or 60 s in all, needs 1 GB more than the idle process,
+or ends the process.
 """
 
 from __future__ import annotations
