@@ -189,9 +189,9 @@ def main() -> int:
                 sys.stderr.write(f"{dict(tally.kills)}, {len(tally.faults)} faults\n")
     for fault in tally.faults:
         sys.stdout.write(fault + "\n")
-    sys.stdout.write(
-        f"{dict(tally.kills)} kills, {len(tally.faults)} faults, {tally.too_late} came too late\n"
-    )
+    each = ", ".join(f"{count} {what}" for what, count in tally.kills.items())
+    late = f"{tally.too_late} came too late"
+    sys.stdout.write(f"{tally.kills.total()} kills, {len(tally.faults)} faults ({each}; {late})\n")
     return int(bool(tally.faults))
 
 
