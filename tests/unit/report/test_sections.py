@@ -350,7 +350,7 @@ def test_small_print_hides_no_unknown_entry(frames: StepFrames) -> None:
     assert ("doublet sign: novel sign", "7") in facts["T-cell gate"]
     assert ("markers measured", "114") in facts["T-cell gate"]
     rows = dict(facts["Gene names"])
-    assert rows["n prefixed"] == "0"
+    assert rows["with a genome prefix, cut off"] == "0"
     assert rows["genes"] == "36,601 in the file, 36,592 after summing"
     assert rows["older names, renamed"] == "1,850 (such as MARCH1 -> MARCHF1)"
     assert "names that no table knows, kept" not in rows
