@@ -94,4 +94,5 @@ def predict(
     from tcellflow.steps import predict as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("predict") as progress:
-        step.predict(given, progress=progress)
+        paths = step.predict(given, progress=progress)
+    console.tell_outputs(paths, prefix)

@@ -69,8 +69,8 @@ class EmbeddedReceptors:
     cells
         Pairing, clone and clone size, indexed by cell: the columns of ``receptors.parquet``.
     obsm
-        ``X_tra``, ``X_trb`` and ``X_tcr`` (pairs), each (N, D) float32 in the order of `cells`; NaN where a
-        cell has no such chain. Ready for ``adata.obsm.update``.
+        ``X_tra``, ``X_trb`` and ``X_tcr`` (pairs), each (N, D) float32 in the order of `cells`; 0 where the
+        columns ``has_X_tra`` … of `cells` are False. Ready for ``adata.obsm.update``.
     """
 
     cells: pd.DataFrame
@@ -222,10 +222,11 @@ def embed_cells(
     cells = table.set_index("cell_id").reindex(pd.Index(cell_ids, name="cell_id"))
     rows_of = pd.Index(embeddings["emb_id"].to_numpy(), dtype=object)
     vectors = np.array(embeddings["vector"].to_pylist(), np.float32).reshape(len(rows_of), -1)
-    missing = np.full((1, vectors.shape[1]), np.nan, np.float32)
+    missing = np.zeros((1, vectors.shape[1]), np.float32)
     vectors = np.concatenate([vectors, missing])  # where get_indexer gives -1
     obsm = {key: vectors[rows_of.get_indexer(cells[column])] for key, column in _VECTOR_KEYS.items()}
-    return EmbeddedReceptors(cells.drop(columns=[*_VECTOR_KEYS.values(), "sample_id"]), obsm)
+    masks = {f"has_{key}": cells[column].notna() for key, column in _VECTOR_KEYS.items()}
+    return EmbeddedReceptors(cells.assign(**masks).drop(columns=[*_VECTOR_KEYS.values(), "sample_id"]), obsm)
 
 
 def _write_receptors(receptors: pd.DataFrame | ad.AnnData, folder: Path) -> tuple[Path, NDArray[np.object_]]:

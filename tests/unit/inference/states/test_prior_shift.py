@@ -109,6 +109,24 @@ def test_small_and_strange_samples_are_refused_with_a_reason(n_cells, n_ood, wor
     assert correction.as_dict() == {"applied": False, "refusal": correction.refusal, "shares": None}
 
 
+def test_thirty_in_a_hundred_may_be_out_of_distribution():
+    """The share is of all single T cells, those out of distribution counted: at 30 % it still corrects."""
+    _, probabilities = draw(np.full(7, 1 / 7), 700)
+    assert correct(probabilities, reliability(), n_ood=300).refusal == ""
+    assert "30% of the T cells are unlike" in correct(probabilities, reliability(), n_ood=301).refusal
+
+
+def test_zero_stays_zero_even_for_cells_that_look_like_the_state():
+    """Cells of a state that the bundle states a share of 0 for go to the other states."""
+    shares = {**dict.fromkeys(State, 1 / 6), State.EXHAUSTED: 0.0}
+    probabilities = np.full((400, 7), 0.02, np.float32)
+    probabilities[:, STATES.index("Exhausted")] = 0.88
+    correction = correct(probabilities, reliability(shares))
+    assert correction.shares[STATES.index("Exhausted")] == 0
+    assert correction.weights[STATES.index("Exhausted")] == 1
+    assert np.isfinite(correction.weights).all()
+
+
 @pytest.mark.parametrize(
     "stated", [Reliability(None, None, (), None), reliability(shares=None)], ids=["nothing", "no shares"]
 )
