@@ -39,6 +39,7 @@ check: .venv/.ready  ## style, types, layers, size of files and folders, and doc
 
 docs: .venv/.ready  ## regenerate the reference pages from the code
 	.venv/bin/python docs/make_reference.py
+	cd tests && PYTHONPATH=.. ../.venv/bin/python -m situations.page
 
 golden: .venv/.ready  ## regenerate the expected tables under tests/golden
 	.venv/bin/python -m pytest tests/golden --regenerate-golden

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tcellflow.inference.states import StatePredictor
     from tcellflow.pipeline.in_memory import EmbeddedReceptors
     from tcellflow.states.rule import EffectorBy
+    from tcellflow.vocabulary import Compression
 
 __all__ = ["StatePredictor", "embed_receptors", "predict_states", "run", "score_programmes"]
 
@@ -184,6 +185,8 @@ def run(  # noqa: PLR0913 (the options of the command)
     effector_by: EffectorBy | None = None,
     steps: Sequence[str] | None = None,
     threads: int | None = None,
+    compression: Compression = "none",
+    keep_cells: bool = False,
     force: bool = False,
 ) -> list[Path]:
     """Run all steps for one sample from a notebook or script, as ``tcellflow run`` does.
@@ -210,6 +213,10 @@ def run(  # noqa: PLR0913 (the options of the command)
         Steps to run, in any order; all that there is input for if not given.
     threads
         CPU threads; those this process may use if not given.
+    compression
+        How matrices are stored: ``none``, ``lzf`` or ``gzip``.
+    keep_cells
+        Whether ``cells.h5ad`` stays beside ``annotated.h5ad``, which holds its whole content.
     force
         Whether every step runs again, and files of other runs may be replaced.
 
@@ -237,6 +244,7 @@ def run(  # noqa: PLR0913 (the options of the command)
             tcr=tuple(map(Path, files)),
             adt=None if adt is None else Path(adt),
             donor=donor,
+            compression=compression,
         ),
         predict=PredictOptions(
             cells=place,
@@ -248,6 +256,7 @@ def run(  # noqa: PLR0913 (the options of the command)
         ),
         steps=None if steps is None else tuple(steps),
         threads=threads,
+        keep_cells=keep_cells,
         force=force,
     )
     return run_sample(options)

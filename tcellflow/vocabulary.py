@@ -6,7 +6,7 @@ A leaf module without imports beyond the standard library, so that ``--help`` st
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 
 class Locus(StrEnum):
@@ -113,6 +113,19 @@ class State(StrEnum):
 
 STATE_UNRESOLVED: Final = "Unresolved"
 STATE_NOT_T: Final = "Not_T"
+REPORTED_STATES: Final = (*State, STATE_UNRESOLVED, STATE_NOT_T)
+# One colour per state everywhere; told apart with the common kinds of colour blindness (Okabe and Ito 2008).
+STATE_COLORS: Final[dict[str, str]] = {
+    State.EFFECTOR: "#D55E00",
+    State.EXHAUSTED: "#7A4B12",
+    State.MEMORY: "#0072B2",
+    State.NAIVE: "#56B4E9",
+    State.PROLIFERATING: "#E69F00",
+    State.TH_EFFECTOR: "#009E73",
+    State.TREG: "#CC79A7",
+    STATE_UNRESOLVED: "#B8BEC4",
+    STATE_NOT_T: "#6B7278",
+}
 
 
 class Lineage(StrEnum):
@@ -237,6 +250,9 @@ COUNTS_PER_CELL: Final = 10_000  # target sum of the log1p-normalised X
 # Selections of variable genes and targeted panels hold up to about 5,000 genes, whole transcriptomes
 # more than 8,000 even after rare genes were dropped.
 SELECTION_GENES: Final = 6_000
+
+# How the matrices of a cells file are stored.
+Compression: TypeAlias = Literal["none", "lzf", "gzip"]
 
 # The analysis steps in the order they run; the command line, the docs and the
 # Nextflow modules are held to this list by a test.

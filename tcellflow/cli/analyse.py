@@ -18,6 +18,7 @@ from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at 
     Neighbours,
     Output,
     Prefix,
+    StoredAs,
     TcrSample,
     Threads,
 )
@@ -99,6 +100,7 @@ def preprocess(
     tcr_sample: TcrSample = None,
     dual_chains: DualChains = "primary",
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
+    compression: StoredAs = "none",
     force: Force = False,
 ) -> None:
     """Read a sample's files, check and filter its cells, and bring all parts onto one set of barcodes."""
@@ -123,6 +125,7 @@ def preprocess(
         tcr_sample=tcr_sample,
         dual_chains=dual_chains,
         species=species,
+        compression=compression,
         force=force,
     )
     options.check()

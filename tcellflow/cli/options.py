@@ -10,6 +10,7 @@ import typer
 
 from tcellflow.cli.limits import size_pools
 from tcellflow.errors import OptionsError
+from tcellflow.vocabulary import Compression
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
@@ -36,6 +37,10 @@ DualChains = Annotated[
     typer.Option(
         "--dual-chains", help="Cells are of one clone by their first chains, or by any pair that they share."
     ),
+]
+StoredAs = Annotated[
+    Compression,
+    typer.Option("--compression", help="How matrices are stored: none is fastest, gzip smallest."),
 ]
 Layer = Annotated[
     str | None,

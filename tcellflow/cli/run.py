@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,6 +24,7 @@ from tcellflow.cli.options import (
     Output,
     PoolLineage,
     SetCoverage,
+    StoredAs,
     TargetRisk,
     TcrSample,
     Threads,
@@ -32,6 +33,9 @@ from tcellflow.cli.options import (
     understand_effector_by,
 )
 from tcellflow.io.files.pipes import without_pipes
+
+if TYPE_CHECKING:
+    from tcellflow.pipeline import RunOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -100,6 +104,7 @@ def run(
     tcr_sample: TcrSample = None,
     dual_chains: DualChains = "primary",
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
+    compression: StoredAs = "none",
     backend: Backend = "native",
     receptors_bundle: Annotated[
         str | None,
@@ -123,6 +128,10 @@ def run(
     genes: EvidenceGenes = 0,
     device: Device = "auto",
     threads: Threads = None,
+    keep_cells: Annotated[
+        bool,
+        typer.Option("--keep-cells", help="Keep cells.h5ad, whose whole content is in annotated.h5ad, too."),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Run every step again, and replace files of other runs.")
     ] = False,
@@ -155,6 +164,7 @@ def run(
             tcr_sample=tcr_sample,
             dual_chains=dual_chains,
             species=species,
+            compression=compression,
         ),
         embed_tcr=EmbedTcrOptions(
             chains=(),
@@ -181,10 +191,15 @@ def run(
         ),
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,
+        keep_cells=keep_cells,
         force=force,
     )
-    if chosen is not None:
-        options = pipeline.use_demo(options, chosen)
+    _run(options if chosen is None else pipeline.use_demo(options, chosen))
+
+
+def _run(options: RunOptions) -> None:
+    from tcellflow import pipeline
+
     options.check()
     with without_pipes(options) as given:
         pipeline.run_sample(given, show=console.show_progress)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tcellflow.inference.session import Device
     from tcellflow.receptors.encoding.distinct import Which
     from tcellflow.states.rule import EffectorBy
+    from tcellflow.vocabulary import Compression
 
 DEFAULT_BACKEND: Final = "native"
 DEFAULT_BUNDLE: Final = "states"
@@ -64,6 +65,8 @@ class PreprocessOptions:
         Whether cells are of one clone by their first chains, or by any two chains that they share.
     species
         Species of the sample.
+    compression
+        How the matrices of the cells file are stored.
     force
         Whether finished outputs may be replaced.
     """
@@ -86,6 +89,7 @@ class PreprocessOptions:
     tcr_sample: str | None = None
     dual_chains: Literal["primary", "any"] = "primary"
     species: str = "human"
+    compression: Compression = "none"
     force: bool = False
 
     def check(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from tcellflow.contracts.cells import CELLS
 from tcellflow.contracts.metrics import Metrics
@@ -26,6 +27,7 @@ from tcellflow.inference.states.prediction_table import (
     FORMER_OBS_COLUMNS,
     OBS_COLUMNS,
     OPTIONAL_OBS_COLUMNS,
+    STATE_CATEGORIES,
     name_obs_columns,
     tabulate_predictions,
     tabulate_programmes,
@@ -46,7 +48,15 @@ from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.contigs import as_texts
 from tcellflow.steps.options import PredictOptions
 from tcellflow.steps.progress import quiet
-from tcellflow.vocabulary import OBSM_PROGRAMMES, OBSM_STATE, OBSM_STATE_PROBABILITIES, OutputName, State
+from tcellflow.vocabulary import (
+    OBSM_PROGRAMMES,
+    OBSM_STATE,
+    OBSM_STATE_PROBABILITIES,
+    STATE_COLORS,
+    UNS_KEY,
+    OutputName,
+    State,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,9 +254,15 @@ def _write_annotated(
         obs=obs,
         note=note,
         obsm={
-            OBSM_STATE_PROBABILITIES: np.stack([column[f"prob_{s}"].to_numpy() for s in State], axis=1),
+            OBSM_STATE_PROBABILITIES: pd.DataFrame({str(s): column[f"prob_{s}"].to_numpy() for s in State}),
             **tables,
         },
-        entries={"state_classes": np.array([str(state) for state in State], dtype=object)},
+        uns={
+            f"{UNS_KEY}/state_classes": np.array([str(state) for state in State], dtype=object),
+            **{
+                f"{name}_colors": np.array([STATE_COLORS[state] for state in states], dtype=object)
+                for name, states in STATE_CATEGORIES.items()
+            },
+        },
         without=ours - set(obs.columns),
     )

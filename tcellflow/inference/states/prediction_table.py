@@ -14,7 +14,15 @@ import pandas as pd
 from tcellflow.contracts.layout import lay_out
 from tcellflow.contracts.predictions import PREDICTIONS
 from tcellflow.contracts.programmes import PROGRAMMES
-from tcellflow.vocabulary import PROGRAMME_PREFIX, Evidence, Function, Lineage, Programme, State
+from tcellflow.vocabulary import (
+    PROGRAMME_PREFIX,
+    REPORTED_STATES,
+    Evidence,
+    Function,
+    Lineage,
+    Programme,
+    State,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +56,7 @@ OPTIONAL_OBS_COLUMNS: Final = {
     "state_lineage_pooled": "lineage_pooled",
     "state_prediction_set": "prediction_set",
 }
+STATE_CATEGORIES: Final = {"state": REPORTED_STATES, "predicted_state": tuple(State)}
 # Of earlier versions: an annotated file that is predicted again loses them.
 FORMER_OBS_COLUMNS: Final = ("state_cluster", "state_voted", "state_vote_share")
 # States that rest on programmes and marker genes, whatever a bundle's network learnt them from.
@@ -129,17 +138,22 @@ def _list_optional(sample: SampleCalls) -> dict[str, Any]:
 
 
 def name_obs_columns(predictions: pa.Table) -> pd.DataFrame:
-    """Turn the prediction table into obs columns, indexed by cell; columns without any value stay out."""
+    """Turn the prediction table into obs columns, indexed by cell; columns without any value stay out.
+
+    States are ordered categories over all states there are, so that samples agree in plots.
+    """
     column = {name: predictions.column(name) for name in predictions.column_names}
     filled = {
         name: source
         for name, source in OPTIONAL_OBS_COLUMNS.items()
         if source in column and column[source].null_count < len(column[source])
     }
-    return pd.DataFrame(
-        {name: column[source].to_numpy() for name, source in {**OBS_COLUMNS, **filled}.items()},
-        index=pd.Index(column["barcode"].to_numpy(), dtype=object),
-    )
+    columns: dict[str, Any] = {
+        name: column[source].to_numpy() for name, source in {**OBS_COLUMNS, **filled}.items()
+    }
+    for name, states in STATE_CATEGORIES.items():
+        columns[name] = pd.Categorical(columns[name], categories=list(map(str, states)), ordered=True)
+    return pd.DataFrame(columns, index=pd.Index(column["barcode"].to_numpy(), dtype=object))
 
 
 def _name_columns(

@@ -6,7 +6,6 @@ a matching sha256, nothing lies outside the folder, and nothing in it is executa
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from tcellflow.io.bundles.description import MODEL_FILE, BundleDescription, pars
 from tcellflow.io.bundles.onnx_structure import check_onnx_is_plain
 from tcellflow.io.bundles.receptors import TASK_RECEPTORS, ReceptorsDetails
 from tcellflow.io.bundles.states import TASK_STATES, GenePanel, StatesDetails, read_panel
+from tcellflow.io.files.json_text import NotJsonError, parse_json
 from tcellflow.provenance import digest_file
 
 if TYPE_CHECKING:
@@ -232,12 +232,12 @@ def _read_description(path: Path) -> dict[str, JsonValue]:
     try:
         if path.stat().st_size > _MAX_DESCRIPTION_BYTES:
             raise BundleError("bundle.json is implausibly large", where=path, mend="fetch the bundle again")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_bytes())
     except OSError as error:
         raise BundleError(
             f"bundle.json cannot be read: {error.strerror}", where=path, mend="name a bundle's folder"
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except NotJsonError as error:
         raise BundleError(
             f"bundle.json is not JSON: {error}", where=path, mend="fetch the bundle again"
         ) from error

@@ -28,6 +28,7 @@ _KEYS: Final = (
     "source",
 )  # fmt: skip
 _SHOWN: Final = 40
+_MAX_VALUES: Final = 1_000_000
 
 
 class _Named(Protocol):
@@ -99,6 +100,41 @@ class CohortEntry:
     kinds: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML of plain values: dates stay the text that they are, and little text stands for little.
+
+    Notes
+    -----
+    A few lines of aliases of aliases make a document that no memory holds once it is written out.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Compose the document; one that is too large or holds itself is refused."""
+        node = super().get_single_node()
+        if node is not None and _count_values(node, {}) > _MAX_VALUES:
+            problem = f"it stands for more than {_MAX_VALUES:,} values"
+            raise yaml.composer.ComposerError(None, None, problem, node.start_mark)
+        return node
+
+
+def _count_values(node: yaml.Node, counted: dict[int, int]) -> int:
+    """Count the values of a document as if aliases were written out."""
+    if id(node) not in counted:
+        counted[id(node)] = _MAX_VALUES + 1  # what it counts as within itself
+        parts = [node.value] if isinstance(node, yaml.ScalarNode) else node.value
+        pairs = isinstance(node, yaml.MappingNode)
+        inner = [part for pair in parts for part in pair] if pairs else parts
+        total = sum(_count_values(part, counted) for part in inner if isinstance(part, yaml.Node))
+        counted[id(node)] = 1 + total
+    return counted[id(node)]
+
+
+_Loader.yaml_implicit_resolvers = {
+    sign: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+    for sign, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def read_manifest(path: Path) -> tuple[CohortEntry, ...]:
     """Read the manifest of cohorts.
 
@@ -143,8 +179,9 @@ def read_entries(path: Path, key: str, parse: Callable[[EntryReader], Entry]) ->
         If it cannot be read, or anything in it is wrong; all faults are named.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe loader, see below)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        # ValueError: text that is no UTF-8, numbers of thousands of digits
         raise InputError(
             f"the manifest cannot be read: {error}", where=path, mend="give a YAML file"
         ) from error

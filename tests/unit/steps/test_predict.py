@@ -26,7 +26,7 @@ from tcellflow.io.tables.documents import read_json
 from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.predict import CallOptions, PredictOptions, predict
-from tcellflow.vocabulary import State
+from tcellflow.vocabulary import REPORTED_STATES, STATE_COLORS, State
 
 SUFFIXES = [
     "predictions.parquet", "predictions.csv", "clonotypes.parquet", "programmes.parquet", "metrics.json",
@@ -198,6 +198,10 @@ def test_the_annotated_file_opens_in_anndata(outputs, frame, cells_path):
     adata = ad.read_h5ad(outputs / "s1.annotated.h5ad")
     assert list(adata.obs["state"].astype(str)) == list(frame["state"])
     assert list(adata.uns["tcellflow"]["state_classes"]) == [str(s) for s in State]
+    assert list(adata.obs["state"].cat.categories) == list(REPORTED_STATES)
+    assert adata.obs["state"].cat.ordered
+    assert list(adata.uns["state_colors"]) == [STATE_COLORS[state] for state in REPORTED_STATES]
+    assert list(adata.obsm["state_probabilities"]) == list(State)
     np.testing.assert_array_equal(adata.obsm["state_probabilities"], frame[[f"prob_{s}" for s in State]])
     assert adata.obsm["X_state"].shape == (N_CELLS, 68)
     programmes = read_table(outputs / "s1.programmes.parquet", PROGRAMMES).to_pandas().set_index("cell_id")

@@ -42,13 +42,38 @@ def test_all_faults_of_a_manifest_are_told_at_once(tmp_path):
         assert part in said, part
 
 
-@pytest.mark.parametrize("text", ["cohorts: [", "cohorts: {}", "[]", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cohorts: [",
+        "cohorts: {}",
+        "[]",
+        "",
+        "cohorts: " + "[" * 5000,
+        "cohorts: [{name: " + "9" * 5000 + "}]",
+        "\n".join(
+            ["a0: &a0 x", *(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]" for n in range(40)), "cohorts: [*a40]"]
+        ),
+        "cohorts: &a [*a]",
+        "cohorts: [!!timestamp 2024-99-99]",
+    ],
+)
 def test_what_is_no_manifest_is_refused(tmp_path, text):
     """Broken YAML, and YAML without cohorts, are refused."""
     path = tmp_path / "cohorts.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="manifest"):
         read_manifest(path)
+
+
+def test_dates_of_a_manifest_are_the_text_that_they_are(tmp_path):
+    """A cohort may be called after a day, even one that no calendar has."""
+    entry = write_cohort(tmp_path, "2024-02-30", 1, licence="2024-02-30")
+    path = write_manifest(tmp_path, entry)
+    path.write_text(path.read_text().replace("'2024-02-30'", "2024-02-30"), encoding="utf-8")
+    (parsed,) = read_manifest(path)
+    assert parsed.name == "2024-02-30"
+    assert parsed.licence == "2024-02-30"
 
 
 def test_a_label_allows_what_it_says_and_no_structural_zero():
