@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 BEGIN, END = "<!-- left out: begin -->", "<!-- left out: end -->"
 CARD_FIGURES = "## Figures\n\n"
 RISK_BEGIN, RISK_END = "<!-- reported: begin -->", "<!-- reported: end -->"
-CARD_RISKS = f"""Calls reported at a target risk of .1 on sets left out of network, programmes, linear model and
-trust, the worst set first. *Silver* labels are guesses of our own.
+CARD_RISKS = f"""Calls reported at a target risk of .1 on sets left out of network, programmes, linear model
+and trust, the worst set first. *Silver* labels are guesses of our own.
 
 {RISK_BEGIN}
 
@@ -116,7 +116,7 @@ def render_trust(views: Mapping[str, Any]) -> str:
         of, at = views[view], views[view]["risks"]["0.1"]
         lines.append(
             _line(
-                name_view(view), f"{of['cells']:.0f}", _share(of["shift"]), _share(of["wrong"]),
+                name_view(view), f"{of['cells']:,.0f}", _share(of["shift"]), _share(of["wrong"]),
                 _share(at["coverage"]), _share(at["wrong"]), _share(at["wrong_raw"]),
             )
         )  # fmt: skip
