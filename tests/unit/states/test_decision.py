@@ -147,3 +147,18 @@ def test_a_gene_enters_as_its_ratio_to_a_typical_cell():
 def test_lineages_and_functions_have_their_places():
     """The joint is lineage by function."""
     assert (len(LINEAGES), len(FUNCTIONS)) == (6, 9)
+
+
+def test_exhausted_cells_of_other_studies_are_told_by_their_programme():
+    """What the linear model takes for Effector is half split by the programme, where that is measurable."""
+    joint, cycling, scores, markers, molecules = draw(200)
+    column = NAMES.index("exhaustion_core")
+    scores.values[:, column] = 0.99
+    scores.values[100:, column] = np.nan
+    markers[:] = 0.001
+    markers[:, STATES.index("Effector")] = 0.995
+    found = decide(joint, cycling * 0, scores, markers, molecules)
+    cells = found.lineage != "Treg"
+    assert (found.state[:100] == "Exhausted")[cells[:100]].mean() > 0.7
+    assert (found.state[100:] == "Effector")[cells[100:]].mean() > 0.7
+    assert found.ruled.states.sum(axis=1) == pytest.approx(1)
