@@ -258,6 +258,8 @@ class PredictOptions:
         What is asked of the calls.
     evidence_genes
         Most genes listed for and against each call; 0 = no list.
+    guard_csv
+        Whether texts of the CSV that a spreadsheet would take for a formula get an apostrophe in front.
     h5ad
         Whether the annotated copy of the cells file is written.
     force
@@ -276,6 +278,7 @@ class PredictOptions:
     effector_by: EffectorBy | None = None
     calls: CallOptions = field(default_factory=CallOptions)
     evidence_genes: int = 0
+    guard_csv: bool = False
     h5ad: bool = True
     force: bool = False
 
