@@ -322,6 +322,8 @@ class ReportOptions:
         The sample's files, recognised by their contract or note; empty = those in `output`.
     true_labels
         CSV or TSV of labels per barcode to compare the calls with; None = no comparison.
+    map_cells
+        Whether the cells are laid out on a map.
     force
         Whether finished outputs may be replaced.
     """
@@ -330,6 +332,7 @@ class ReportOptions:
     prefix: str
     files: tuple[Path, ...] = ()
     true_labels: Path | None = None
+    map_cells: bool = True
     force: bool = False
 
     def find_files(self) -> tuple[Path, ...]:
