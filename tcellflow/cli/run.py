@@ -117,6 +117,9 @@ def run(
     vote: Vote = False,
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
+    describe: Annotated[
+        bool, typer.Option("--describe/--no-describe", help="Describe states, clusters and clones in words.")
+    ] = True,
     device: Device = "auto",
     threads: Threads = None,
     force: Annotated[
@@ -174,6 +177,7 @@ def run(
             ),
             evidence_genes=genes,
         ),
+        describe=describe,
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,
         force=force,

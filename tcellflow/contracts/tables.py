@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tcellflow.contracts.columns import Column, Table
+from tcellflow.contracts.descriptions import ANNOTATIONS, CLAIMS, DESCRIPTIONS, VERDICTS
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.contracts.similarity import EMB_ID_PATTERN, NEIGHBOURS, list_cluster_columns
 from tcellflow.vocabulary import Arm, ChainPairing, EmbeddingKind, Locus, ReceptorSubtype, ReceptorType
@@ -98,4 +99,16 @@ RECEPTORS: Final = Table(
 )
 
 
-TABLES: Final = (CHAINS, EMBEDDINGS, RECEPTORS, NEIGHBOURS, PREDICTIONS, CLONOTYPES, GENE_EVIDENCE)
+TABLES: Final = (
+    CHAINS,
+    EMBEDDINGS,
+    RECEPTORS,
+    NEIGHBOURS,
+    PREDICTIONS,
+    CLONOTYPES,
+    GENE_EVIDENCE,
+    DESCRIPTIONS,
+    CLAIMS,
+    ANNOTATIONS,
+    VERDICTS,
+)
