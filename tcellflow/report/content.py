@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tcellflow.report.clones import summarise_clones
 from tcellflow.report.overview import collect_warnings, make_cards, tell_header
+from tcellflow.report.programmes import summarise_programmes
 from tcellflow.report.proteins import tell_proteins
 from tcellflow.report.provenance import tell_limits, tell_steps
 from tcellflow.report.quality import summarise_quality
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs, SourceFile
     from tcellflow.report.overview import Card, Header
+    from tcellflow.report.programmes import ProgrammeSection
     from tcellflow.report.provenance import Step
     from tcellflow.report.quality import QualitySection
     from tcellflow.report.receptors import ReceptorSection
@@ -37,7 +39,7 @@ class Report:
         Sample name in front of the file names.
     header, cards, warnings
         Top of the page.
-    quality, receptors, calls, clones, truth
+    quality, receptors, calls, programmes, clones, truth
         Sections.
     proteins
         Names and values about antibodies; empty without them.
@@ -52,6 +54,7 @@ class Report:
     quality: QualitySection | None
     receptors: ReceptorSection | None
     calls: CallSection | None
+    programmes: ProgrammeSection | None
     clones: CloneSection | None
     truth: TruthSection | None
     proteins: tuple[tuple[str, str], ...]
@@ -89,6 +92,7 @@ def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None
         quality=quality,
         receptors=receptors,
         calls=calls,
+        programmes=summarise_programmes(inputs.metrics),
         clones=clones,
         truth=truth,
         proteins=tell_proteins(inputs.qc),

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tcellflow import __version__
 from tcellflow.report.figures import draw_bar, draw_histogram, draw_strip
+from tcellflow.report.programmes import draw_programmes
 from tcellflow.report.wording import (
     EVIDENCE_MEANINGS,
     write_count,
@@ -75,6 +76,7 @@ def _make_environment() -> Environment:
     environment.globals |= {
         "bar": draw_bar,
         "strip": draw_strip,
+        "heat_map": draw_programmes,
         "histogram": draw_histogram,
         "plural": write_plural,
     }
