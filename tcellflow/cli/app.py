@@ -153,7 +153,7 @@ def _explain(error: BaseException) -> ExitCode:
     if isinstance(error, (KeyboardInterrupt, _Terminated)):
         was_terminated = isinstance(error, _Terminated)
         verb = "terminated" if was_terminated else "interrupted"
-        console.print_line(f"{verb}; no unfinished output was left behind")
+        console.print_line(f"{verb}; no half-written output was left behind")
         return ExitCode.TERMINATED if was_terminated else ExitCode.INTERRUPTED
     console.print_line("".join(traceback.format_exception(error)).rstrip("\n"))
     console.print_line(

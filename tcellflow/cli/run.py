@@ -19,6 +19,7 @@ from tcellflow.cli.options import (
     EffectorMemoryAs,
     Ensemble,
     EvidenceGenes,
+    GuardCsv,
     Layer,
     Neighbours,
     Output,
@@ -126,6 +127,7 @@ def run(
     vote: Vote = False,
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
+    guard_csv: GuardCsv = False,
     device: Device = "auto",
     threads: Threads = None,
     keep_cells: Annotated[
@@ -188,6 +190,7 @@ def run(
                 target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage
             ),
             evidence_genes=genes,
+            guard_csv=guard_csv,
         ),
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,

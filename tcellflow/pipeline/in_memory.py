@@ -186,7 +186,7 @@ def _read_chains(adata: ad.AnnData) -> ReceptorFacts | None:
     """Read what the chains of cells held in memory say of their lineage."""
     with tempfile.TemporaryDirectory(prefix="tcellflow-") as name:
         path, cell_ids = _write_receptors(adata, Path(name))
-        preprocess(PreprocessOptions(output=Path(name), prefix="cells", tcr=(path,)))
+        preprocess(PreprocessOptions(output=Path(name), prefix="cells", tcr=(path,)), tell_all=True)
         chains = read_table(Path(name) / output_name("cells", OutputName.CHAINS), CHAINS).to_pandas()
     cells = pd.DataFrame({"sample_id": "cells", "cell_id": cell_ids, "donor": "cells"})
     return tell_facts(describe_cells(cells, chains))

@@ -39,6 +39,7 @@ _MAKERS: Final = {
     OutputName.METRICS: "predict",
     OutputName.PREDICTIONS: "predict",
     OutputName.CLONOTYPES: "predict",
+    OutputName.ANNOTATED: "predict",
 }
 _OF_REPORT: Final = tuple(name for name in _MAKERS if name not in {OutputName.CELLS, OutputName.EMBEDDINGS})
 

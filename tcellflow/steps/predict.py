@@ -139,7 +139,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
             sample, frequent_genes=genes, unused_inputs=_find_unused(options, predictor)
         )
         write_document(paths[OutputName.METRICS], metrics, note, Metrics)
-        _write_tables(paths, sample, cells, receptors, note)
+        _write_tables(paths, sample, cells, receptors, note, guard_csv=options.guard_csv)
         return outputs.commit()
 
 
@@ -219,6 +219,8 @@ def _write_tables(
     cells: CellsFile,
     receptors: CellReceptors | None,
     note: StepNote,
+    *,
+    guard_csv: bool,
 ) -> None:
     predictions, programmes = tabulate_predictions(sample), tabulate_programmes(sample)
     clusters = list_clusters(sample.clones, receptors)
@@ -226,7 +228,7 @@ def _write_tables(
         sample.clones, sample.facts.donor, sample.calls, sample.verdicts, clusters
     )
     write_table(paths[OutputName.PREDICTIONS], predictions, PREDICTIONS, note)
-    write_csv_table(paths[OutputName.PREDICTIONS_CSV], predictions)
+    write_csv_table(paths[OutputName.PREDICTIONS_CSV], predictions, guard=guard_csv)
     write_table(paths[OutputName.CLONOTYPES], clonotypes, CLONOTYPES, note)
     write_table(paths[OutputName.PROGRAMMES], programmes, PROGRAMMES, note)
     if OutputName.ANNOTATED in paths:

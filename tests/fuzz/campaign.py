@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import logging
 import mmap
 import os
@@ -112,6 +113,7 @@ def _run_cases(target: Target, numbers: range, seed: int, shared: mmap.mmap, wri
         raise _HangError
 
     warnings.simplefilter("ignore")
+    faulthandler.disable()  # what a case dies of is told by its number
     logging.disable()
     signal.signal(signal.SIGALRM, stop)
     idle = _peak_kib()
@@ -175,7 +177,7 @@ def run(
     at = dict.fromkeys(wanted, 0)
     while any(at[name] < wanted[name] for name in wanted):
         for target in targets:
-            step = max(1, min(wanted[target.name] // 50, wanted[target.name] - at[target.name]))
+            step = max(1, min(wanted[target.name] // 20, wanted[target.name] - at[target.name]))
             if at[target.name] >= wanted[target.name]:
                 continue
             if end is not None and time.monotonic() > end:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from tcellflow.training.states.options import TrainStatesOptions
 
 READ_WITH_PROGRAMMES: Final = (
-    "figures, curve and coverages here are of the network alone; predict reads it with programmes, marker genes "
-    "and receptors, by which Exhausted, Effector and Th_effector are told: marker evidence, of few labelled "
-    "tumours and no labelled helpers"
+    "figures, curve and coverages here are of the network alone; predict reads it with programmes, marker "
+    "genes and receptors, by which Exhausted, Effector and Th_effector are told: marker evidence, of few "
+    "labelled tumours and no labelled helpers"
 )
 PANEL_FILE: Final = "panel.tsv"
 EXCLUDED_GENES: Final = "V, D and J genes of T-cell receptors; all immunoglobulin genes"

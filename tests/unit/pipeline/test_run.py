@@ -189,6 +189,14 @@ def test_a_later_step_alone_takes_the_cells_from_the_annotated_file(done, whole_
     assert contents(done) == contents(whole_run)
 
 
+def test_chosen_steps_remove_no_cells_file(done):
+    """Only a run of all steps gives the cells file up."""
+    run_sample(replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True))
+    options = make_options(done, steps=("predict",))
+    run_sample(replace(options, predict=replace(options.predict, calls=CallOptions(target_risk=0.3))))
+    assert (done / "s.cells.h5ad").is_file()
+
+
 def test_a_damaged_record_gives_nothing_up(done):
     """A file that changed since its step wrote it is not ours to remove."""
     options = replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True)
