@@ -256,7 +256,7 @@ Compression: TypeAlias = Literal["none", "lzf", "gzip"]
 
 # The analysis steps in the order they run; the command line, the docs and the
 # Nextflow modules are held to this list by a test.
-STEPS: Final = ("preprocess", "embed-tcr", "predict", "report")
+STEPS: Final = ("preprocess", "embed-tcr", "predict", "describe", "report")
 
 
 class OutputName:
@@ -277,6 +277,12 @@ class OutputName:
     GENE_EVIDENCE: Final = "gene_evidence.parquet"
     ANNOTATED: Final = "annotated.h5ad"
     METRICS: Final = "metrics.json"
+    DESCRIPTIONS: Final = "descriptions.parquet"
+    DESCRIPTIONS_JSON: Final = "descriptions.jsonl"
+    DESCRIPTIONS_TEXT: Final = "descriptions.md"
+    CLAIMS: Final = "claims.parquet"
+    ANNOTATIONS: Final = "annotations.parquet"
+    VERDICTS: Final = "verdicts.parquet"
     REPORT: Final = "report.html"
     RUN: Final = "run.json"
     MULTIQC: Final = "_mqc.json"  # MultiQC demands this ending: "<s>_mqc.json"

@@ -18,7 +18,7 @@
   /* ---- the map ---- */
   const group = svg.select("g");
   const over = svg.append("g").attr("class", "over");
-  const home = svg.attr("viewBox");
+  const home = cells ? svg.attr("viewBox") : "";
   let scale = d3.zoomIdentity, hovered = null, tree = null, colouring = 0, zoom = null;
   const spots = (indices) => indices.map((i) => `M${cells.x[i]} ${cells.y[i]}h0`).join("");
   const indicesWhere = (test) => cells.x.map((_, i) => i).filter(test);
