@@ -1,7 +1,7 @@
 """Cells and receptors in memory: the calls that the steps make of files, for a notebook.
 
-Invariant: a cell gets the call that `tcellflow run` gives it for a file with the same content, quality
-control apart, which is left to whoever holds the object; the object given is not changed.
+Invariant: a cell gets the call that `tcellflow run` gives it for a file with the same cells; quality control
+is left to whoever holds the object, which is not changed.
 """
 
 from __future__ import annotations
