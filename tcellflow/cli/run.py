@@ -128,6 +128,9 @@ def run(
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
     guard_csv: GuardCsv = False,
+    describe: Annotated[
+        bool, typer.Option("--describe/--no-describe", help="Describe states, clusters and clones in words.")
+    ] = True,
     device: Device = "auto",
     threads: Threads = None,
     keep_cells: Annotated[
@@ -192,6 +195,7 @@ def run(
             evidence_genes=genes,
             guard_csv=guard_csv,
         ),
+        describe=describe,
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,
         keep_cells=keep_cells,

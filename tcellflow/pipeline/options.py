@@ -27,6 +27,8 @@ class RunOptions:
         Inputs, output folder, prefix and all else that preprocess takes; its `force` is not used.
     embed_tcr, predict
         What those steps do; the run puts in their inputs, outputs and threads.
+    describe
+        Whether groups of cells are described.
     steps
         Steps to run; None = all that there is input for. Their order is fixed.
     threads
@@ -40,6 +42,7 @@ class RunOptions:
     preprocess: PreprocessOptions
     embed_tcr: EmbedTcrOptions = _EMBED_TCR
     predict: PredictOptions = _PREDICT
+    describe: bool = True
     steps: tuple[str, ...] | None = None
     threads: int | None = None
     keep_cells: bool = False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tcellflow.report.clones import summarise_clones
 from tcellflow.report.maps.cell_map import map_cells
 from tcellflow.report.overview import collect_warnings, make_cards, tell_header
+from tcellflow.report.programmes import summarise_programmes
 from tcellflow.report.proteins import tell_proteins
 from tcellflow.report.provenance import tell_limits, tell_steps
 from tcellflow.report.quality import summarise_quality
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tcellflow.report.inputs import ReportInputs, SourceFile
     from tcellflow.report.maps.cell_map import CellMap
     from tcellflow.report.overview import Card, Header
+    from tcellflow.report.programmes import ProgrammeSection
     from tcellflow.report.provenance import Step
     from tcellflow.report.quality import QualitySection
     from tcellflow.report.receptors import ReceptorSection
@@ -43,7 +45,7 @@ class Report:
         Whether the sample can be trusted.
     header, cards, warnings
         Top of the page.
-    quality, receptors, calls, clones, truth
+    quality, receptors, calls, programmes, clones, truth
         Sections.
     cell_map
         The map; None without vectors, predictions or cells.
@@ -61,6 +63,7 @@ class Report:
     quality: QualitySection | None
     receptors: ReceptorSection | None
     calls: CallSection | None
+    programmes: ProgrammeSection | None
     clones: CloneSection | None
     truth: TruthSection | None
     cell_map: CellMap | None
@@ -100,6 +103,7 @@ def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None
         quality=quality,
         receptors=receptors,
         calls=calls,
+        programmes=summarise_programmes(inputs.metrics),
         clones=clones,
         truth=truth,
         cell_map=_make_map(inputs),

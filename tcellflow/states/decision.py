@@ -104,8 +104,8 @@ def decide(
     if known.any():
         if effector_by == "gate":
             markers = _split_by(markers, states)
-        markers = _share_exhaustion(markers, states, scores)
-        pooled = pool_states(states, markers, weigh_markers(molecules)[:, None], known)
+        shared = _share_exhaustion(markers, states, scores)
+        pooled = pool_states(states, shared, weigh_markers(molecules)[:, None], known)
         ruled = ruled.reweighted(pooled)
     return name_calls(ruled, scores, states, np.where(known, markers, states), known)
 

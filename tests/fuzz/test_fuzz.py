@@ -28,7 +28,9 @@ def _fail(kind):
         number = int(path.read_text())
         if number != 3:
             raise InputError("no", where=path, mend="none")
-        if kind == "hang":
+        while kind == "busy":
+            pass
+        if kind == "waiting":
             time.sleep(60)
         if kind == "killed":
             os.kill(os.getpid(), signal.SIGSEGV)
@@ -41,11 +43,17 @@ def _fail(kind):
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("hang", "hang"), ("killed", "ended with -11"), ("memory", "GB"), ("bug", "KeyError: 'bug'")],
+    [
+        ("busy", "hang"),
+        ("waiting", "by force"),
+        ("killed", "ended with -11"),
+        ("memory", "GB"),
+        ("bug", "KeyError: 'bug'"),
+    ],
 )
 def test_the_harness_finds_what_it_looks_for(tmp_path, monkeypatch, kind, words):
     """A case that fails is told by its number and saved, and the cases behind it are run all the same."""
-    if kind == "hang":
+    if kind in {"busy", "waiting"}:
         monkeypatch.setattr("fuzz.campaign.MAX_SECONDS", 1)
     numbers = iter(range(100))
 

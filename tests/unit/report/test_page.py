@@ -15,7 +15,9 @@ import pytest
 from step_outputs import StepFrames, make_step_frames, write_step_files
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import read_report_inputs
+from tcellflow.report.maps.scatter import colour_class
 from tcellflow.report.page import render_page
+from tcellflow.vocabulary import REPORTED_STATES, STATE_COLORS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,3 +235,11 @@ def test_colours_have_contrast(scheme: int, ink: str, ground: str, least: float)
     block = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[scheme]
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
     assert _contrast(colours[ink], colours[ground]) >= least
+
+
+def test_states_have_the_colours_that_files_name() -> None:
+    """The style sheet's colours are those of uns/state_colors in the annotated file."""
+    style = (resources.files("tcellflow") / "report/templates/style.css").read_text(encoding="utf-8")
+    for state in REPORTED_STATES:
+        name = colour_class(state)
+        assert f"--{name}: {STATE_COLORS[state]};" in style.split("@media")[0], state
