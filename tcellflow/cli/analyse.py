@@ -210,7 +210,7 @@ def report(
         list[Path] | None,
         typer.Argument(
             help="The sample's files (qc.json, chains, receptors, predictions, ...), in any order; "
-            "without any, those in the output folder.",
+            "without any, those in the output folder; folders of several samples for a page of the cohort.",
             show_default=False,
         ),
     ] = None,

@@ -31,9 +31,10 @@ from tcellflow.report.wording import (
     write_reason,
     write_share,
 )
-from tcellflow.vocabulary import OutputName, output_name
+from tcellflow.vocabulary import OutputName, State, output_name
 
 if TYPE_CHECKING:
+    from tcellflow.report.cohort.content import Cohort
     from tcellflow.report.content import Report
 
 _STYLE: Final = "style.css"
@@ -57,19 +58,35 @@ def render_page(report: Report) -> str:
     environment = _make_environment()
     # The link is relative: page and table are published into the same folder.
     table = output_name(report.prefix, OutputName.PREDICTIONS_CSV)
-    parts = {name: _read_part(name) for name in (_STYLE, _LIBRARY, _SCRIPT)}
     return environment.get_template("report.html.j2").render(
         report=report,
-        policy=_write_policy(parts),
-        # Files of the package, not of the user; without them in this form their digests would not hold.
-        style=Markup(parts[_STYLE]),  # noqa: S704
-        library=Markup(parts[_LIBRARY]),  # noqa: S704
-        script=Markup(parts[_SCRIPT]),  # noqa: S704
+        **_read_parts(),
         version=__version__,
         evidence_meanings=EVIDENCE_MEANINGS,
         csv_name=table,
         csv_link=f"./{quote(table)}",
     )
+
+
+def render_cohort(cohort: Cohort) -> str:
+    """Render the report of a cohort as one HTML page, the same bytes for the same content."""
+    return (
+        _make_environment()
+        .get_template("cohort.html.j2")
+        .render(cohort=cohort, states=[str(state) for state in State], version=__version__, **_read_parts())
+    )
+
+
+def _read_parts() -> dict[str, str]:
+    """Read what every page brings: its policy, style, library and script."""
+    parts = {name: _read_part(name) for name in (_STYLE, _LIBRARY, _SCRIPT)}
+    return {
+        "policy": _write_policy(parts),
+        # Files of the package, not of the user; in another form their digests would not hold.
+        "style": Markup(parts[_STYLE]),  # noqa: S704
+        "library": Markup(parts[_LIBRARY]),  # noqa: S704
+        "script": Markup(parts[_SCRIPT]),  # noqa: S704
+    }
 
 
 def _read_part(name: str) -> str:

@@ -319,7 +319,8 @@ class ReportOptions:
     prefix
         Sample name in front of the file names.
     files
-        The sample's files, recognised by their contract or note; empty = those in `output`.
+        The sample's files, recognised by their contract or note; empty = those in `output`. Folders of
+        several samples = one page of the cohort.
     true_labels
         CSV or TSV of labels per barcode to compare the calls with; None = no comparison.
     map_cells
@@ -334,6 +335,11 @@ class ReportOptions:
     true_labels: Path | None = None
     map_cells: bool = True
     force: bool = False
+
+    @property
+    def is_cohort(self) -> bool:
+        """Whether folders of samples are named instead of files."""
+        return bool(self.files) and all(path.is_dir() for path in self.files)
 
     def find_files(self) -> tuple[Path, ...]:
         """Give the files to report on: those named, else those of the sample in `output`.
@@ -351,8 +357,18 @@ class ReportOptions:
         Raises
         ------
         InputError
-            If one does not exist, is a folder or cannot be read, or no file is found.
+            If one does not exist, is a folder among files or cannot be read, or no file is found.
+        OptionsError
+            If labels are given for a cohort.
         """
+        if self.is_cohort:
+            if self.true_labels is not None:
+                raise OptionsError(
+                    "labels belong to one sample, but folders of samples are named",
+                    where="--true-labels",
+                    mend="name the files of one sample, or leave the option out",
+                )
+            return
         for path in (*self.find_files(), self.true_labels):
             if path is not None:
                 check_is_file(path)

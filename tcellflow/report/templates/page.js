@@ -144,7 +144,7 @@
   search.addEventListener("change", () => find(search.value));
   const label = make("label", "Find a barcode or clone ", { for: "find" });
   tools.append(label, search, clear, status);
-  tools.hidden = false;
+  tools.hidden = !document.querySelector("[data-state], [data-clone], [data-cell]"); // a cohort has nothing to find
 
   /* ---- hover, zoom, colour ---- */
   if (cells) {

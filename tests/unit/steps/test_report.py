@@ -133,9 +133,7 @@ def test_a_real_run_fills_every_section(real_run: Path) -> None:
 
 def test_the_map_can_be_left_out(real_run: Path, tmp_path: Path) -> None:
     """Without the map the page holds no place of a cell, and says that there is none."""
-    files = tuple(sorted(real_run.glob(f"{SAMPLE}.*")))
-    files = tuple(p for p in files if p.suffix in {".parquet", ".json"} and "gene_evidence" not in p.name)
-    files = (*files, real_run / f"{SAMPLE}.annotated.h5ad")
+    files = ReportOptions(real_run, SAMPLE).find_files()
     page = report(ReportOptions(tmp_path, SAMPLE, files, map_cells=False))[0].read_text(encoding="utf-8")
     assert 'id="map-plot"' not in page
     assert "the map of the cells" in page
