@@ -22,7 +22,8 @@ from tcellflow.language.panel import read_panel
 from tcellflow.states.programmes import read_programmes
 
 LEAST_CELLS = 10
-KEPT_GENES, SCORED_GENES = 2_500, 800
+SCORED_GENES = 800
+SEEN_SHARE = 8e-6  # mean over types, for a gene to be among those of pseudo-cells
 LEAST_SHARE = 5e-5  # in the type that has most of it, for a gene to tell types apart
 MOST_MOLECULES = 200  # that one set counts for, so that a large set does not outvote others
 SET_PRIOR = 30  # molecules that a difference between sets must outweigh
@@ -88,7 +89,8 @@ def build(data: Path, target: Path, without: frozenset[str] = frozenset()) -> No
         is_measured & ~is_noisy & (filled.max(axis=0) > np.log(LEAST_SHARE)), filled.std(axis=0), 0
     )
     rank = np.argsort(np.argsort(-spread, kind="stable"), kind="stable")
-    kept = ((rank < KEPT_GENES) & (spread > 0)) | is_panel | (is_programme & is_measured)
+    is_seen = is_measured & (np.exp(filled).mean(axis=0) > SEEN_SHARE)
+    kept = is_seen | is_panel | (is_programme & is_measured)
     scored = ((rank < SCORED_GENES) & (spread > 0)) | (is_panel & is_measured)
     columns: dict[str, object] = {
         "gene": [gene for gene, keep in zip(genes, kept, strict=True) if keep],
