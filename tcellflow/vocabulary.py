@@ -6,7 +6,7 @@ A leaf module without imports beyond the standard library, so that ``--help`` st
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 
 class Locus(StrEnum):
@@ -113,6 +113,19 @@ class State(StrEnum):
 
 STATE_UNRESOLVED: Final = "Unresolved"
 STATE_NOT_T: Final = "Not_T"
+REPORTED_STATES: Final = (*State, STATE_UNRESOLVED, STATE_NOT_T)
+# One colour per state everywhere, the report included; told apart with the common kinds of colour blindness.
+STATE_COLORS: Final[dict[str, str]] = {
+    State.EFFECTOR: "#b3545f",
+    State.EXHAUSTED: "#7d2250",
+    State.MEMORY: "#117733",
+    State.NAIVE: "#2f8fbd",
+    State.PROLIFERATING: "#85851f",
+    State.TH_EFFECTOR: "#aa4499",
+    State.TREG: "#332288",
+    STATE_UNRESOLVED: "#828b94",
+    STATE_NOT_T: "#aab2ba",
+}
 
 
 class Lineage(StrEnum):
@@ -145,6 +158,54 @@ class Cycle(StrEnum):
 
     RESTING = "resting"
     CYCLING = "cycling"
+
+
+class Helper(StrEnum):
+    """Kinds of help that a cell called Th_effector may give."""
+
+    TH1 = "th1"
+    TH2 = "th2"
+    TH17 = "th17"
+    TFH = "tfh"
+
+
+class Unconventional(StrEnum):
+    """Kinds of T cells whose receptor tells more than CD4 or CD8."""
+
+    MAIT = "MAIT"
+    INKT = "iNKT"
+    GAMMA_DELTA = "gamma_delta"
+
+
+class Programme(StrEnum):
+    """Transcriptional programmes, in the order of their table."""
+
+    NAIVE_STEMNESS = "naive_stemness"
+    MEMORY_RESTING = "memory_resting"
+    GZMK_EFFECTOR_MEMORY = "gzmk_effector_memory"
+    RESIDENT_MEMORY = "resident_memory"
+    CYTOTOXIC = "cytotoxic"
+    TERMINAL_EFFECTOR = "terminal_effector"
+    CD4_CTL = "cd4_ctl"
+    KIR_NK_LIKE = "kir_nk_like"
+    EXHAUSTION_CORE = "exhaustion_core"
+    EXHAUSTION_PROGENITOR = "exhaustion_progenitor"
+    EXHAUSTION_TERMINAL = "exhaustion_terminal"
+    ACTIVATION = "activation"
+    TH1 = "th1"
+    TH2 = "th2"
+    TH17 = "th17"
+    TFH = "tfh"
+    TREG_CORE = "treg_core"
+    TREG_EFFECTOR = "treg_effector"
+    MAIT = "mait"
+    GAMMA_DELTA = "gamma_delta"
+    IFN_RESPONSE = "ifn_response"
+    STRESS_HEAT_SHOCK = "stress_heat_shock"
+    DISSOCIATION_IEG = "dissociation_ieg"
+    CYCLING = "cycling"
+    CYCLING_S = "cycling_s"
+    CYCLING_G2M = "cycling_g2m"
 
 
 class Evidence(StrEnum):
@@ -183,10 +244,15 @@ OBSM_TRB: Final = "X_trb"
 OBSM_PAIR: Final = "X_tcr"
 OBSM_STATE: Final = "X_state"
 OBSM_STATE_PROBABILITIES: Final = "state_probabilities"
+OBSM_PROGRAMMES: Final = "programmes"
+PROGRAMME_PREFIX: Final = "programme_"  # of columns
 COUNTS_PER_CELL: Final = 10_000  # target sum of the log1p-normalised X
 # Selections of variable genes and targeted panels hold up to about 5,000 genes, whole transcriptomes
 # more than 8,000 even after rare genes were dropped.
 SELECTION_GENES: Final = 6_000
+
+# How the matrices of a cells file are stored.
+Compression: TypeAlias = Literal["none", "lzf", "gzip"]
 
 # The analysis steps in the order they run; the command line, the docs and the
 # Nextflow modules are held to this list by a test.
@@ -207,6 +273,7 @@ class OutputName:
     PREDICTIONS: Final = "predictions.parquet"
     PREDICTIONS_CSV: Final = "predictions.csv"
     CLONOTYPES: Final = "clonotypes.parquet"
+    PROGRAMMES: Final = "programmes.parquet"
     GENE_EVIDENCE: Final = "gene_evidence.parquet"
     ANNOTATED: Final = "annotated.h5ad"
     METRICS: Final = "metrics.json"

@@ -26,6 +26,7 @@ def build_command(manifest: Path, run: Path, hold_out: list[str], more: list[str
     """Give the command that trains the bundle; sets of one donor are held out together."""
     program = str(Path(sys.executable).with_name("tcellflow"))
     command = [program, "train", "fusion", "--manifest", str(manifest), "-o", str(run), "--resume", *OPTIONS]
+    command += ["--name", "fusion", "--licence", "MIT"]
     donors = {SETS[name].donor or name for name in hold_out}
     for name, source in SETS.items():
         if (source.donor or name) in donors:

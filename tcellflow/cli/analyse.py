@@ -18,6 +18,7 @@ from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at 
     Neighbours,
     Output,
     Prefix,
+    StoredAs,
     TcrSample,
     Threads,
 )
@@ -99,6 +100,7 @@ def preprocess(
     tcr_sample: TcrSample = None,
     dual_chains: DualChains = "primary",
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
+    compression: StoredAs = "none",
     force: Force = False,
 ) -> None:
     """Read a sample's files, check and filter its cells, and bring all parts onto one set of barcodes."""
@@ -123,13 +125,15 @@ def preprocess(
         tcr_sample=tcr_sample,
         dual_chains=dual_chains,
         species=species,
+        compression=compression,
         force=force,
     )
     options.check()
     from tcellflow.steps import preprocess as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("preprocess") as progress:
-        step.preprocess(given, progress=progress)
+        paths = step.preprocess(given, progress=progress)
+    console.tell_outputs(paths, prefix)
 
 
 def embed_tcr(
@@ -197,7 +201,8 @@ def embed_tcr(
     from tcellflow.steps import embed_tcr as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("embed-tcr") as progress:
-        step.embed_tcr(given, progress=progress)
+        paths = step.embed_tcr(given, progress=progress)
+    console.tell_outputs(paths, prefix)
 
 
 def report(
@@ -218,16 +223,25 @@ def report(
             "--true-labels", help="CSV or TSV with the columns barcode and label to compare the states with."
         ),
     ] = None,
+    no_map: Annotated[
+        bool, typer.Option("--no-map", help="Leave out the map of the cells, which is made here.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Write one self-contained HTML page and one MultiQC section from a sample's files."""
     from tcellflow.steps.options import ReportOptions
 
     options = ReportOptions(
-        output=output, prefix=prefix, files=tuple(files or ()), true_labels=true_labels, force=force
+        output=output,
+        prefix=prefix,
+        files=tuple(files or ()),
+        true_labels=true_labels,
+        map_cells=not no_map,
+        force=force,
     )
     options.check()
     from tcellflow.steps import report as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("report") as progress:
-        step.report(given, progress=progress)
+        paths = step.report(given, progress=progress)
+    console.tell_outputs(paths, prefix)

@@ -44,6 +44,9 @@ def find_table_faults(table: pa.Table, contract: Table) -> list[Fault]:
                 Fault("the column is missing", f"column '{column.name}'", "re-run the step that wrote it")
             )
             continue
+        if table.column_names.count(column.name) > 1:
+            faults.append(Fault("the column is there twice", f"column '{column.name}'", "keep one of them"))
+            continue
         faults += _find_column_faults(table.column(column.name), column)
     if not faults:
         faults += _find_key_faults(table, contract)

@@ -5,13 +5,14 @@ Invariant: genes go by approved symbols; a file of tcellflow gives the library s
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from tcellflow.cells.normalise import log_normalise, sum_rows
+from tcellflow.cells.normalise import log_normalise, recover_library_sizes, sum_rows
 from tcellflow.errors import InputError
 from tcellflow.ingest.inputs import name_genes
 from tcellflow.ingest.values import LibrarySizes, ValueReader
@@ -61,6 +62,20 @@ class CellReader:
         """The user's columns about the cells; without columns where the format has none."""
         found = self._expression.source.obs
         return pd.DataFrame(index=pd.Index(self.cell_ids)) if found is None else found
+
+    @cached_property
+    def has_counts(self) -> bool:
+        """Whether the first cells hold counts."""
+        reader = ValueReader(self._expression)
+        for block in self._expression.source.blocks():
+            reader.read(block, 0)
+            break
+        return reader.kind != "log1p_cp10k"
+
+    def measured_blocks(self) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float64]]]:
+        """Stream log1p(counts per 10,000) with the true library size of each cell."""
+        for _, totals, logs in self.read():
+            yield logs, totals if self.has_counts else recover_library_sizes(logs, totals)
 
     def blocks(self) -> Iterator[sparse.csr_matrix]:
         """Stream log1p(counts per 10,000)."""

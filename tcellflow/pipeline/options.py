@@ -33,6 +33,8 @@ class RunOptions:
         Steps to run; None = all that there is input for. Their order is fixed.
     threads
         CPU threads of every step; None = those this process may use.
+    keep_cells
+        Whether the cells file stays when a run of all steps has its whole content in the annotated one.
     force
         Whether every step runs again, and files that no earlier run recorded may be replaced.
     """
@@ -43,6 +45,7 @@ class RunOptions:
     describe: bool = True
     steps: tuple[str, ...] | None = None
     threads: int | None = None
+    keep_cells: bool = False
     force: bool = False
 
     @property

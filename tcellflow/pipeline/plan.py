@@ -40,6 +40,7 @@ _MAKERS: Final = {
     OutputName.METRICS: "predict",
     OutputName.PREDICTIONS: "predict",
     OutputName.CLONOTYPES: "predict",
+    OutputName.ANNOTATED: "predict",
     OutputName.DESCRIPTIONS: "describe",
 }
 _NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS, OutputName.DESCRIPTIONS})
@@ -192,9 +193,14 @@ def _plan_report(options: RunOptions, made: set[str]) -> PlannedStep | None:
 
 
 def _find(options: RunOptions, suffix: str, made: set[str]) -> Path | None:
-    """Find a file that this run makes, or that an earlier one left if its step was not asked for."""
+    """Find a file that this run makes, or that an earlier one left if its step was not asked for.
+
+    An annotated file may stand for the cells file: only the record of the earlier run knows.
+    """
     path = options.path(suffix)
-    is_left_over = options.steps is not None and _MAKERS[suffix] not in options.steps and path.is_file()
+    places = (path, options.path(OutputName.ANNOTATED)) if suffix == OutputName.CELLS else (path,)
+    may_be_left = options.steps is not None and _MAKERS[suffix] not in options.steps
+    is_left_over = may_be_left and any(place.is_file() for place in places)
     return path if suffix in made or is_left_over else None
 
 

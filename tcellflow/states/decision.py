@@ -44,6 +44,11 @@ class Decision:
         The most probable state, and the most probable combination inside it, shape (B,), object.
     helper
         Which helper programme runs most in cells called Th_effector (``th1`` ...), "" elsewhere, shape (B,).
+    support
+        Probability of the most probable state by the network read by the rule, and by the linear model,
+        shape (B, 2): twice the former where the linear model has no such class.
+    agrees
+        Whether both call the same, of the states that both know, shape (B,).
     """
 
     ruled: RuledStates
@@ -52,6 +57,8 @@ class Decision:
     function: NDArray[np.object_]
     cycle: NDArray[np.object_]
     helper: NDArray[np.object_]
+    support: Floats
+    agrees: NDArray[np.bool_]
 
 
 def weigh_markers(molecules: Floats) -> Floats:
@@ -93,13 +100,30 @@ def decide(
     placed = place_lineages(joint, found)
     ruled = apply_rule(placed, cycling, find_bits(scores, placed, effector_by))
     known = markers.max(axis=0, initial=0.0) > 0
+    states = ruled.states
     if known.any():
-        states = ruled.states
         if effector_by == "gate":
             markers = _split_by(markers, states)
-        pooled = pool_states(states, markers, weigh_markers(molecules)[:, None], known)
+        shared = _share_exhaustion(markers, states, scores)
+        pooled = pool_states(states, shared, weigh_markers(molecules)[:, None], known)
         ruled = ruled.reweighted(pooled)
-    return name_calls(ruled, scores)
+    return name_calls(ruled, scores, states, np.where(known, markers, states), known)
+
+
+def _share_exhaustion(markers: Floats, states: Floats, scores: ProgrammeScores) -> Floats:
+    """Let the rule have half a say in what the linear model splits into Exhausted and Effector, shape (B, 7).
+
+    The model knows exhausted cells of one study alone, and takes those of other laboratories for Effector;
+    where the exhaustion programme is measurable, it knows better which of both it is.
+    """
+    both = [STATES.index(State.EXHAUSTED), STATES.index(State.EFFECTOR)]
+    own, given = states[:, both] + 1e-9, markers[:, both] + 1e-9
+    total = given.sum(axis=1, keepdims=True)
+    split = (own / own.sum(axis=1, keepdims=True) + given / total) / 2
+    is_known = ~np.isnan(scores.of("exhaustion_core"))[:, None]
+    shared = markers.copy()
+    shared[:, both] = np.where(is_known, total * split, markers[:, both])
+    return shared
 
 
 def _split_by(markers: Floats, states: Floats) -> Floats:
@@ -114,8 +138,27 @@ def _split_by(markers: Floats, states: Floats) -> Floats:
     return split
 
 
-def name_calls(ruled: RuledStates, scores: ProgrammeScores) -> Decision:
-    """Name what was decided: each cell's most probable state and combination inside it."""
+def name_calls(
+    ruled: RuledStates,
+    scores: ProgrammeScores,
+    network: Floats,
+    markers: Floats,
+    known: NDArray[np.bool_],
+) -> Decision:
+    """Name what was decided: each cell's most probable state and combination inside it.
+
+    Parameters
+    ----------
+    ruled
+        The joint distribution.
+    scores
+        Programmes.
+    network, markers
+        What the network read by the rule, and the linear model, say of the states, shape (B, 7) each; the
+        former's word where the linear model has no class.
+    known
+        States that it has a class for, shape (7,).
+    """
     states = ruled.states
     best = states.argmax(axis=1)
     cycles = best == _PROLIFERATING
@@ -134,6 +177,8 @@ def name_calls(ruled: RuledStates, scores: ProgrammeScores) -> Decision:
         _name(FUNCTIONS, function),
         _name((Cycle.RESTING, Cycle.CYCLING), cycles.astype(np.int64)),
         helper.astype(object),
+        np.stack([network[rows, best], markers[rows, best]], axis=1),
+        np.asarray((network * known).argmax(axis=1) == (markers * known).argmax(axis=1)),
     )
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from tcellflow.inference.session import Device
     from tcellflow.receptors.encoding.distinct import Which
-    from tcellflow.states.axes import EffectorMemoryAs
+    from tcellflow.states.rule import EffectorBy
+    from tcellflow.vocabulary import Compression
 
 DEFAULT_BACKEND: Final = "native"
 DEFAULT_BUNDLE: Final = "states"
@@ -64,6 +65,8 @@ class PreprocessOptions:
         Whether cells are of one clone by their first chains, or by any two chains that they share.
     species
         Species of the sample.
+    compression
+        How the matrices of the cells file are stored.
     force
         Whether finished outputs may be replaced.
     """
@@ -86,6 +89,7 @@ class PreprocessOptions:
     tcr_sample: str | None = None
     dual_chains: Literal["primary", "any"] = "primary"
     species: str = "human"
+    compression: Compression = "none"
     force: bool = False
 
     def check(self) -> None:
@@ -247,12 +251,15 @@ class PredictOptions:
         ``cpu``, ``cuda`` or ``auto``.
     threads
         Threads; those this process may use if not given.
-    effector_memory_as
-        Whether effector memory counts as Memory or as Effector.
+    effector_by
+        Whether the cytotoxic programme or the gates' function tells Effector; None = the programme, where
+        the bundle's states are read with programmes.
     calls
         What is asked of the calls.
     evidence_genes
         Most genes listed for and against each call; 0 = no list.
+    guard_csv
+        Whether texts of the CSV that a spreadsheet would take for a formula get an apostrophe in front.
     h5ad
         Whether the annotated copy of the cells file is written.
     force
@@ -268,9 +275,10 @@ class PredictOptions:
     ensemble: bool = False
     device: Device = "auto"
     threads: int | None = None
-    effector_memory_as: EffectorMemoryAs = "memory"
+    effector_by: EffectorBy | None = None
     calls: CallOptions = field(default_factory=CallOptions)
     evidence_genes: int = 0
+    guard_csv: bool = False
     h5ad: bool = True
     force: bool = False
 
@@ -281,6 +289,7 @@ class PredictOptions:
             OutputName.PREDICTIONS,
             OutputName.PREDICTIONS_CSV,
             OutputName.CLONOTYPES,
+            OutputName.PROGRAMMES,
             OutputName.METRICS,
             *((OutputName.GENE_EVIDENCE,) if self.evidence_genes else ()),
             *((OutputName.ANNOTATED,) if self.h5ad else ()),
@@ -313,6 +322,8 @@ class ReportOptions:
         The sample's files, recognised by their contract or note; empty = those in `output`.
     true_labels
         CSV or TSV of labels per barcode to compare the calls with; None = no comparison.
+    map_cells
+        Whether the cells are laid out on a map.
     force
         Whether finished outputs may be replaced.
     """
@@ -321,6 +332,7 @@ class ReportOptions:
     prefix: str
     files: tuple[Path, ...] = ()
     true_labels: Path | None = None
+    map_cells: bool = True
     force: bool = False
 
     def find_files(self) -> tuple[Path, ...]:

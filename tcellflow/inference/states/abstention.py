@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tcellflow.errors import OptionsError
+from tcellflow.inference.states.confidence import (
+    MEASURED_ON,
+    choose_least_confidence,
+    choose_least_probability,
+)
 from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, AbstainReason, State
 
 if TYPE_CHECKING:
@@ -34,6 +39,8 @@ class Rules:
         Accepted share of wrong calls, 0-1.
     threshold
         Confidence below which a call abstains, 0-1.
+    measured_on
+        Cells that the threshold was measured on.
     ood_threshold
         Out-of-distribution score above which a call abstains, 0-1; None = no call does.
     least_probability
@@ -42,6 +49,7 @@ class Rules:
 
     target_risk: float
     threshold: float
+    measured_on: str = ""
     ood_threshold: float | None = None
     least_probability: float | None = None
 
@@ -54,7 +62,9 @@ def choose_rules(
     Parameters
     ----------
     details
-        What the bundle states.
+        What the bundle states. Where its states are read with programmes, confidence is trust in the whole
+        decision, and the bundle's own curve and levels, which are of its network alone, do not apply; the
+        level of sets is that of a typical sample.
     target_risk
         As in `choose_threshold`.
     set_coverage
@@ -63,7 +73,7 @@ def choose_rules(
     Returns
     -------
     Rules
-        Points of the bundle's own curves.
+        Points of measured curves.
 
     Raises
     ------
@@ -71,10 +81,16 @@ def choose_rules(
         As `choose_threshold` and `choose_set_level`.
     """
     reliability = details.reliability
+    target = details.abstention.target_risk if target_risk is None else target_risk
+    if details.has_axes:
+        least = choose_least_confidence(target)
+        level_of_sets = None if set_coverage is None else choose_least_probability(set_coverage)
+        return Rules(target, least, MEASURED_ON, reliability.ood_threshold, level_of_sets)
     level = None if set_coverage is None else choose_set_level(reliability, set_coverage)
     return Rules(
-        target_risk=details.abstention.target_risk if target_risk is None else target_risk,
+        target_risk=target,
         threshold=choose_threshold(details.abstention, target_risk),
+        measured_on=details.abstention.dataset,
         ood_threshold=reliability.ood_threshold,
         least_probability=None if level is None else level.least_probability,
     )

@@ -66,10 +66,29 @@ def check_coverage(panel: PanelAlignment, cells: CellSource, bundle_name: str) -
         raise InputError(
             f"{found}; at least {LEAST_COVERAGE:.0%} are needed",
             where=cells.where,
-            mend="use a bundle made for these genes, or the whole transcriptome; "
+            mend="use a bundle made for these genes, or the whole transcriptome: a targeted panel does not "
+            "carry these states; "
             "'tcellflow run --steps preprocess,embed-tcr,report' reports on the sample without states",
         )
-    return [f"{found}: calls are less certain than the bundle's figures say."]
+    return [f"{found}: most cells will stay Unresolved, for states need genes that were not measured."]
+
+
+def check_molecules(cells: CellSource) -> list[str]:
+    """Check whether the molecules of a sample's cells were counted, as programmes need to know.
+
+    Returns
+    -------
+    list of str
+        One sentence where they are estimated, else none.
+    """
+    if cells.has_counts or cells.n_obs == 0:
+        return []
+    return [
+        (
+            "the sample has no counts: the molecules of each cell are estimated from its logarithms, so that "
+            "programmes, and the states that rest on them, are less certain; give preprocess the raw counts"
+        )
+    ]
 
 
 def check_library_size(cells: CellSource) -> list[str]:

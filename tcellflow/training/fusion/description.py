@@ -24,7 +24,7 @@ from tcellflow.io.bundles.fusion import (
     FusionProteins,
     describe_panel,
 )
-from tcellflow.training.description import describe_parity, describe_tensor, write_card
+from tcellflow.training.description import describe_parity, describe_tensor, name_bundle, write_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -115,7 +115,7 @@ def describe_fusion(
     """
     genes, proteins = panels
     return {
-        "name": options.name,
+        "name": name_bundle(options.name, options.output),
         "version": options.version,
         "task": TASK_FUSION,
         "summary": f"Expression and surface proteins in one vector, learnt from "
@@ -153,7 +153,7 @@ def describe_fusion(
             "a probability holds for cells like those of the validation fold",
         ],
         "intended_use": "Vectors, proteins and labels of human blood and immune cells; no clinical use",
-        "licence": "MIT",
+        "licence": options.licence,
         **measured,
     }
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tcellflow.io.bundles.states import TASK_STATES, digest_symbols
 from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES
-from tcellflow.training.description import describe_parity, describe_tensor, write_card
+from tcellflow.training.description import describe_parity, describe_tensor, name_bundle, write_card
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from tcellflow.training.cohorts.truth import CellTruth
     from tcellflow.training.states.options import TrainStatesOptions
 
+READ_WITH_PROGRAMMES: Final = (
+    "figures, curve and coverages here are of the network alone; predict reads it with programmes, marker "
+    "genes and receptors, by which Exhausted, Effector and Th_effector are told: marker evidence, of few "
+    "labelled tumours and no labelled helpers"
+)
 PANEL_FILE: Final = "panel.tsv"
 EXCLUDED_GENES: Final = "V, D and J genes of T-cell receptors; all immunoglobulin genes"
 _LEAST_CELLS: Final = 20  # that speak for a state before their kind of truth stands behind it
@@ -154,7 +159,7 @@ def describe_bundle(
         Content of ``bundle.json`` but for format and files.
     """
     return {
-        "name": options.name,
+        "name": name_bundle(options.name, options.output),
         "version": options.version,
         "task": TASK_STATES,
         "summary": f"Lineage, function and cycle of T cells, learnt from {len(measured['training'])} cohorts",
@@ -186,9 +191,10 @@ def describe_bundle(
             "human T cells only; states that no cell was labelled with rest on the teacher or on nothing",
             "labels of few donors: the variation between donors is known only in part",
             "a confidence holds for cells like those it was calibrated on; see ood_score",
+            *(() if options.architecture == "seed" else (READ_WITH_PROGRAMMES,)),
         ],
         "intended_use": "States of human T cells from single-cell expression data; no clinical use",
-        "licence": "MIT",
+        "licence": options.licence,
         **measured,
     }
 

@@ -18,8 +18,10 @@ from tcellflow.inference.states.abstention import (
     decide_verdicts,
     list_prediction_sets,
 )
+from tcellflow.inference.states.confidence import MEASURED_ON
 from tcellflow.io.bundles.reliability import ConformalLevel, OodRule, Reliability
 from tcellflow.io.bundles.states import Abstention, CurvePoint
+from tcellflow.states.trust import TYPICAL_SHIFT, read_trust
 
 CURVE = (
     CurvePoint(0.0, 1.0, 0.4),
@@ -80,8 +82,27 @@ def test_rules_are_those_of_the_bundle(tmp_path):
     """Thresholds come from the bundle's curve, its strangeness and its sets; sets only where asked for."""
     sets = [{"coverage": 0.9, "least_probability": 0.2}]
     states = write_states_bundle(tmp_path / "b", with_ood=True, conformal=sets).states
-    assert choose_rules(states) == Rules(0.1, 0.5, 0.9, None)
-    assert choose_rules(states, target_risk=0.05, set_coverage=0.9) == Rules(0.05, 0.9, 0.9, 0.2)
+    assert choose_rules(states) == Rules(0.1, 0.5, "none", 0.9, None)
+    assert choose_rules(states, target_risk=0.05, set_coverage=0.9) == Rules(0.05, 0.9, "none", 0.9, 0.2)
+
+
+def test_rules_of_states_read_with_programmes_are_of_trust(tmp_path):
+    """Where programmes speak, threshold and level are of trust; the bundle's own do not apply."""
+    sets = [{"coverage": 0.9, "least_probability": 0.2}]
+    states = write_states_bundle(
+        tmp_path / "b", with_ood=True, conformal=sets, recipe={"architecture": "axes"}
+    ).states
+    trust = read_trust()
+    assert choose_rules(states) == Rules(0.1, trust.threshold(0.1), MEASURED_ON, 0.9, None)
+    assert choose_rules(states, target_risk=0.25).threshold == trust.threshold(0.25)
+    level = choose_rules(states, set_coverage=0.9).least_probability
+    assert level == trust.least_probability(0.9, TYPICAL_SHIFT)
+    with pytest.raises(OptionsError, match="no prediction sets"):
+        choose_rules(states, set_coverage=0.999)
+    with pytest.raises(OptionsError, match="not reached"):
+        choose_rules(states, target_risk=1e-6)
+    with pytest.raises(OptionsError, match="no share above 0"):
+        choose_rules(states, target_risk=0)
 
 
 def test_verdicts_keep_the_prediction():
