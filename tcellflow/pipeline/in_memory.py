@@ -183,7 +183,8 @@ def describe_groups(adata: ad.AnnData, *, groupby: str | None, register: Registe
     sample = join_sample(CellReader(name_genes(open_in_memory(adata)), None), groupby=groupby)
     facts = sample.measure()
     found = describe_units(facts, register, fail=False)
-    return tabulate_descriptions(found, facts, register).to_pandas()
+    table: pd.DataFrame = tabulate_descriptions(found, facts, register).to_pandas()
+    return table
 
 
 def _write_receptors(receptors: pd.DataFrame | ad.AnnData, folder: Path) -> tuple[Path, NDArray[np.object_]]:
