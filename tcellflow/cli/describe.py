@@ -145,3 +145,55 @@ def verify(
 
     with without_pipes(options) as given, console.show_progress("verify") as progress:
         step.verify(given, progress=progress)
+
+
+@describe_app.command("search", short_help="Rank cells or groups by a free text.")
+def search(
+    cells: Cells,
+    text: Annotated[str, typer.Argument(help="Which cells are looked for.", show_default=False)],
+    *,
+    groupby: Annotated[
+        str | None,
+        typer.Option("--groupby", help="Rank the groups of this column of obs.", show_default=False),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Most units listed.")] = 50,
+    layer: Layer = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the table here instead of to stdout.", show_default=False),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Rank cells or groups by a free text; what is not understood is named."""
+    from tcellflow.steps.describe.options import SearchOptions
+
+    options = SearchOptions(
+        text=text, cells=cells, groupby=groupby, top=top, layer=layer, output=output, force=force
+    )
+    options.check()
+    from tcellflow.steps.describe import search as step
+
+    with without_pipes(options) as given, console.show_progress("search") as progress:
+        found = step.search(given, progress=progress)
+    if output is None:
+        typer.echo(found, nl=False)
+
+
+@describe_app.command("generate", short_help="Draw pseudo-cells that fit a text.")
+def generate(
+    *,
+    text: Annotated[str, typer.Option("--text", help="Which cells are wanted.", show_default=False)],
+    n: Annotated[int, typer.Option("-n", min=1, max=1_000_000, help="Number of cells.")] = 500,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .h5ad file.")] = Path("pseudo.h5ad"),
+    force: Force = False,
+) -> None:
+    """Draw pseudo-cells from the profiles of the types that a text means; they are flagged as synthetic."""
+    from tcellflow.steps.describe.options import GenerateOptions
+
+    options = GenerateOptions(text=text, output=output, n=n, seed=seed, force=force)
+    options.check()
+    from tcellflow.steps.describe import generate as step
+
+    with console.show_progress("generate") as progress:
+        step.generate(options, progress=progress)

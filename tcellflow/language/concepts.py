@@ -82,7 +82,7 @@ WORDS: Final[tuple[tuple[str, Callable[[CellType], bool]], ...]] = (
     (r"\b(transitional)\b", _called("transitional")),
     (r"\b(pro-?b)\b", _called("pro-B")),
     (r"\b(pre-?b|precursor b)\b", _called("precursor B")),
-    (r"\b(b|b-cells?|bcells?|cd19\+?|cd20\+?)\b", _under(_B)),
+    (r"\b(b(?=[\s-]|$)|bcells?|cd19\+?|cd20\+?)\b", _under(_B)),
     (r"\b(neutrophils?)\b", _called("neutrophil")),
     (r"\b(basophils?)\b", _called("basophil")),
     (r"\b(eosinophils?)\b", _called("eosinophil")),
@@ -109,7 +109,7 @@ WORDS: Final[tuple[tuple[str, Callable[[CellType], bool]], ...]] = (
     (r"\b(exhausted|exhaustion|dysfunctional)\b", _called("exhausted")),
     (r"\b(effector)\b", _called("effector|^cytotoxic|helper [12]")),
     (r"\b(cytotoxic|killer)\b", lambda kind: "CD8" in kind.label or kind.label.startswith("cytotoxic")),
-    (r"\b(t|t-cells?|tcells?|cd3\+?)\b", _under(_T)),
+    (r"\b(t(?=[\s-]|$)|tcells?|cd3\+?)\b", _under(_T)),
     (r"\b(lymphocytes?|lymphoid)\b", _under(_T, _B, _NK)),
     (r"\b(myeloid)\b", _under(_MYELOID, "CL:0000451", "CL:0000235", "CL:0000094")),
 )

@@ -81,12 +81,15 @@ class Profiles:
         Which genes tell types apart, shape (G,).
     logs
         Shape (T, G), float64, natural logarithm; never NaN.
+    variants
+        Further profiles of a type, as some data show it: Cell Ontology id and log shares, shape (G,).
     """
 
     types: tuple[str, ...]
     genes: NDArray[np.object_]
     scored: NDArray[np.bool_]
     logs: NDArray[np.float64]
+    variants: tuple[tuple[str, NDArray[np.float64]], ...] = ()
 
 
 @lru_cache(maxsize=1)
@@ -115,13 +118,22 @@ def read_profiles(place: object = None) -> Profiles:
     """Read the packaged profiles of measured types, or those of another file."""
     path = files("tcellflow") / "data" / PROFILES if place is None else place
     table = pq.read_table(str(path)).to_pandas()
-    types = tuple(name for name in table.columns if name.startswith("CL:"))
+    types = tuple(name for name in table.columns if name.startswith("CL:") and "@" not in name)
     logs = table[list(types)].to_numpy(np.float64).T
     known = np.isfinite(logs)
     mean = np.where(known, logs, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     mean = np.where(known.any(axis=0), mean, _LEAST)
     filled = np.maximum(np.where(known, logs, mean), _LEAST)
-    return Profiles(types, table["gene"].to_numpy(dtype=object), table["scored"].to_numpy(dtype=bool), filled)
+    variants = tuple(
+        (
+            name.partition("@")[0],
+            np.maximum(np.nan_to_num(table[name].to_numpy(np.float64), nan=_LEAST), _LEAST),
+        )
+        for name in table.columns
+        if "@" in name
+    )
+    genes, scored = table["gene"].to_numpy(dtype=object), table["scored"].to_numpy(dtype=bool)
+    return Profiles(types, genes, scored, filled, variants)
 
 
 def profile_type(

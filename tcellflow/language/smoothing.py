@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _AXES: Final = 20
-_LARGEST: Final = 6_000  # cells that are compared all with all; larger samples are halved first
+_LARGEST: Final = 3_000  # cells that are compared all with all; larger samples are halved first
 _BLOCK: Final = 512
 _FITTED: Final = 20_000
 _DECIMALS: Final = 3

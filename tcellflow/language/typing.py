@@ -32,7 +32,7 @@ TEMPERATURE: Final = 0.45  # fitted on sets left out of the profiles, see docs/l
 OWN_MARKER: Final = 3.0  # nats by which a user's marker is raised or lowered
 NEAR: Final = 1.2  # nats below the type that has most of a marker
 LEAST_GENES: Final = 30  # scored genes that a matrix must measure
-_NONE_WEIGHT: Final = 0.02
+_NONE_WEIGHT: Final = 0.0005  # a candidate that the user names is likelier than a type that they do not
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,9 @@ class CellTyper:
         n_candidates = len(self.candidates)
         sizes = np.array([len(c.types) or 10_000 for c in self.candidates])
         rows, shares, weights = [], [], []
-        for kind in kinds:
-            logs = profile_type(profiles, kind.cl_id, kind.positive, kind.negative)
+        shown = [(k, profile_type(profiles, k.cl_id, k.positive, k.negative)) for k in kinds]
+        shown += [(k, logs) for cl_id, logs in profiles.variants for k in kinds if k.cl_id == cl_id]
+        for kind, logs in shown:
             owners = [i for i, c in enumerate(self.candidates) if kind.cl_id in c.types]
             share = np.zeros(n_candidates + 1)
             if owners:

@@ -29,6 +29,8 @@ from tcellflow.io.tables.cell_receptors import tell_facts
 from tcellflow.io.tables.parquet import read_table
 from tcellflow.receptors.per_cell import describe_cells
 from tcellflow.states.programmes import ProgrammeScorer
+from tcellflow.steps.describe.inputs import join_sample
+from tcellflow.steps.describe.texts import describe_units, tabulate_descriptions
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
 from tcellflow.steps.preprocess import PreprocessOptions, preprocess
 from tcellflow.vocabulary import (
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
     from tcellflow.inference.session import Device
     from tcellflow.inference.states.predictor import StatePredictor
+    from tcellflow.language.template import Register
     from tcellflow.states.unconventional import ReceptorFacts
 
 _CELL_COLUMNS: Final = ("cell_id", "barcode")
@@ -173,6 +176,15 @@ def embed_cells(
     obsm = {key: vectors[rows_of.get_indexer(cells[column])] for key, column in _VECTOR_KEYS.items()}
     masks = {f"has_{key}": cells[column].notna() for key, column in _VECTOR_KEYS.items()}
     return EmbeddedReceptors(cells.assign(**masks).drop(columns=[*_VECTOR_KEYS.values(), "sample_id"]), obsm)
+
+
+def describe_groups(adata: ad.AnnData, *, groupby: str | None, register: Register) -> pd.DataFrame:
+    """Describe groups of cells held in memory: `tcellflow.api.describe`."""
+    sample = join_sample(CellReader(name_genes(open_in_memory(adata)), None), groupby=groupby)
+    facts = sample.measure()
+    found = describe_units(facts, register, fail=False)
+    table: pd.DataFrame = tabulate_descriptions(found, facts, register).to_pandas()
+    return table
 
 
 def _write_receptors(receptors: pd.DataFrame | ad.AnnData, folder: Path) -> tuple[Path, NDArray[np.object_]]:

@@ -80,6 +80,34 @@ def open_sample(
         If a table breaks its contract.
     """
     reader = open_cells(cells, layer=layer)
+    return join_sample(
+        reader,
+        predictions=predictions,
+        chains=chains,
+        groupby=groupby,
+        proteins=_read_proteins(cells, reader),
+        where=cells,
+    )
+
+
+def join_sample(
+    reader: CellReader,
+    *,
+    predictions: Path | None = None,
+    chains: Path | None = None,
+    groupby: str | None = None,
+    proteins: pd.DataFrame | None = None,
+    where: object = "AnnData",
+) -> DescribedSample:
+    """Join what is known about the cells of a sample: their columns, and the tables given.
+
+    Raises
+    ------
+    InputError
+        As `open_sample`.
+    ContractError
+        As `open_sample`.
+    """
     obs = reader.obs
     table = pd.DataFrame(index=pd.RangeIndex(reader.n_obs))
     for column, name in _FROM_OBS.items():
@@ -101,8 +129,8 @@ def open_sample(
             table[CLONE_LEVEL] = _expanded(called["clone_id"].to_numpy(dtype=object))
     if chains is not None:
         _add_chains(table, reader, chains)
-    levels = _choose_levels(table, obs, groupby, cells)
-    return DescribedSample(reader, table, levels, _read_proteins(cells, reader))
+    levels = _choose_levels(table, obs, groupby, where)
+    return DescribedSample(reader, table, levels, proteins)
 
 
 def _plain(values: pd.Series) -> NDArray[np.generic]:
@@ -143,7 +171,7 @@ def _add_chains(table: pd.DataFrame, reader: CellReader, path: Path) -> None:
 
 
 def _choose_levels(
-    table: pd.DataFrame, obs: pd.DataFrame, groupby: str | None, where: Path
+    table: pd.DataFrame, obs: pd.DataFrame, groupby: str | None, where: object
 ) -> tuple[str, ...]:
     if groupby is not None:
         if groupby not in obs:

@@ -177,3 +177,84 @@ def check_prompt(text: str) -> str:
             mend="say in a few words which cells are meant",
         )
     return plain
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Options of describe search.
+
+    Parameters
+    ----------
+    text
+        Which cells are looked for.
+    cells, layer, force
+        As of `DescribeOptions`.
+    groupby
+        obs column whose groups are ranked; None = cells.
+    top
+        Most units listed.
+    output
+        File for the table beside what is given back; None = none.
+    """
+
+    text: str
+    cells: Path
+    groupby: str | None = None
+    top: int = 50
+    layer: str | None = None
+    output: Path | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        """Refuse a text that is empty or too long, and cells that are not there.
+
+        Raises
+        ------
+        OptionsError
+            As `check_prompt`.
+        InputError
+            If the file does not exist or cannot be read.
+        """
+        check_prompt(self.text)
+        check_is_there(self.cells)
+
+
+@dataclass(frozen=True)
+class GenerateOptions:
+    """Options of describe generate.
+
+    Parameters
+    ----------
+    text
+        Which cells are wanted.
+    output
+        The h5ad file.
+    n
+        Number of cells.
+    seed
+        Of the draws.
+    force
+        Whether a finished output may be replaced.
+    """
+
+    text: str
+    output: Path
+    n: int = 500
+    seed: int = 0
+    force: bool = False
+
+    def check(self) -> None:
+        """Refuse a text that is empty or too long, and an output that is no h5ad file.
+
+        Raises
+        ------
+        OptionsError
+            As `check_prompt`, or if the output does not end in .h5ad or the number is not positive.
+        """
+        check_prompt(self.text)
+        if self.output.suffix != ".h5ad" or self.n < 1:
+            raise OptionsError(
+                f"cannot write {self.n} cells to {self.output.name}",
+                where="--output, -n",
+                mend="name a file that ends in .h5ad, and at least one cell",
+            )

@@ -38,7 +38,7 @@ def verdicts(facts, text, cl_id=B):
         "These cells express CD79A.",
         "They are CD79A+ and MS4A1+.",
         "CD79A is detected, but CD14 is not.",
-        "The cells lack CD14 and VCAN.",
+        "The cells lack CD14 and KLRF1.",
         "No KLRF1 expression was seen.",
         "These are B cells.",
         "The group has 40 cells.",

@@ -75,7 +75,11 @@ def test_all_steps_write_their_files(whole_run):
     assert set(contents(whole_run)) == {
         "s.annotated.h5ad",
         "s.chains.parquet",
+        "s.claims.parquet",
         "s.clonotypes.parquet",
+        "s.descriptions.jsonl",
+        "s.descriptions.md",
+        "s.descriptions.parquet",
         "s.embed.json",
         "s.embeddings.parquet",
         "s.metrics.json",
@@ -225,12 +229,12 @@ def test_an_edited_output_is_made_again(done, caplog):
 
 
 def test_a_changed_option_runs_its_step_and_what_follows(done, caplog):
-    """Another target risk changes predict and report, not the steps before."""
+    """Another target risk changes predict and what follows, not the steps before."""
     options = replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True)
     run_sample(options)
     ran(caplog)
     run_sample(replace(options, predict=replace(options.predict, calls=CallOptions(target_risk=0.3))))
-    assert ran(caplog) == {"preprocess": "kept", "embed-tcr": "kept", "predict": "done", "report": "done"}
+    assert ran(caplog) == {**dict.fromkeys(STEPS, "done"), "preprocess": "kept", "embed-tcr": "kept"}
 
 
 def test_a_changed_input_runs_all_that_depends_on_it(done, caplog, tmp_path):
@@ -262,7 +266,7 @@ def test_without_receptors_their_step_is_left_out(done, caplog):
     names = set(contents(done))
     assert not names & {"s.chains.parquet", "s.receptors.parquet", "s.embeddings.parquet", "s.embed.json"}
     assert {"s.predictions.parquet", "s.report.html"} <= names
-    assert set(json.loads((done / "s.run.json").read_text())["steps"]) == {"preprocess", "predict", "report"}
+    assert set(json.loads((done / "s.run.json").read_text())["steps"]) == {*STEPS} - {"embed-tcr"}
 
 
 def test_without_expression_predict_is_left_out(tmp_path, caplog):
@@ -272,6 +276,7 @@ def test_without_expression_predict_is_left_out(tmp_path, caplog):
         "preprocess": "done",
         "embed-tcr": "done",
         "predict": "left out",
+        "describe": "left out",
         "report": "done",
     }
     assert (tmp_path / "o" / "s.report.html").exists()

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from language_samples import make_sample
+from tcellflow.api import describe as tcellflow_describe
 from tcellflow.contracts.descriptions import ANNOTATIONS, CLAIMS, DESCRIPTIONS, VERDICTS
-from tcellflow.errors import ContractError, InputError, OutputError
+from tcellflow.errors import ContractError, InputError, OptionsError, OutputError
 from tcellflow.io.tables.parquet import read_table
 from tcellflow.language import verifier
 from tcellflow.steps.describe import DescribeOptions, describe
 from tcellflow.steps.describe.annotate import annotate
+from tcellflow.steps.describe.generate import generate
 from tcellflow.steps.describe.inputs import open_sample
-from tcellflow.steps.describe.options import AnnotateOptions, VerifyOptions
+from tcellflow.steps.describe.options import AnnotateOptions, GenerateOptions, SearchOptions, VerifyOptions
+from tcellflow.steps.describe.search import search
 from tcellflow.steps.describe.texts import describe_units
 from tcellflow.steps.describe.verify import verify
 
@@ -146,3 +152,68 @@ def test_a_run_can_fail_on_what_is_not_supported(monkeypatch, cells):
     assert describe_units(facts, "full", fail=False)[0].sentences == ()
     with pytest.raises(ContractError, match="not supported"):
         describe_units(facts, "full", fail=True)
+
+
+def test_search_ranks_what_the_text_means(cells, tmp_path):
+    """Cells of the type come first; words without meaning are named; the table is written where asked."""
+    found = search(SearchOptions("CD14+ monocytes of Mars", cells, top=40))
+    table = pd.read_csv(io.StringIO(found), sep="\t")
+    assert set(table["unit_id"]) == {f"c{i}" for i in range(40, 80)}
+    assert set(table["not_understood"]) == {"mars"}
+    output = tmp_path / "found.tsv"
+    groups = search(SearchOptions("NK cells but CD79A-", cells, groupby="kind", output=output))
+    assert output.read_text() == groups
+    assert groups.splitlines()[1].split("\t")[1] == "CL_0000939"
+    with pytest.raises(ContractError, match="nothing of the text"):
+        search(SearchOptions("xyzzy", cells))
+    with pytest.raises(InputError, match="no column"):
+        search(SearchOptions("B cells", cells, groupby="nothing"))
+
+
+def test_pseudo_cells_are_what_the_text_says(tmp_path):
+    """Counts are whole and flagged; text, seed and number alone decide them."""
+    for name, text, seed in (("b", "B cells", 1), ("again", "B cells", 1), ("t", "naive CD4 T cells", 1)):
+        generate(GenerateOptions(text, tmp_path / f"{name}.h5ad", n=30, seed=seed))
+    made = ad.read_h5ad(tmp_path / "b.h5ad")
+    assert made.obs["synthetic"].all()
+    assert made.layers["counts"].dtype == np.int32
+    np.testing.assert_allclose(np.expm1(made.X.toarray()).sum(axis=1), 1e4, rtol=1e-3)
+    assert (tmp_path / "again.h5ad").read_bytes() == (tmp_path / "b.h5ad").read_bytes()
+    other = ad.read_h5ad(tmp_path / "t.h5ad")
+    for cells, high, low in ((made, "CD79A", "CD3E"), (other, "CD3E", "CD79A")):
+        counts = pd.DataFrame(cells.layers["counts"].toarray(), columns=cells.var_names)
+        assert counts[high].mean() > 5 * counts[low].mean()
+
+
+def test_genes_of_a_prompt_change_the_cells(tmp_path):
+    """A gene that is asked for rises, one that is excluded goes."""
+    generate(GenerateOptions("B cells", tmp_path / "plain.h5ad", n=100))
+    generate(GenerateOptions("B cells expressing GZMB without MS4A1", tmp_path / "odd.h5ad", n=100))
+    plain, odd = (ad.read_h5ad(tmp_path / f"{name}.h5ad").to_df("counts") for name in ("plain", "odd"))
+    assert odd["GZMB"].mean() > plain["GZMB"].mean() + 0.3
+    assert odd["MS4A1"].mean() < 0.1 < plain["MS4A1"].mean()
+
+
+@pytest.mark.parametrize("text", ["", " \n\x00", "x" * 20_001])
+def test_texts_that_are_empty_or_too_long_are_refused(text, tmp_path, cells):
+    """Nothing is read or written for them."""
+    with pytest.raises(OptionsError):
+        GenerateOptions(text, tmp_path / "a.h5ad").check()
+    with pytest.raises(OptionsError):
+        SearchOptions(text, cells).check()
+
+
+def test_prompts_without_meaning_make_no_cells(tmp_path):
+    """A text that names nothing, or a file of another kind, is an error; commands in it are words."""
+    with pytest.raises(ContractError, match="nothing of the text"):
+        generate(GenerateOptions("$(touch pwned); <b>hi</b>", tmp_path / "a.h5ad"))
+    with pytest.raises(OptionsError, match="cannot write"):
+        GenerateOptions("B cells", tmp_path / "a.csv").check()
+    assert not list(tmp_path.iterdir())
+
+
+def test_cells_in_memory_are_described():
+    """The function for notebooks gives the table that the command writes."""
+    table = tcellflow_describe(make_sample(), groupby="kind")
+    assert table.loc[table["unit_id"] == "CL_0000860", "label"].item() == "classical monocyte"
+    assert table["text"].str.contains("is detected in").any()
