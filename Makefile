@@ -5,6 +5,9 @@ DATA   ?= $(or $(TCELLFLOW_TEST_DATA),../shared/data)
 CORPUS ?= $(DATA)/tcr_corpus
 RUN    ?= receptors-run
 STATES ?= states-run
+FUSION ?= fusion-run
+LEFT_OUT ?= left-out
+HELD_OUT := citeseq_pbmc10k zheng_facs_mudan trex_pt17_trimodal citeseq_malt_1k pbmc3k citeseq_pbmc5k
 
 PYTHON_FOUND := $(shell command -v $(PYTHON) || command -v python3)
 CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -12,7 +15,7 @@ CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version
 SOURCES := pyproject.toml $(wildcard requirements/*.lock)
 COMPILE := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11
 
-.PHONY: demo test nextflow lint-nextflow check lock docs golden bench bundles clean
+.PHONY: demo test nextflow lint-nextflow check lock docs golden bench bundles programmes trust clean
 
 demo: .venv-demo/.ready  ## set up (no torch), run the packaged sample, say where the report is
 	.venv-demo/bin/tcellflow run --demo -o $(DEMO) --force
@@ -37,6 +40,7 @@ check: .venv/.ready  ## style, types, layers, size of files and folders, and doc
 
 docs: .venv/.ready  ## regenerate the reference pages from the code
 	.venv/bin/python docs/make_reference.py
+	cd tests && PYTHONPATH=.. ../.venv/bin/python -m situations.page
 
 golden: .venv/.ready  ## regenerate the expected tables under tests/golden
 	.venv/bin/python -m pytest tests/golden --regenerate-golden
@@ -64,6 +68,19 @@ bench: .venv/.ready  ## add the peers that the benchmarks compare with
 bundles: .venv/.ready  ## train the packaged encoder and states again: make bundles DATA=folder (an hour)
 	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.receptors.build $(CORPUS) $(RUN) --install
 	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.states.build --data $(DATA) $(STATES) --install
+
+programmes: .venv/.ready  ## estimate the packaged programmes and fit the marker model again (a minute)
+	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.programmes.build --data $(DATA)
+	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.programmes.marker_model --data $(DATA)
+
+trust: $(HELD_OUT:%=$(LEFT_OUT)/%/0/bundle/bundle.json)  ## measure the packaged trust in calls again, on sets left out (two hours)
+	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.programmes.trust --data $(DATA) --left-out $(LEFT_OUT)
+
+$(LEFT_OUT)/%/0/bundle/bundle.json: | .venv/.ready
+	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.states.build --data $(DATA) $(LEFT_OUT)/$*/0 --hold-out $*
+
+fusion-bundle: .venv/.ready  ## train the packaged fusion bundle again: make fusion-bundle DATA=folder (five minutes)
+	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.fusion.build --data $(DATA) $(FUSION) --install
 
 .venv/.ready: $(SOURCES)
 	$(CHECK_PYTHON)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from typer.models import ArgumentInfo, OptionInfo
 
 from tcellflow import vocabulary
+from tcellflow.cli import messages
 from tcellflow.cli.app import app
 from tcellflow.contracts.cells import ANNDATA_CONTRACTS
 from tcellflow.contracts.documents import DOCUMENTS
@@ -71,7 +72,8 @@ def _cell(text: str) -> str:
 
 def _describe_commands() -> Iterator[str]:
     yield "## Commands\n"
-    yield "Options of `tcellflow` itself stand before the command, as in `tcellflow --quiet run …`.\n"
+    yield "The options about messages stand before a command or after it:\n"
+    yield from _tabulate_options(messages.options)
     root = app.registered_callback
     if root is not None and root.callback is not None:
         yield from _describe_command("tcellflow", root.callback)
@@ -92,11 +94,16 @@ def _describe_command(path: str, callback: Callable[..., Any]) -> Iterator[str]:
     yield f"### `{path}`\n"
     yield inspect.getdoc(callback) or ""
     yield ""
+    yield from _tabulate_options(callback)
+
+
+def _tabulate_options(callback: Callable[..., Any]) -> Iterator[str]:
     hints = get_type_hints(callback, include_extras=True)
     rows = [
         _describe_parameter(parameter, *get_args(hints[parameter.name])[:2])
         for parameter in inspect.signature(callback).parameters.values()
-        if get_args(hints[parameter.name])  # typer's own context has none
+        # typer's own context has none, and former options are hidden
+        if get_args(hints[parameter.name]) and not get_args(hints[parameter.name])[1].hidden
     ]
     if rows:
         yield from _table(("Option", "Value", "Default", "Meaning"), rows)

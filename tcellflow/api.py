@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tcellflow.inference.session import Device
     from tcellflow.inference.states import StatePredictor
     from tcellflow.pipeline.in_memory import EmbeddedReceptors
+    from tcellflow.states.rule import EffectorBy
+    from tcellflow.vocabulary import Compression
 
 __all__ = ["StatePredictor", "embed_receptors", "predict_states", "run", "score_programmes"]
 
@@ -30,13 +32,14 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def predict_states(
+def predict_states(  # noqa: PLR0913 (the options of the command)
     adata: ad.AnnData,
     *,
     bundle: str | Path = "states",
     layer: str | None = None,
     target_risk: float | None = None,
     library_size_column: str | None = None,
+    effector_by: EffectorBy | None = None,
     ensemble: bool = False,
     threads: int | None = None,
     device: Device = "auto",
@@ -48,7 +51,8 @@ def predict_states(
     adata
         N cells with counts or log1p(counts per 10,000). Cells that tcellflow wrote keep their verdicts
         ``is_t_cell`` and ``doublet_suspect``; others are judged by their genes, and by scirpy's
-        ``obs["chain_pairing"]`` where it is there.
+        ``obs["chain_pairing"]`` where it is there. The chains in scirpy's ``obsm["airr"]`` tell MAIT, iNKT
+        and gamma-delta cells.
     bundle
         Name or folder of a states bundle.
     layer
@@ -58,6 +62,9 @@ def predict_states(
         Accepted share of wrong calls, 0-1; the bundle's default if not given.
     library_size_column
         Column of obs with each cell's molecules over all genes, where the object holds a selection of them.
+    effector_by
+        Whether the cytotoxic ``programme`` or the function of the ``gate`` tells Effector; the programme if
+        not given, where the bundle's states are read with programmes.
     ensemble
         Whether the bundle's ensemble runs instead of the single model distilled from it.
     threads, device
@@ -79,17 +86,14 @@ def predict_states(
     OptionsError
         If the bundle cannot do what is asked, or the device is not there.
     """
+    from tcellflow.inference.states import StatePredictor
     from tcellflow.pipeline.in_memory import call_states
 
+    predictor = StatePredictor(
+        bundle, threads=threads, device=device, effector_by=effector_by, ensemble=ensemble
+    )
     return call_states(
-        adata,
-        bundle=bundle,
-        layer=layer,
-        target_risk=target_risk,
-        library_size_column=library_size_column,
-        ensemble=ensemble,
-        threads=threads,
-        device=device,
+        adata, predictor, layer=layer, target_risk=target_risk, library_size_column=library_size_column
     )
 
 
@@ -178,8 +182,11 @@ def run(  # noqa: PLR0913 (the options of the command)
     donor: str | None = None,
     bundle: str = "states",
     target_risk: float | None = None,
+    effector_by: EffectorBy | None = None,
     steps: Sequence[str] | None = None,
     threads: int | None = None,
+    compression: Compression = "none",
+    keep_cells: bool = False,
     force: bool = False,
 ) -> list[Path]:
     """Run all steps for one sample from a notebook or script, as ``tcellflow run`` does.
@@ -200,10 +207,16 @@ def run(  # noqa: PLR0913 (the options of the command)
         Name or folder of a states bundle.
     target_risk
         Accepted share of wrong calls, 0-1; the bundle's default if not given.
+    effector_by
+        As in `predict_states`.
     steps
         Steps to run, in any order; all that there is input for if not given.
     threads
         CPU threads; those this process may use if not given.
+    compression
+        How matrices are stored: ``none``, ``lzf`` or ``gzip``.
+    keep_cells
+        Whether ``cells.h5ad`` stays beside ``annotated.h5ad``, which holds its whole content.
     force
         Whether every step runs again, and files of other runs may be replaced.
 
@@ -231,16 +244,19 @@ def run(  # noqa: PLR0913 (the options of the command)
             tcr=tuple(map(Path, files)),
             adt=None if adt is None else Path(adt),
             donor=donor,
+            compression=compression,
         ),
         predict=PredictOptions(
             cells=place,
             output=place,
             prefix=prefix,
             bundle=bundle,
+            effector_by=effector_by,
             calls=CallOptions(target_risk=target_risk),
         ),
         steps=None if steps is None else tuple(steps),
         threads=threads,
+        keep_cells=keep_cells,
         force=force,
     )
     return run_sample(options)

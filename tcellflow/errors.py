@@ -101,3 +101,16 @@ class OptionsError(TcellflowError):
     """Options contradict each other or the machine."""
 
     exit_code = ExitCode.OPTIONS
+
+
+def install_extra(extra: str, *, options: str = "") -> str:
+    """Say how an extra of this package is installed: from its source, as the README installs the package.
+
+    Parameters
+    ----------
+    extra
+        Its name, e.g. ``train``.
+    options
+        Further words for pip.
+    """
+    return f"in the folder of tcellflow's source: pip install {options}{' ' if options else ''}'.[{extra}]'"

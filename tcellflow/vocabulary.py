@@ -6,7 +6,7 @@ A leaf module without imports beyond the standard library, so that ``--help`` st
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 
 class Locus(StrEnum):
@@ -113,6 +113,19 @@ class State(StrEnum):
 
 STATE_UNRESOLVED: Final = "Unresolved"
 STATE_NOT_T: Final = "Not_T"
+REPORTED_STATES: Final = (*State, STATE_UNRESOLVED, STATE_NOT_T)
+# One colour per state everywhere; told apart with the common kinds of colour blindness (Okabe and Ito 2008).
+STATE_COLORS: Final[dict[str, str]] = {
+    State.EFFECTOR: "#D55E00",
+    State.EXHAUSTED: "#7A4B12",
+    State.MEMORY: "#0072B2",
+    State.NAIVE: "#56B4E9",
+    State.PROLIFERATING: "#E69F00",
+    State.TH_EFFECTOR: "#009E73",
+    State.TREG: "#CC79A7",
+    STATE_UNRESOLVED: "#B8BEC4",
+    STATE_NOT_T: "#6B7278",
+}
 
 
 class Lineage(StrEnum):
@@ -147,6 +160,54 @@ class Cycle(StrEnum):
     CYCLING = "cycling"
 
 
+class Helper(StrEnum):
+    """Kinds of help that a cell called Th_effector may give."""
+
+    TH1 = "th1"
+    TH2 = "th2"
+    TH17 = "th17"
+    TFH = "tfh"
+
+
+class Unconventional(StrEnum):
+    """Kinds of T cells whose receptor tells more than CD4 or CD8."""
+
+    MAIT = "MAIT"
+    INKT = "iNKT"
+    GAMMA_DELTA = "gamma_delta"
+
+
+class Programme(StrEnum):
+    """Transcriptional programmes, in the order of their table."""
+
+    NAIVE_STEMNESS = "naive_stemness"
+    MEMORY_RESTING = "memory_resting"
+    GZMK_EFFECTOR_MEMORY = "gzmk_effector_memory"
+    RESIDENT_MEMORY = "resident_memory"
+    CYTOTOXIC = "cytotoxic"
+    TERMINAL_EFFECTOR = "terminal_effector"
+    CD4_CTL = "cd4_ctl"
+    KIR_NK_LIKE = "kir_nk_like"
+    EXHAUSTION_CORE = "exhaustion_core"
+    EXHAUSTION_PROGENITOR = "exhaustion_progenitor"
+    EXHAUSTION_TERMINAL = "exhaustion_terminal"
+    ACTIVATION = "activation"
+    TH1 = "th1"
+    TH2 = "th2"
+    TH17 = "th17"
+    TFH = "tfh"
+    TREG_CORE = "treg_core"
+    TREG_EFFECTOR = "treg_effector"
+    MAIT = "mait"
+    GAMMA_DELTA = "gamma_delta"
+    IFN_RESPONSE = "ifn_response"
+    STRESS_HEAT_SHOCK = "stress_heat_shock"
+    DISSOCIATION_IEG = "dissociation_ieg"
+    CYCLING = "cycling"
+    CYCLING_S = "cycling_s"
+    CYCLING_G2M = "cycling_g2m"
+
+
 class Evidence(StrEnum):
     """The kind of truth a class was learnt from."""
 
@@ -166,6 +227,15 @@ class AbstainReason(StrEnum):
     COVERAGE = "coverage"
 
 
+class FusedInputs(StrEnum):
+    """What a cell's fused vector was made from."""
+
+    BOTH = "rna+adt"
+    RNA = "rna"
+    ADT = "adt"
+    NONE = "none"
+
+
 class GeneSide(StrEnum):
     """On which side of a call a gene speaks."""
 
@@ -182,15 +252,21 @@ OBSM_TRA: Final = "X_tra"
 OBSM_TRB: Final = "X_trb"
 OBSM_PAIR: Final = "X_tcr"
 OBSM_STATE: Final = "X_state"
+OBSM_FUSED: Final = "X_fused"
 OBSM_STATE_PROBABILITIES: Final = "state_probabilities"
+OBSM_PROGRAMMES: Final = "programmes"
+PROGRAMME_PREFIX: Final = "programme_"  # of columns
 COUNTS_PER_CELL: Final = 10_000  # target sum of the log1p-normalised X
 # Selections of variable genes and targeted panels hold up to about 5,000 genes, whole transcriptomes
 # more than 8,000 even after rare genes were dropped.
 SELECTION_GENES: Final = 6_000
 
+# How the matrices of a cells file are stored.
+Compression: TypeAlias = Literal["none", "lzf", "gzip"]
+
 # The analysis steps in the order they run; the command line, the docs and the
 # Nextflow modules are held to this list by a test.
-STEPS: Final = ("preprocess", "embed-tcr", "predict", "report")
+STEPS: Final = ("preprocess", "embed-tcr", "predict", "fuse", "report")
 
 
 class OutputName:
@@ -207,9 +283,13 @@ class OutputName:
     PREDICTIONS: Final = "predictions.parquet"
     PREDICTIONS_CSV: Final = "predictions.csv"
     CLONOTYPES: Final = "clonotypes.parquet"
+    PROGRAMMES: Final = "programmes.parquet"
     GENE_EVIDENCE: Final = "gene_evidence.parquet"
     ANNOTATED: Final = "annotated.h5ad"
     METRICS: Final = "metrics.json"
+    FUSED: Final = "fused.parquet"
+    FUSED_H5AD: Final = "fused.h5ad"
+    FUSE_QC: Final = "fuse.json"
     REPORT: Final = "report.html"
     RUN: Final = "run.json"
     MULTIQC: Final = "_mqc.json"  # MultiQC demands this ending: "<s>_mqc.json"

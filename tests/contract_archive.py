@@ -64,7 +64,7 @@ def main() -> None:
             cells=folder,
             output=folder,
             prefix="archive",
-            calls=CallOptions(pool_lineage=True, vote=True),
+            calls=CallOptions(pool_lineage=True),
             evidence_genes=2,
         )
         embedded = EmbedTcrOptions((), folder, "archive", backend="kmer", neighbours=3)

@@ -23,6 +23,7 @@ def make_calls(probabilities, lineages=None, ood=None):
         lineage=np.array(lineages or ["CD4"] * n, dtype=object),
         function=np.array(["naive"] * n, dtype=object),
         cycle=np.array(["resting"] * n, dtype=object),
+        confidence=p.max(axis=1, initial=0.0),
         state_probabilities=p,
         p_lineage=lineage,
         p_function=np.full((n, 9), 1 / 9, np.float32),
@@ -32,6 +33,8 @@ def make_calls(probabilities, lineages=None, ood=None):
         agreement=np.full(n, np.nan, np.float32),
         epistemic=np.full(n, np.nan, np.float32),
         ood_score=np.full(n, np.nan, np.float32) if ood is None else np.asarray(ood, np.float32),
+        helper=np.full(n, None, dtype=object),
+        unconventional=np.full(n, None, dtype=object),
     )
 
 

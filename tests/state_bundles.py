@@ -37,7 +37,7 @@ def _constants(n_members: int, dimension: int) -> dict[str, np.ndarray]:
     speak = np.zeros((len(GENES), 7), np.float32)
     speak[range(7), range(7)] = SLOPE
     # each state's joint cells share its mass evenly
-    cells = mark_joint_cells("memory").astype(np.float32)
+    cells = mark_joint_cells().astype(np.float32)
     cells[STATES.index(State.PROLIFERATING)] = 0
     cells /= np.maximum(cells.sum(axis=1, keepdims=True), 1)
     hear = np.zeros((dimension, 7), np.float32)

@@ -21,7 +21,6 @@ step.predict(
         bundle=asked[asked.index("--bundle") + 1],
         device="cpu",
         threads=1,
-        calls=step.CallOptions(vote="--vote" in asked),
         evidence_genes=genes,
         h5ad="--no-h5ad" not in asked,
         force=True,

@@ -33,13 +33,11 @@ BLOCK_CELLS = 1_024
 ASKED = {
     "tables": ("--no-h5ad",),
     "copy": (),
-    "votes": ("--no-h5ad", "--vote"),
     "genes": ("--no-h5ad", "--genes", "5"),
 }
 NAMES = {
     "tables": "calls, tables",
     "copy": "and the annotated copy",
-    "votes": "and votes",
     "genes": "and five genes for and against",
 }
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.states.peers import NAMES
+from recipes.programmes.folds import CYTOTOXIC_MEAN
+from recipes.programmes.left_out import NAMES
 from tcellflow.inference.receptors.neighbours import find_neighbours
 from tcellflow.states.axes import STATES
 from tcellflow.states.decision import decide, weigh_markers
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmarks.states.folds import Outputs
+    from recipes.programmes.folds import Outputs
 
     Probabilities = NDArray[np.float64]
 
-MOST_CHECKPOINTS, CYTOTOXIC_MEAN = 3, 0.8
+MOST_CHECKPOINTS = 3
 NEIGHBOURS, NEIGHBOUR_SHARE = 15, 0.5
 SURE = 0.8
 

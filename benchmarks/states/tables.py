@@ -111,11 +111,11 @@ def _rule(n: int) -> str:
     return "|" + "---|" * n
 
 
-def update(page: Path, tables: str) -> None:
-    """Put the tables between the markers of a page."""
+def put(page: Path, tables: str, begin: str, end: str) -> None:
+    """Put tables between two markers of a page."""
     text = page.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    page.write_text(f"{before}{BEGIN}\n\n{tables.strip()}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    before, rest = text.split(begin)
+    page.write_text(f"{before}{begin}\n\n{tables.strip()}\n\n{end}{rest.split(end)[1]}", encoding="utf-8")
 
 
 def main() -> None:
@@ -126,7 +126,7 @@ def main() -> None:
     options = parser.parse_args()
     tables = render(json.loads(options.result.read_text(encoding="utf-8")))
     if options.update:
-        update(options.update, tables)
+        put(options.update, tables, BEGIN, END)
     else:
         print(tables)
 

@@ -1,98 +1,96 @@
-"""Fit trust on left-out folds, and judge it by folds that it was not fitted on."""
+"""Judge trust on sets that it never saw: what is reported at a target risk, and what prediction sets hold.
+
+Invariant: curve, threshold and levels by which a set is judged were made of the other sets alone.
+"""
 
 from __future__ import annotations
 
-import csv
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
-from benchmarks.states.peers import NAMES
-from tcellflow.states.trust import Trust, call_logit
-from tcellflow.vocabulary import State
+from recipes.programmes.left_out import family
+from recipes.programmes.trust import COVERAGES, build_trust, list_families
+from tcellflow.errors import OptionsError
+from tcellflow.evaluation.classification import risk_area
+from tcellflow.states.axes import STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from recipes.programmes.left_out import LeftOutCalls
+    from tcellflow.states.trust import Trust
 
-PENALTY = 0.03
-# Gates call cytotoxic memory cells memory, and say nothing of the cycle or of help: calling such cells
-# Effector, Proliferating or Th_effector is no mistake of the parts but another word, and teaches nothing.
-GATED = ("citeseq_", "trex_", "zheng_", "pbmc3k")
-CYTOTOXIC_AS_MEMORY = ("citeseq_", "trex_")
-LEAST_CALLS = 20  # of a state, to measure trust in it; below, it is that in the least trusted state
+TARGET_RISKS = (0.05, 0.1, 0.15, 0.2)
 
 
-def family(view: str) -> str:
-    """Name the set of a view: its shifts are one set."""
-    return view.split(",", maxsplit=1)[0]
+def judge_sets(calls: Sequence[LeftOutCalls]) -> dict[str, dict[str, Any]]:
+    """Give the figures of each view, mean over its seeds, by a trust built of the other sets."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in list_families(calls):
+        trust = build_trust([c for c in calls if c.family != name])
+        for c in calls:
+            if c.family == name:
+                found.setdefault(c.view, []).append(judge_view(trust, c))
+    return {view: average(of) for view, of in found.items()}
 
 
-def is_other_word(view: str, truth: NDArray[np.object_], called: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Mark calls that differ from the label only by what the word means."""
-    effector = (called == State.EFFECTOR) & (truth == State.MEMORY) & view.startswith(CYTOTOXIC_AS_MEMORY)
-    helper = (called == State.TH_EFFECTOR) & (truth == State.MEMORY)
-    finer = (helper | (called == State.PROLIFERATING)) & view.startswith(GATED)
-    return np.asarray(effector | finer, dtype=bool)
+def average(figures: Sequence[Any]) -> Any:
+    """Average figures of the same shape, dictionaries entry by entry; null where none has a value."""
+    if isinstance(figures[0], dict):
+        return {key: average([f[key] for f in figures]) for key in figures[0]}
+    known = [f for f in figures if f is not None]
+    return round(float(np.mean(known)), 4) if known else None
 
 
-def fit_trust(views: Iterable[tuple[str, NDArray[np.object_], NDArray[np.float64]]]) -> Trust:
-    """Fit the curve on (view, truth, states) of left-out cells; every set weighs the same.
+def judge_view(trust: Trust, c: LeftOutCalls) -> dict[str, Any]:
+    """Give what a target risk and a coverage come to on one view.
 
-    One slope for all states, so that more probable calls are always trusted more.
+    ``wrong`` is of the reported calls that are no other word, ``wrong_raw`` of all reported calls; null where
+    none is reported or the target is not reached. ``held`` is the share of cells whose prediction set holds
+    the true state, ``size`` the mean number of states in it.
     """
-    logits, right, states, weights = [], [], [], []
-    listed = list(views)
-    n_views: dict[str, int] = {}
-    for view, _, _ in listed:
-        n_views[family(view)] = n_views.get(family(view), 0) + 1
-    for view, truth, p in listed:
-        called = p.argmax(axis=1)
-        kept = (truth != "") & ~is_other_word(view, truth, NAMES[called])
-        logits.append(call_logit(p)[kept])
-        right.append((truth == NAMES[called])[kept])
-        states.append(np.eye(NAMES.size)[called[kept]])
-        weights.append(np.full(kept.sum(), 1 / max(kept.sum(), 1) / n_views[family(view)]))
-    x = np.column_stack([np.concatenate(logits), np.concatenate(states)])
-    w = np.concatenate(weights)
-    model = LogisticRegression(C=PENALTY * 10).fit(
-        x, np.concatenate(right), sample_weight=w * len(w) / w.sum()
-    )
-    coefficients = model.coef_[0]
-    offsets = coefficients[1:] + float(model.intercept_[0])
-    measured = x[:, 1:].sum(axis=0) >= LEAST_CALLS
-    offsets = np.where(measured, offsets, offsets[measured].min(initial=np.inf))
-    return Trust(max(float(coefficients[0]), 1e-3), offsets)
+    value = trust.of(c.states, c.support, c.shift)
+    risks: dict[str, Any] = {}
+    for target in TARGET_RISKS:
+        try:
+            threshold = trust.threshold(target)
+        except OptionsError:
+            risks[f"{target:g}"] = {"threshold": None, "coverage": 0.0, "wrong": None, "wrong_raw": None}
+            continue
+        reported = value >= threshold
+        risks[f"{target:g}"] = {
+            "threshold": threshold,
+            "coverage": float(reported.mean()),
+            "wrong": _wrong(c, reported & ~c.is_word),
+            "wrong_raw": _wrong(c, reported),
+        }
+    truth = np.array([STATES.index(state) for state in c.truth])
+    rows = np.arange(len(truth))
+    sets: dict[str, Any] = {}
+    for coverage in COVERAGES:
+        inside = c.states >= trust.least_probability(coverage, c.shift)
+        inside[rows, c.states.argmax(axis=1)] = True
+        held = inside[rows, truth][~c.is_word]
+        sets[f"{coverage:g}"] = {"held": float(held.mean()), "size": float(inside.sum(axis=1).mean())}
+    same = ~c.is_word
+    return {
+        "cells": int(c.truth.size),
+        "shift": c.shift,
+        "other_words": float(c.is_word.mean()),
+        "wrong": _wrong(c, same),
+        "aurc": risk_area(value[same], c.is_right[same]),
+        "risks": risks,
+        "sets": sets,
+    }
 
 
-def write_trust(trust: Trust, path: Path) -> None:
-    """Write the packaged curve."""
-    with path.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-        writer.writerow(["state", "slope", "offset"])
-        for state, offset in zip(NAMES, trust.offsets, strict=True):
-            writer.writerow([state, f"{trust.slope:.4f}", f"{offset:.4f}"])
+def _wrong(c: LeftOutCalls, rows: Any) -> float | None:
+    return float(1 - c.is_right[rows].mean()) if rows.any() else None
 
 
-def risk_by_trust(
-    view: str, truth: NDArray[np.object_], states: NDArray[np.float64], trust: Trust, targets: Sequence[float]
-) -> dict[str, float | None]:
-    """Give coverage and share of wrong calls where calls below 1 - target are not reported.
-
-    The share stands once of all labelled calls, and once without those that are another word.
-    """
-    labelled = truth != ""
-    right = (truth == NAMES[states.argmax(axis=1)])[labelled]
-    value = trust.of(states)[labelled]
-    figures: dict[str, float | None] = {}
-    word = is_other_word(view, truth[labelled], NAMES[states.argmax(axis=1)][labelled])
-    for target in targets:
-        reported = value >= 1 - target
-        figures[f"trust_coverage_{target:g}"] = float(reported.mean())
-        figures[f"trust_wrong_{target:g}"] = float(1 - right[reported].mean()) if reported.any() else None
-        same = reported & ~word
-        figures[f"trust_wrong_word_{target:g}"] = float(1 - right[same].mean()) if same.any() else None
-    return figures
+def list_worst_first(views: Mapping[str, Mapping[str, Any]], target: float = 0.1) -> list[str]:
+    """List the views of unshifted cells, that with the largest share of wrong reported calls first."""
+    whole = [view for view in views if view == family(view) or view.endswith(" genes")]
+    whole = [view for view in whole if not view.endswith("half of the genes")]
+    return sorted(whole, key=lambda view: -(views[view]["risks"][f"{target:g}"]["wrong"] or 0.0))

@@ -2,12 +2,13 @@
 include { TCELLFLOW_PREPROCESS } from '../modules/local/tcellflow/preprocess/main'
 include { TCELLFLOW_EMBEDTCR } from '../modules/local/tcellflow/embedtcr/main'
 include { TCELLFLOW_PREDICT } from '../modules/local/tcellflow/predict/main'
+include { TCELLFLOW_FUSE } from '../modules/local/tcellflow/fuse/main'
 include { TCELLFLOW_REPORT } from '../modules/local/tcellflow/report/main'
 
 workflow TCELLFLOW {
     take:
     samples // channel of [meta, gex, tcr, adt]; what a sample lacks is []
-    steps // list: those of embed-tcr, predict and report that run
+    steps // list: those of embed-tcr, predict, fuse and report that run
     bundles // map: folders of bundles for receptors and states, [] for the packaged defaults
 
     main:
@@ -35,6 +36,10 @@ workflow TCELLFLOW {
             .map { meta, file, _gex, _tcr, _adt -> [meta, file, [], []] }
         TCELLFLOW_PREDICT(cells.join(vectors).mix(masked), bundles.states)
         predict_files = TCELLFLOW_PREDICT.out.predictions.mix(TCELLFLOW_PREDICT.out.clonotypes, TCELLFLOW_PREDICT.out.metrics)
+    }
+
+    if ('fuse' in steps) {
+        TCELLFLOW_FUSE(cells, bundles.fusion)
     }
 
     // The number of files of each sample is known, so that what follows starts with the last of them.

@@ -27,12 +27,11 @@ from tcellflow.states.axes import STATES
 from tcellflow.states.marker_model import (
     INTERCEPT,
     MODEL_TABLE,
-    PROGRAMME_PREFIX,
     MarkerFeatures,
     MarkerModel,
 )
 from tcellflow.states.programmes import ProgrammeScorer, ProgrammeTable, read_programmes
-from tcellflow.vocabulary import Cycle, State
+from tcellflow.vocabulary import PROGRAMME_PREFIX, Cycle, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

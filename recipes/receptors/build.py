@@ -30,6 +30,7 @@ def build_command(corpus: Path, run: Path) -> list[str]:
     """Give the command that trains the bundle."""
     program = str(Path(sys.executable).with_name("tcellflow"))
     command = [program, "train", "receptors", "-o", str(run), "--resume"]
+    command += ["--name", "receptors", "--licence", "MIT"]
     for option, names in (("--chains", CHAINS), ("--pairs", PAIRS), ("--withhold", WITHHELD)):
         command += [word for name in names for word in (option, str(corpus / name))]
     for source in (*KEPT_FOR_EVALUATION, *WITHOUT_LICENCE):

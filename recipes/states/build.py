@@ -63,6 +63,7 @@ def build_command(
     """Give the command that trains the bundle; of options given twice the last counts."""
     program = str(Path(sys.executable).with_name("tcellflow"))
     command = [program, "train", "states", "--manifest", str(manifest), "-o", str(run), "--resume"]
+    command += ["--name", "states", "--licence", "MIT"]
     command += [*OPTIONS[architecture], "--seeds", str(seeds or SEEDS[architecture])]
     names = {entry["name"] for entry in yaml.safe_load(manifest.read_text(encoding="utf-8"))["cohorts"]}
     for name in sorted(frozenset().union(*map(find_kin, hold_out)) & names):

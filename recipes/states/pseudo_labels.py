@@ -108,9 +108,7 @@ def measure_agreement(cells: LabelledSet, states: NDArray[np.object_], seed: int
 
 def functions_of(state: State) -> tuple[str, ...]:
     """Give the functions that a state is made of, over all lineages."""
-    return tuple(
-        f for f in FUNCTIONS if any(find_resting_state(lin, f, "memory") is state for lin in LINEAGES)
-    )
+    return tuple(f for f in FUNCTIONS if any(find_resting_state(lin, f) is state for lin in LINEAGES))
 
 
 def find_cycling(cells: LabelledSet) -> NDArray[np.object_]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BARE: Final = "bare"
 # Ten bases are no word of a name, and every droplet barcode has at least ten; some come in parts.
-_BARCODE: Final = re.compile(r"[ACGTN]{6,}(?:[-_.+]?[ACGTN]{6,})*")
+_BARCODE: Final = re.compile(r"[ACGTN]{6,}(?:[-_.+][ACGTN]{6,})*")
 _MIN_BASES: Final = 10
 # Ways to spell the cells of one file; with more, what is around a barcode is the cell's, not the library's.
 _MAX_FORMS: Final = 64

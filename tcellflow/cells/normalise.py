@@ -104,3 +104,37 @@ def recover_counts(values: sparse.csr_matrix) -> sparse.csr_matrix:
         units = np.repeat(smallest, np.diff(values.indptr))
         counts.data = np.minimum(np.rint(linear / units), np.iinfo(np.int32).max).astype(np.int32)
     return counts
+
+
+def recover_library_sizes(
+    logs: sparse.csr_matrix, totals: NDArray[np.number] | None = None
+) -> NDArray[np.float64]:
+    """Undo log-normalisation as far as the library size of each cell.
+
+    Parameters
+    ----------
+    logs
+        log1p(counts per 10,000), CSR (cells, genes).
+    totals
+        Counts of each cell over these genes, shape (cells,), or an estimate of them. If not given, the
+        smallest value of a cell is taken for one molecule, as in `recover_counts`.
+
+    Returns
+    -------
+    numpy.ndarray
+        True library sizes, shape (cells,), float64, also where the genes are a selection; 0 in empty cells.
+    """
+    sizes = np.zeros(logs.shape[0])
+    is_filled = np.diff(logs.indptr) > 0
+    if is_filled.any():
+        linear, starts = np.expm1(logs.data), logs.indptr[:-1][is_filled]
+        if totals is None:
+            shown = np.minimum.reduceat(np.where(linear > 0, linear, np.inf), starts).astype(np.float64)
+            molecules: Any = 1.0
+        else:
+            shown = np.add.reduceat(linear, starts, dtype=np.float64)
+            molecules = np.asarray(totals, np.float64)[is_filled]
+        is_shown = (shown > 0) & np.isfinite(shown)
+        scales = np.where(is_shown, COUNTS_PER_CELL / np.where(is_shown, shown, 1.0), 0.0)
+        sizes[is_filled] = np.rint(molecules * scales)
+    return sizes

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
+from tcellflow.cli.fuse import fuse
 from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at run time
     Backend,
     ClusterDistance,
@@ -18,6 +19,7 @@ from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at 
     Neighbours,
     Output,
     Prefix,
+    StoredAs,
     TcrSample,
     Threads,
 )
@@ -30,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("preprocess", short_help="Read a sample; check, filter and match its cells.")(preprocess)
     app.command("embed-tcr", short_help="Turn receptors into vectors, each distinct one once.")(embed_tcr)
     app.command("predict", short_help="Predict the state of every cell and clone.")(predict)
+    app.command("fuse", short_help="Put expression and proteins into one vector.")(fuse)
     app.command("report", short_help="Write one HTML page and one MultiQC section.")(report)
 
 
@@ -99,6 +102,7 @@ def preprocess(
     tcr_sample: TcrSample = None,
     dual_chains: DualChains = "primary",
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
+    compression: StoredAs = "none",
     force: Force = False,
 ) -> None:
     """Read a sample's files, check and filter its cells, and bring all parts onto one set of barcodes."""
@@ -123,13 +127,15 @@ def preprocess(
         tcr_sample=tcr_sample,
         dual_chains=dual_chains,
         species=species,
+        compression=compression,
         force=force,
     )
     options.check()
     from tcellflow.steps import preprocess as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("preprocess") as progress:
-        step.preprocess(given, progress=progress)
+        paths = step.preprocess(given, progress=progress)
+    console.tell_outputs(paths, prefix)
 
 
 def embed_tcr(
@@ -197,7 +203,8 @@ def embed_tcr(
     from tcellflow.steps import embed_tcr as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("embed-tcr") as progress:
-        step.embed_tcr(given, progress=progress)
+        paths = step.embed_tcr(given, progress=progress)
+    console.tell_outputs(paths, prefix)
 
 
 def report(
@@ -230,4 +237,5 @@ def report(
     from tcellflow.steps import report as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("report") as progress:
-        step.report(given, progress=progress)
+        paths = step.report(given, progress=progress)
+    console.tell_outputs(paths, prefix)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tcellflow import __version__
-from tcellflow.cli import analyse, bundle, console, limits, run, train
+from tcellflow.cli import analyse, bundle, console, limits, messages, run, train
 from tcellflow.errors import ExitCode, TcellflowError
 
 if TYPE_CHECKING:
@@ -62,12 +61,8 @@ def _root(
         bool,
         typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Print the full traceback of every error.")] = False,
 ) -> None:
     """From one sample's single-cell files to T-cell states, receptor tables and a report."""
-    console.set_up_logging(logging.WARNING if quiet else logging.INFO)
-    console.SETTINGS.debug = debug
     if context.invoked_subcommand != "bundle":
         limits.check_address_space()
 
@@ -117,8 +112,11 @@ def main() -> None:
 
 
 def _run() -> ExitCode | int:
+    console.set_up_logging()
     try:
-        app(standalone_mode=True)
+        command = typer.main.get_command(app)
+        messages.add_options(command)
+        command(standalone_mode=True)
     except SystemExit as done:
         # typer turns usage errors into 2 and Ctrl-C into a silent 130 by itself
         if done.code == ExitCode.INTERRUPTED:

@@ -149,7 +149,7 @@ def import_(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
 ) -> None:
-    """Make a bundle of weights from elsewhere; needs torch: pip install 'tcellflow[train]'.
+    """Make a bundle of weights from elsewhere; needs torch: pip install '.[train]'.
 
     The bundle runs without torch: tcellflow embed-tcr --backend tcr-bert --bundle FOLDER. Nothing is
     downloaded.

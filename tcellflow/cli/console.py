@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import sys
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from tcellflow.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from tcellflow.errors import TcellflowError
 
@@ -25,6 +28,7 @@ class Settings:
 
 
 SETTINGS = Settings()
+LOG = logging.getLogger("tcellflow")
 
 
 def open_streams() -> None:
@@ -84,26 +88,56 @@ class _Stdout:
             ) from error
 
 
-def set_up_logging(level: int) -> None:
-    """Send the package's log to stderr.
-
-    Parameters
-    ----------
-    level
-        Lowest level shown.
-    """
+def set_up_logging() -> None:
+    """Send the package's log to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines())
-    logger = logging.getLogger("tcellflow")
-    logger.handlers = [handler]
-    logger.setLevel(level)
-    logger.propagate = False
+    LOG.handlers = [handler]
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False
+
+
+def be_quiet() -> None:
+    """Send only warnings and errors to stderr."""
+    LOG.handlers[0].setLevel(logging.WARNING)
+
+
+def be_verbose() -> None:
+    """Begin each line on stderr with the time and the memory used so far."""
+    LOG.handlers[0].setFormatter(_Lines(with_machine=True))
+
+
+def keep_log(path: Path) -> None:
+    """Add the log to a file as well.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"the log cannot be written: {error.strerror}", where=path, mend="choose another file"
+        ) from error
+    handler.setFormatter(_Lines(with_machine=True))
+    LOG.addHandler(handler)
 
 
 class _Lines(logging.Formatter):
+    def __init__(self, *, with_machine: bool = False) -> None:
+        super().__init__()
+        self._with_machine = with_machine
+
     def format(self, record: logging.LogRecord) -> str:
         mark = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        return mark + record.getMessage()
+        return (_tell_machine() if self._with_machine else "") + mark + record.getMessage()
+
+
+def _tell_machine() -> str:
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {megabytes:>6,} MB  "
 
 
 def print_line(text: str) -> None:
@@ -116,6 +150,8 @@ def print_line(text: str) -> None:
     """
     with suppress(OSError):  # a full or closed stderr takes no message, the exit code tells all the same
         sys.stderr.write(text + "\n")
+    for handler in LOG.handlers[1:]:  # files
+        handler.handle(LOG.makeRecord(LOG.name, logging.INFO, "", 0, text, (), None))
 
 
 def print_error(error: TcellflowError) -> None:
@@ -129,14 +165,46 @@ def print_error(error: TcellflowError) -> None:
     print_line(f"error: {error}")
 
 
+def tell_outputs(paths: Sequence[Path], prefix: str) -> None:
+    """Say in one line what a step wrote."""
+    names = ", ".join(path.name.removeprefix(prefix).removeprefix(".") for path in paths)
+    LOG.info("wrote %s: %s", paths[0].parent / f"{prefix}.*", names)
+
+
+class _Tenths:
+    """A log line for every tenth of what is to be done; starts anew where less is done than before."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._start(0)
+
+    def _start(self, done: int) -> None:
+        self._first, self._last, self._since = done, done, time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if done <= self._last:
+            self._start(0)
+        is_next = done * 10 // total > self._last * 10 // total
+        self._last = done
+        if is_next:
+            left = (time.monotonic() - self._since) * (total - done) / max(done - self._first, 1)
+            LOG.info("%s: %d of %d, about %s left", self._label, done, total, _in_words(left))
+
+
+def _in_words(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 @contextmanager
-def show_progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show progress: a bar on a terminal, nothing elsewhere.
+def show_progress(label: str, *, in_lines: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Show progress: a bar on a terminal; elsewhere nothing, or a line now and then.
 
     Parameters
     ----------
     label
         What is going on.
+    in_lines
+        Whether it takes so long that a log file should tell: a line for every tenth.
 
     Yields
     ------
@@ -144,7 +212,7 @@ def show_progress(label: str) -> Iterator[Callable[[int, int], None]]:
         Called with (done, total).
     """
     if not sys.stderr.isatty():
-        yield lambda _done, _total: None
+        yield _Tenths(label) if in_lines else lambda _done, _total: None
         return
     from rich.console import Console
     from rich.progress import Progress

@@ -16,8 +16,8 @@ from tcellflow.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# OpenBLAS and OpenMP, whose number Arrow takes, too.
-_POOLS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+# OpenBLAS and OpenMP, whose number Arrow's pool for computing takes, too; it has another one for files.
+_POOLS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_IO_THREADS")
 _MEMORY_MARKS: Final = (
     "Failed to allocate memory",
     "bad_alloc",

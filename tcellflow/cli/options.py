@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from tcellflow.cli.limits import size_pools
+from tcellflow.errors import OptionsError
+from tcellflow.vocabulary import Compression
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
@@ -34,6 +37,10 @@ DualChains = Annotated[
     typer.Option(
         "--dual-chains", help="Cells are of one clone by their first chains, or by any pair that they share."
     ),
+]
+StoredAs = Annotated[
+    Compression,
+    typer.Option("--compression", help="How matrices are stored: none is fastest, gzip smallest."),
 ]
 Layer = Annotated[
     str | None,
@@ -80,8 +87,17 @@ TargetRisk = Annotated[
         "--target-risk", help="Accepted share of wrong calls, 0-1; less makes more cells Unresolved."
     ),
 ]
+EffectorBy = Annotated[
+    Literal["programme", "gate"] | None,
+    typer.Option(
+        "--effector-by",
+        help="What tells Effector: the cytotoxic programme (default) or the function of the gates.",
+        show_default=False,
+    ),
+]
 EffectorMemoryAs = Annotated[
-    Literal["memory", "effector"], typer.Option("--em-as", help="Which state effector memory counts as.")
+    Literal["memory", "effector"] | None,
+    typer.Option("--em-as", help="Replaced by --effector-by.", hidden=True),
 ]
 CorrectPriors = Annotated[
     bool,
@@ -93,9 +109,7 @@ CorrectPriors = Annotated[
 PoolLineage = Annotated[
     bool, typer.Option("--pool-lineage", help="Name the lineage of each cell's clone beside its own.")
 ]
-Vote = Annotated[
-    bool, typer.Option("--vote", help="Let groups of similar cells vote; the result stands beside the calls.")
-]
+Vote = Annotated[bool, typer.Option("--vote", help="Removed.", hidden=True)]
 SetCoverage = Annotated[
     float | None,
     typer.Option(
@@ -108,3 +122,42 @@ EvidenceGenes = Annotated[
         "--genes", min=0, max=50, help="List this many genes for and against each call (slow; 0: none)."
     ),
 ]
+
+
+def understand_effector_by(
+    effector_by: Literal["programme", "gate"] | None, em_as: Literal["memory", "effector"] | None
+) -> Literal["programme", "gate"] | None:
+    """Give what tells Effector, from the option of today or the one before.
+
+    Raises
+    ------
+    OptionsError
+        If both are given.
+    """
+    if em_as is None:
+        return effector_by
+    if effector_by is not None:
+        raise OptionsError(
+            "--em-as is the former name of --effector-by",
+            where="--effector-by, --em-as",
+            mend="leave --em-as out",
+        )
+    now: Literal["programme", "gate"] = "gate" if em_as == "memory" else "programme"
+    logging.getLogger(__name__).warning("--em-as %s is now --effector-by %s", em_as, now)
+    return now
+
+
+def refuse_vote(*, vote: bool) -> None:
+    """Refuse the option that let similar cells vote.
+
+    Raises
+    ------
+    OptionsError
+        If it is given.
+    """
+    if vote:
+        raise OptionsError(
+            "votes among similar cells are no more: rare states drowned in their neighbours",
+            where="--vote",
+            mend="leave --vote out; --pool-lineage pools what the cells of a clone share",
+        )

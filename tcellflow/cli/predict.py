@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at run time
+from tcellflow.cli.options import (
     Bundle,
     CorrectPriors,
     Device,
+    EffectorBy,
     EffectorMemoryAs,
     Ensemble,
     EvidenceGenes,
@@ -23,6 +24,8 @@ from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at 
     TargetRisk,
     Threads,
     Vote,
+    refuse_vote,
+    understand_effector_by,
 )
 from tcellflow.io.files.pipes import without_pipes
 
@@ -49,7 +52,8 @@ def predict(
     device: Device = "auto",
     threads: Threads = None,
     target_risk: TargetRisk = None,
-    em_as: EffectorMemoryAs = "memory",
+    effector_by: EffectorBy = None,
+    em_as: EffectorMemoryAs = None,
     correct_priors: CorrectPriors = False,
     pool_lineage: PoolLineage = False,
     vote: Vote = False,
@@ -64,6 +68,7 @@ def predict(
     from tcellflow.inference.states.options import CallOptions
     from tcellflow.steps.options import PredictOptions
 
+    refuse_vote(vote=vote)
     options = PredictOptions(
         cells=cells,
         output=output,
@@ -74,13 +79,12 @@ def predict(
         ensemble=ensemble,
         device=device,
         threads=threads,
-        effector_memory_as=em_as,
+        effector_by=understand_effector_by(effector_by, em_as),
         calls=CallOptions(
             target_risk=target_risk,
             set_coverage=set_coverage,
             correct_priors=correct_priors,
             pool_lineage=pool_lineage,
-            vote=vote,
         ),
         evidence_genes=genes,
         h5ad=h5ad,
@@ -90,4 +94,5 @@ def predict(
     from tcellflow.steps import predict as step  # heavy, hence behind the check
 
     with without_pipes(options) as given, console.show_progress("predict") as progress:
-        step.predict(given, progress=progress)
+        paths = step.predict(given, progress=progress)
+    console.tell_outputs(paths, prefix)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at run time
+from tcellflow.cli.options import (
     Backend,
     Bundle,
     ClusterDistance,
     CorrectPriors,
     Device,
     DualChains,
+    EffectorBy,
     EffectorMemoryAs,
     Ensemble,
     EvidenceGenes,
@@ -23,12 +24,18 @@ from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at 
     Output,
     PoolLineage,
     SetCoverage,
+    StoredAs,
     TargetRisk,
     TcrSample,
     Threads,
     Vote,
+    refuse_vote,
+    understand_effector_by,
 )
 from tcellflow.io.files.pipes import without_pipes
+
+if TYPE_CHECKING:
+    from tcellflow.pipeline import RunOptions
 
 
 def register(app: typer.Typer) -> None:
@@ -97,6 +104,7 @@ def run(
     tcr_sample: TcrSample = None,
     dual_chains: DualChains = "primary",
     species: Annotated[str, typer.Option("--species", help="Species of the sample; human so far.")] = "human",
+    compression: StoredAs = "none",
     backend: Backend = "native",
     receptors_bundle: Annotated[
         str | None,
@@ -111,7 +119,8 @@ def run(
     bundle: Bundle = "states",
     ensemble: Ensemble = False,
     target_risk: TargetRisk = None,
-    em_as: EffectorMemoryAs = "memory",
+    effector_by: EffectorBy = None,
+    em_as: EffectorMemoryAs = None,
     correct_priors: CorrectPriors = False,
     pool_lineage: PoolLineage = False,
     vote: Vote = False,
@@ -119,6 +128,14 @@ def run(
     genes: EvidenceGenes = 0,
     device: Device = "auto",
     threads: Threads = None,
+    fuse: Annotated[
+        bool,
+        typer.Option("--fuse", help="Put expression and surface proteins of each cell into one vector, too."),
+    ] = False,
+    keep_cells: Annotated[
+        bool,
+        typer.Option("--keep-cells", help="Keep cells.h5ad, whose whole content is in annotated.h5ad, too."),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Run every step again, and replace files of other runs.")
     ] = False,
@@ -126,8 +143,9 @@ def run(
     """Run all steps for one sample, from its files to the report; what is done already is kept."""
     from tcellflow import pipeline
     from tcellflow.inference.states.options import CallOptions
-    from tcellflow.steps.options import EmbedTcrOptions, PredictOptions, PreprocessOptions
+    from tcellflow.steps.options import EmbedTcrOptions, FuseOptions, PredictOptions, PreprocessOptions
 
+    refuse_vote(vote=vote)
     chosen = demo_sample or (pipeline.DEMO_SAMPLE if demo else None)
     prefix = (chosen or "sample") if prefix is None else prefix
     options = pipeline.RunOptions(
@@ -150,6 +168,7 @@ def run(
             tcr_sample=tcr_sample,
             dual_chains=dual_chains,
             species=species,
+            compression=compression,
         ),
         embed_tcr=EmbedTcrOptions(
             chains=(),
@@ -168,18 +187,24 @@ def run(
             bundle=bundle,
             ensemble=ensemble,
             device=device,
-            effector_memory_as=em_as,
+            effector_by=understand_effector_by(effector_by, em_as),
             calls=CallOptions(
-                target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage, vote=vote
+                target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage
             ),
             evidence_genes=genes,
         ),
+        fuse=FuseOptions(cells=output, output=output, prefix=prefix, device=device) if fuse else None,
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,
+        keep_cells=keep_cells,
         force=force,
     )
-    if chosen is not None:
-        options = pipeline.use_demo(options, chosen)
+    _run(options if chosen is None else pipeline.use_demo(options, chosen))
+
+
+def _run(options: RunOptions) -> None:
+    from tcellflow import pipeline
+
     options.check()
     with without_pipes(options) as given:
         pipeline.run_sample(given, show=console.show_progress)

@@ -8,14 +8,14 @@ from tcellflow.cli import train_fusion, train_receptors, train_states
 
 train_app = typer.Typer(
     no_args_is_help=True,
-    help="Train models and write them as bundles; needs torch: pip install 'tcellflow[train]'.",
+    help="Train models and write them as bundles; needs torch: pip install '.[train]'.",
     rich_markup_mode=None,
 )
 
 
 @train_app.callback()
 def _train() -> None:
-    """Train models and write them as bundles; needs torch: pip install 'tcellflow[train]'."""
+    """Train models and write them as bundles; needs torch: pip install '.[train]'."""
 
 
 train_app.command("receptors", short_help="Train the receptor encoder behind embed-tcr.")(

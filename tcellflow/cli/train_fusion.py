@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tcellflow.cli import console
 from tcellflow.cli.train_options import (
+    BundleLicence,
     BundleVersion,
     Device,
     Evaluation,
@@ -19,6 +19,8 @@ from tcellflow.cli.train_options import (
     Resume,
     ValidateEvery,
     check_libraries,
+    show_training,
+    tell_bundle,
 )
 from tcellflow.models import configurations  # noqa: TC001 - typer reads it
 from tcellflow.training.fusion.options import Architecture, GeneOrder, SplitUnit, TrainFusionOptions
@@ -49,6 +51,7 @@ def fusion(
     ] = _DEFAULT.output,
     name: Name = _DEFAULT.name,
     bundle_version: BundleVersion = _DEFAULT.version,
+    licence: BundleLicence = _DEFAULT.licence,
     evaluation: Evaluation = None,
     genes: Annotated[int, typer.Option("--genes", min=10, help="Genes of the panel.")] = _DEFAULT.n_genes,
     mixer: Annotated[
@@ -100,7 +103,7 @@ def fusion(
 ) -> None:
     """Train a fusion bundle from CITE-seq sets, with labels or without.
 
-    No step applies such a bundle to samples yet, and none is packaged: this is for developing networks.
+    The step fuse applies such a bundle to samples.
     A run that was stopped goes on with --resume and ends as if it had not been.
     """
     check_libraries("torch", "onnx", "onnxscript", command="train")
@@ -138,8 +141,9 @@ def fusion(
         evaluation=evaluation,
         name=name,
         version=bundle_version,
+        licence=licence,
         resume=resume,
         force=force,
     )
-    with console.show_progress("training") as on_step:
-        train_fusion(options, on_step=on_step)
+    with show_training(options.output) as on_step:
+        tell_bundle(train_fusion(options, on_step=on_step))

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tcellflow.errors import OptionsError
+from tcellflow.cli import console
+from tcellflow.errors import OptionsError, install_extra
 from tcellflow.training import options
 
-Name = Annotated[str, typer.Option("--name", help="Name of the bundle.")]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tcellflow.io.bundles.folders import Bundle
+
+Name = Annotated[
+    str | None,
+    typer.Option("--name", help="Name of the bundle (default: that of the folder).", show_default=False),
+]
+BundleLicence = Annotated[
+    str, typer.Option("--licence", help="Licence under which you give the bundle away; for its card.")
+]
 BundleVersion = Annotated[str, typer.Option("--bundle-version", help="Version of the bundle.")]
 Evaluation = Annotated[
     Path | None, typer.Option("--evaluation", help="Markdown with results to put on the card.")
@@ -40,5 +53,35 @@ def check_libraries(*names: str, command: str) -> None:
         raise OptionsError(
             f"{command} needs {' and '.join(missing)}, which is not installed",
             where=f"tcellflow {command}",
-            mend='pip install "tcellflow[train]"',
+            mend=install_extra("train"),
         )
+
+
+@contextmanager
+def show_training(output: Path) -> Iterator[Callable[[int, int], None]]:
+    """Show how far training is; of one that is stopped, say how it goes on.
+
+    Parameters
+    ----------
+    output
+        Folder of its checkpoints.
+
+    Yields
+    ------
+    callable
+        Called with (steps done, steps in all).
+    """
+    try:
+        with console.show_progress("training", in_lines=True) as on_step:
+            yield on_step
+    except Exception:
+        raise
+    except BaseException:  # Ctrl-C, or a signal
+        if any(output.rglob("*.pt")):
+            console.LOG.warning("checkpoints stay in %s: the same command with --resume goes on", output)
+        raise
+
+
+def tell_bundle(bundle: Bundle) -> None:
+    """Say where the trained bundle is."""
+    console.LOG.info("bundle: %s", bundle.folder)

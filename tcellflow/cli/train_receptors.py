@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tcellflow.cli import console
 from tcellflow.cli.train_options import (
+    BundleLicence,
     BundleVersion,
     Device,
     Evaluation,
@@ -19,6 +19,8 @@ from tcellflow.cli.train_options import (
     Resume,
     ValidateEvery,
     check_libraries,
+    show_training,
+    tell_bundle,
 )
 from tcellflow.training.receptors.options import CorpusOptions, TrainReceptorsOptions
 
@@ -63,6 +65,7 @@ def receptors(
     ] = _DEFAULT.output,
     name: Name = _DEFAULT.name,
     bundle_version: BundleVersion = _DEFAULT.version,
+    licence: BundleLicence = _DEFAULT.licence,
     licences: Annotated[
         Path | None, typer.Option("--licences", help='TOML file of licences for the card: "source" = "MIT".')
     ] = None,
@@ -159,8 +162,9 @@ def receptors(
         evaluation=evaluation,
         name=name,
         version=bundle_version,
+        licence=licence,
         resume=resume,
         force=force,
     )
-    with console.show_progress("training") as on_step:
-        train_receptors(options, on_step=on_step)
+    with show_training(options.output) as on_step:
+        tell_bundle(train_receptors(options, on_step=on_step))

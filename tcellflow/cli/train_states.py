@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tcellflow.cli import console
 from tcellflow.cli.train_options import (
+    BundleLicence,
     BundleVersion,
     Device,
     Evaluation,
@@ -19,6 +19,8 @@ from tcellflow.cli.train_options import (
     Resume,
     ValidateEvery,
     check_libraries,
+    show_training,
+    tell_bundle,
 )
 from tcellflow.training.states.options import AXES_MEMBERS, Architecture, SplitUnit, TrainStatesOptions
 
@@ -68,6 +70,7 @@ def states(
     ] = _DEFAULT.output,
     name: Name = _DEFAULT.name,
     bundle_version: BundleVersion = _DEFAULT.version,
+    licence: BundleLicence = _DEFAULT.licence,
     evaluation: Evaluation = None,
     genes: Annotated[int, typer.Option("--genes", min=10, help="Genes of the panel.")] = _DEFAULT.n_genes,
     teacher: Annotated[
@@ -161,8 +164,9 @@ def states(
         evaluation=evaluation,
         name=name,
         version=bundle_version,
+        licence=licence,
         resume=resume,
         force=force,
     )
-    with console.show_progress("training") as on_step:
-        train_states(options, on_step=on_step)
+    with show_training(options.output) as on_step:
+        tell_bundle(train_states(options, on_step=on_step))

@@ -77,8 +77,9 @@ CELLS: Final = AnnDataContract(
         Entry(
             "layers",
             "counts",
-            "int32 CSR",
-            "molecules (UMI) or reads, same sparsity pattern as X; absent where the input was log-normalised",
+            "uint8, uint16 or int32 CSR",
+            "molecules (UMI) or reads in the smallest type that holds all, same sparsity pattern as X; "
+            "absent where the input was log-normalised",
             required=False,
         ),
         Entry("obs", "sample_id", "string", "sample the cell belongs to"),
@@ -132,30 +133,31 @@ CELLS: Final = AnnDataContract(
             required=False,
         ),
         Entry("uns", "tcellflow/antibodies", "data frame", "gene and kind of each antibody", required=False),
-        Entry(
-            "obsm",
-            "X_tra",
-            "float32 (cells, D)",
-            "alpha vectors, NaN = missing; by embed-tcr",
-            required=False,
-        ),
-        Entry(
-            "obsm", "X_trb", "float32 (cells, D)", "beta vectors, NaN = missing; by embed-tcr", required=False
-        ),
-        Entry(
-            "obsm", "X_tcr", "float32 (cells, D)", "pair vectors, NaN = missing; by embed-tcr", required=False
+        *(
+            entry
+            for key, what in (("X_tra", "alpha"), ("X_trb", "beta"), ("X_tcr", "pair"))
+            for entry in (
+                Entry(
+                    "obsm",
+                    key,
+                    "float32 (cells, D)",
+                    f"{what} vectors, 0 where has_{key} is false; by embed-tcr",
+                    required=False,
+                ),
+                Entry("obs", f"has_{key}", "bool", f"a vector of its {what}; by embed-tcr", required=False),
+            )
         ),
     ),
 )
 
 ANNOTATED: Final = AnnDataContract(
     name="annotated",
-    version=1,
+    version=2,
     meaning="The cells file with predictions added.",
     entries=(
         *CELLS.entries,
-        Entry("obs", "state", "string", "reported state, Unresolved or Not_T"),
-        Entry("obs", "predicted_state", "string", "most probable state before abstention"),
+        Entry("obs", "state", "category", "reported state, Unresolved or Not_T; ordered, all there are"),
+        Entry("obs", "predicted_state", "category", "most probable state before abstention; ordered, all"),
         Entry("obs", "state_probability", "float32", "probability of predicted_state"),
         Entry("obs", "state_entropy", "float32", "entropy of the seven probabilities in nats"),
         Entry("obs", "state_abstained", "bool", "no state is reported"),
@@ -163,8 +165,8 @@ ANNOTATED: Final = AnnDataContract(
         Entry(
             "obsm",
             "state_probabilities",
-            "float32 (cells, 7)",
-            "probabilities in the order of uns/tcellflow/state_classes",
+            "float32 data frame",
+            "probabilities, one column per state, in the order of uns/tcellflow/state_classes",
         ),
         Entry("obsm", "X_state", "float32 (cells, D)", "latent of the bundle"),
         Entry("obs", "state_abstain_reason", "string", "why no state is reported; missing elsewhere"),
@@ -172,10 +174,60 @@ ANNOTATED: Final = AnnDataContract(
         Entry("obs", "state_function", "string", "most probable function inside predicted_state"),
         Entry("obs", "state_cycle", "string", "resting or cycling"),
         Entry("uns", "tcellflow/state_classes", "string array", "the seven states in column order"),
+        Entry("uns", "state_colors", "string array", "colours of the categories of state", required=False),
+        Entry("uns", "predicted_state_colors", "string array", "of predicted_state", required=False),
+        Entry(
+            "obs",
+            "state_confidence",
+            "float32",
+            "share of right calls among calls like this one; since version 2",
+            required=False,
+        ),
+        Entry(
+            "obs",
+            "state_th",
+            "string",
+            "kind of help of cells called Th_effector; missing elsewhere",
+            required=False,
+        ),
+        Entry(
+            "obs",
+            "state_unconventional",
+            "string",
+            "MAIT, iNKT or gamma_delta; missing elsewhere",
+            required=False,
+        ),
+        Entry(
+            "obsm",
+            "programmes",
+            "float32 data frame",
+            "0-1, one column per programme; NaN = not measurable, or no T cell; since version 2",
+            required=False,
+        ),
     ),
 )
 
-ANNDATA_CONTRACTS: Final = (CELLS, ANNOTATED)
+FUSED_CELLS: Final = AnnDataContract(
+    name="fused_cells",
+    version=1,
+    meaning="The cells file with fused vectors and proteins added.",
+    entries=(
+        *CELLS.entries,
+        Entry("obsm", "X_fused", "float32 (cells, 64)", "fused vectors; NaN where nothing was measured"),
+        Entry("obsm", "adt_imputed", "float32 data frame", "log1p counts as told without the own value"),
+        Entry("obsm", "adt_imputed_sd", "float32 data frame", "standard deviation of the same"),
+        Entry("obsm", "adt_denoised", "float32 data frame", "level above background", required=False),
+        Entry("obsm", "adt_denoised_sd", "float32 data frame", "standard deviation of it", required=False),
+        Entry("obsm", "adt_foreground", "float32 data frame", "probability of signal", required=False),
+        Entry("obs", "fuse_inputs", "string", "what the vector was made from"),
+        Entry("obs", "fuse_w_rna", "float32", "weight of expression"),
+        Entry("obs", "fuse_w_adt", "float32", "weight of the proteins"),
+        Entry("obs", "fuse_label", "string", "most probable label", required=False),
+        Entry("obs", "fuse_label_probability", "float32", "its calibrated probability", required=False),
+    ),
+)
+
+ANNDATA_CONTRACTS: Final = (CELLS, ANNOTATED, FUSED_CELLS)
 
 
 def find_cells_faults(stamp: str, places: set[str], contract: AnnDataContract) -> list[Fault]:
@@ -195,7 +247,7 @@ def find_cells_faults(stamp: str, places: set[str], contract: AnnDataContract) -
     list of Fault
         Everything wrong; empty when the file is valid.
     """
-    if stamp.partition("/")[0] not in {contract.name, ANNOTATED.name}:
+    if stamp.partition("/")[0] not in {contract.name, ANNOTATED.name, FUSED_CELLS.name}:
         found = f"carries the contract '{stamp}'" if stamp else "was not written by tcellflow"
         return [Fault(f"the file {found}", "uns/tcellflow", "run tcellflow preprocess on it first")]
     return [

@@ -5,12 +5,12 @@ Invariant: every class is listed, also where it has no cell; what only an option
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from tcellflow.contracts.entries import Count, Counts, Document, Entries, Flag, Number, Share, Text
-from tcellflow.vocabulary import AbstainReason, Evidence, GeneSide, State
+from tcellflow.vocabulary import AbstainReason, Evidence, GeneSide, Helper, Programme, State, Unconventional
 
 StateCounts = dict[State, Count]
 Entropy = Annotated[float, Field(strict=True, ge=0)]
@@ -32,7 +32,7 @@ class AbstentionRules(Entries):
     ood_threshold: Share | None = Field(
         description="percentile of the training cells above which a cell is out-of-distribution; null without"
     )
-    dataset: Text = Field(description="data the curve of coverage and risk was measured on")
+    dataset: Text = Field(description="data that risks were measured on")
 
 
 class Shift(Entries):
@@ -51,6 +51,14 @@ class PriorShares(Entries):
     applied: Flag = Field(description="whether the probabilities were corrected")
     refusal: Text | None = Field(description="why not; null where they were")
     shares: dict[State, Share] | None = Field(description="estimated shares; null where refused")
+
+
+class ProgrammeMeans(Entries):
+    """Mean strength of each programme; null where no cell can be measured."""
+
+    all: dict[Programme, Share | None] = Field(description="over T cells")
+    states: dict[State, dict[Programme, Share | None]] = Field(description="over those called each state")
+    measured: dict[Programme, Share] = Field(description="share of T cells in which it can be measured")
 
 
 class Source(Entries):
@@ -80,7 +88,7 @@ class Metrics(Document):
     """Content of ``<s>.metrics.json``."""
 
     contract: ClassVar[str] = "metrics"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     meaning: ClassVar[str] = "The figures of one sample's predictions."
 
     n_cells: Count = Field(description="cells")
@@ -102,9 +110,21 @@ class Metrics(Document):
         default=None, description="genes behind the calls of each state; only with --genes"
     )
     voted_states: StateCounts | None = Field(
-        default=None, description="cells by state after the vote; only with --vote"
+        default=None, description="cells by state after a vote; only in version 1, with --vote"
     )
-    n_clusters: Count | None = Field(default=None, description="groups that voted; only with --vote")
+    n_clusters: Count | None = Field(
+        default=None, description="groups that voted; only in version 1, with --vote"
+    )
     latent_classes: Counts | None = Field(
         default=None, description="T cells by the bundle's finest class; only where it has such classes"
     )
+    effector_by: Literal["programme", "gate"] | None = Field(
+        default=None, description="what tells Effector; null where the bundle decides alone"
+    )
+    helpers: dict[Helper, Count] | None = Field(
+        default=None, description="T cells called Th_effector, by their strongest helper programme"
+    )
+    unconventional: dict[Unconventional, Count] | None = Field(
+        default=None, description="unconventional T cells by kind"
+    )
+    programmes: ProgrammeMeans | None = Field(default=None, description="programmes of the sample's T cells")

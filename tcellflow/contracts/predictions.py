@@ -17,8 +17,10 @@ from tcellflow.vocabulary import (
     Evidence,
     Function,
     GeneSide,
+    Helper,
     Lineage,
     State,
+    Unconventional,
 )
 
 _BARCODE = Column("barcode", "string", "barcode of the cell")
@@ -36,7 +38,7 @@ def _entropy(name: str, of_what: str, high: float, *, since: int = 1) -> Column:
 
 PREDICTIONS: Final = Table(
     name="predictions",
-    version=2,
+    version=3,
     key=("barcode",),
     meaning="One row per cell in input order; the first eleven columns are those of the original classifier.",
     columns=(
@@ -48,7 +50,11 @@ PREDICTIONS: Final = Table(
             nullable=True,
             choices=State,
         ),
-        _probability("confidence", "calibrated probability of predicted_state"),
+        _probability(
+            "confidence",
+            "share of right calls among calls like this one on labelled cells; until version 2, and of "
+            "bundles that decide alone, the calibrated probability of predicted_state",
+        ),
         _probability("model_agreement", "share of ensemble members that agree; null for a single model"),
         *(_probability(f"prob_{state}", f"probability of {state}") for state in State),
         Column(
@@ -62,7 +68,7 @@ PREDICTIONS: Final = Table(
         Column(
             "state_evidence",
             "string",
-            "kind of truth the class was learnt from",
+            "kind of truth the class was learnt from; marker = it rests on programmes",
             nullable=True,
             choices=Evidence,
         ),
@@ -88,7 +94,7 @@ PREDICTIONS: Final = Table(
         Column(
             "function",
             "string",
-            "most probable function inside predicted_state",
+            "most probable function inside predicted_state: the gates' word, also of an Effector",
             nullable=True,
             choices=Function,
         ),
@@ -104,6 +110,22 @@ PREDICTIONS: Final = Table(
         Column("inputs", "string", "modalities the call used, e.g. gex or gex+trb"),
         _probability("panel_coverage", "weighted share of the bundle's genes that the sample measured"),
         Column("clone_id", "string", "clone within the donor; null without a usable chain", nullable=True),
+        Column(
+            "th",
+            "string",
+            "helper programme that runs most in a cell called Th_effector; null elsewhere",
+            nullable=True,
+            choices=Helper,
+            since=3,
+        ),
+        Column(
+            "unconventional",
+            "string",
+            "kind of unconventional T cell, by receptor and expression; null elsewhere",
+            nullable=True,
+            choices=Unconventional,
+            since=3,
+        ),
         *(
             _probability(
                 f"prob_raw_{state}",
@@ -125,7 +147,7 @@ PREDICTIONS: Final = Table(
         Column(
             "cluster",
             "int32",
-            "group of similar cells; with --vote; null where the cell took no part",
+            "group of similar cells; only in version 2, with --vote",
             nullable=True,
             low=0,
             since=2,
@@ -134,14 +156,17 @@ PREDICTIONS: Final = Table(
         Column(
             "state_voted",
             "string",
-            "most frequent predicted_state of the group; with --vote; null where the cell took no part",
+            "most frequent predicted_state of the group; only in version 2, with --vote",
             nullable=True,
             choices=State,
             since=2,
             optional=True,
         ),
         _probability(
-            "vote_share", "share of the group's cells with that state; with --vote", since=2, optional=True
+            "vote_share",
+            "share of the group's cells with that state; only in version 2, with --vote",
+            since=2,
+            optional=True,
         ),
         Column(
             "prediction_set",

@@ -10,6 +10,7 @@ from typing import Final
 
 from tcellflow.contracts.columns import Column, Table
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
+from tcellflow.contracts.programmes import PROGRAMMES
 from tcellflow.contracts.similarity import EMB_ID_PATTERN, NEIGHBOURS, list_cluster_columns
 from tcellflow.vocabulary import Arm, ChainPairing, EmbeddingKind, Locus, ReceptorSubtype, ReceptorType
 
@@ -75,7 +76,7 @@ EMBEDDINGS: Final = Table(
 
 RECEPTORS: Final = Table(
     name="receptors",
-    version=2,
+    version=3,
     key=("sample_id", "cell_id"),
     meaning="One row per cell: pairing, clone and the keys of its vectors (null = missing chain).",
     columns=(
@@ -94,8 +95,32 @@ RECEPTORS: Final = Table(
         Column("emb_trb", "string", "key of the beta vector", nullable=True, pattern=EMB_ID_PATTERN),
         Column("emb_pair", "string", "key of the pair vector", nullable=True, pattern=EMB_ID_PATTERN),
         *list_cluster_columns(since=2),
+        *(
+            Column(
+                f"{kind}_call_{locus}",
+                "string",
+                f"{kind.upper()} gene of the first {arm} chain, without allele; null = no chain, or unknown",
+                nullable=True,
+                since=3,
+            )
+            for locus, arm in (("tra", "alpha"), ("trb", "beta"))
+            for kind in ("v", "j")
+        ),
+        *(
+            Column(f"has_{locus}", "bool", f"the cell has a usable {arm} chain", nullable=True, since=3)
+            for locus, arm in (("trg", "gamma"), ("trd", "delta"))
+        ),
     ),
 )
 
 
-TABLES: Final = (CHAINS, EMBEDDINGS, RECEPTORS, NEIGHBOURS, PREDICTIONS, CLONOTYPES, GENE_EVIDENCE)
+TABLES: Final = (
+    CHAINS,
+    EMBEDDINGS,
+    RECEPTORS,
+    NEIGHBOURS,
+    PREDICTIONS,
+    PROGRAMMES,
+    CLONOTYPES,
+    GENE_EVIDENCE,
+)

@@ -69,6 +69,27 @@ class PanelAlignment:
         ValueError
             If the block has another width than the matrix that was aligned.
         """
+        return np.asarray(self.select(block).toarray())
+
+    def select(self, block: CsrBlock) -> sparse.csr_array:
+        """Take the panel's columns out of a block of rows, and leave them sparse.
+
+        Parameters
+        ----------
+        block
+            Rows of the matrix, shape (cells, `n_matrix_genes`).
+
+        Returns
+        -------
+        scipy.sparse.csr_array
+            Entries in panel order, shape (cells, G), float32; in each row as the block has them, repeats and
+            zeros included.
+
+        Raises
+        ------
+        ValueError
+            If the block has another width than the matrix that was aligned.
+        """
         n_rows, width = block.shape
         if width != self.n_matrix_genes:
             raise ValueError(
@@ -76,7 +97,7 @@ class PanelAlignment:
             )
         # a table of single bytes stays in the fastest cache while all entries are looked up
         kept = np.flatnonzero(self._is_wanted.take(block.indices))
-        narrow = sparse.csr_array(
+        return sparse.csr_array(
             (
                 block.data[kept].astype(np.float32),
                 self._target.take(block.indices[kept]),
@@ -84,7 +105,6 @@ class PanelAlignment:
             ),
             shape=(n_rows, self.columns.size),
         )
-        return np.asarray(narrow.toarray())
 
 
 def align_panel(

@@ -28,7 +28,7 @@ _DATE: Final = re.compile(
     re.IGNORECASE,
 )
 # AL627309.1, RP11-206L10.2, LL22NC03-63E9.3: genes named after the clone they were sequenced from
-_CLONE_NAME: Final = re.compile(r"(?:[A-Z]{1,2}\d{5,6}|[A-Za-z]+\d*[A-Za-z0-9]*-[A-Za-z0-9-]+)\.\d+")
+_CLONE_NAME: Final = re.compile(r"(?:[A-Z]{1,2}\d{5,6}|[A-Za-z][A-Za-z0-9]*-[A-Za-z0-9-]+)\.\d+")
 # Stems in order of preference within a month: SEP15 is a gene, but only where SEPT15 is none.
 _STEMS_OF_MONTH: Final = {
     "mar": (("MARCH", "MARC"),),

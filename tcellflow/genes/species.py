@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Cell Ranger joins genome and gene by "_" (older versions by "___"); GEO tables write HUMAN_ and MOUSE_.
-_HUMAN_PREFIX: Final = re.compile(r"_*(?:GRCh3[78]|hg19|hg38|human)[_-]+(?=.)", re.IGNORECASE)
+_HUMAN_PREFIX: Final = re.compile(r"(?<!_)_*(?:GRCh3[78]|hg19|hg38|human)[_-]+(?=.)", re.IGNORECASE)
 PREFIX_LETTERS: Final = frozenset("_gGhH")  # first letters, to keep the expression off most genes
-_MOUSE_PREFIX: Final = re.compile(r"_*(?:GRCm3[89]|mm9|mm10|mm39|mouse)[_-]+(?=.)", re.IGNORECASE)
+_MOUSE_PREFIX: Final = re.compile(r"(?<!_)_*(?:GRCm3[89]|mm9|mm10|mm39|mouse)[_-]+(?=.)", re.IGNORECASE)
 _FOREIGN_ID: Final = re.compile(r"ENS(?P<species>[A-Z]{3,4})G\d{11}(?:\.\d+)?")
 _MIN_SHARE: Final = 0.1
 _MIN_GENES: Final = 3

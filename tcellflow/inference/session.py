@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from tcellflow.errors import BundleError, OptionsError
+from tcellflow.errors import BundleError, OptionsError, install_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -178,8 +178,7 @@ def _import_runtime() -> ModuleType:
         raise OptionsError(
             "onnxruntime and onnxruntime-gpu are both installed; they overwrite each other's files",
             where="Python environment",
-            mend="pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'tcellflow[cpu]' "
-            "or 'tcellflow[gpu]'",
+            mend="pip uninstall -y onnxruntime onnxruntime-gpu, then, without a GPU, " + install_extra("cpu"),
         )
     if not installed:
         raise _missing_runtime("onnxruntime is not installed")
@@ -209,7 +208,7 @@ def _no_gpu(what: str) -> OptionsError:
     return OptionsError(
         what,
         where="--device cuda",
-        mend="use --device cpu, or install tcellflow[gpu] on a machine with an NVIDIA GPU and its driver",
+        mend="use --device cpu; or, on a machine with an NVIDIA GPU and its driver, " + install_extra("gpu"),
     )
 
 
@@ -217,7 +216,7 @@ def _missing_runtime(what: str) -> OptionsError:
     return OptionsError(
         what,
         where="Python environment",
-        mend="pip install --force-reinstall 'tcellflow[cpu]' (NVIDIA GPU: 'tcellflow[gpu]'); never both",
+        mend=install_extra("cpu", options="--force-reinstall") + " (NVIDIA GPU: '.[gpu]'); never both",
     )
 
 

@@ -23,7 +23,7 @@ from tcellflow.ingest.barcode_matching import Matching, match_receptors
 from tcellflow.ingest.notices import Severe
 from tcellflow.ingest.proteins import open_proteins
 from tcellflow.io.contigs.reading import read_receptors
-from tcellflow.io.contigs.scirpy import list_receptor_modalities
+from tcellflow.io.contigs.scirpy import list_receptor_places
 from tcellflow.io.files.hdf5 import open_hdf5
 from tcellflow.io.matrices.opening import open_matrix
 from tcellflow.io.matrices.source import MatrixKind, split_features
@@ -167,6 +167,7 @@ def open_sample(
         raw = join_raw_chains(
             [read_receptors(path, species=species, sample=matching.tcr_sample) for path in tcr]
         )
+        raw, _ = _leave_out_nameless(raw, np.empty(0, dtype=object))
         alone, warnings = _choose(raw, None, donor, sample_id, species)
         return SampleInputs(None, None, alone, warnings=warnings)
     chains: ChosenChains | None = None
@@ -181,6 +182,8 @@ def open_sample(
         raw, match = match_receptors(parts, expression.source.barcodes, matching)
         notes += match.warnings
         if donor is None and donors is None:
+            raw, more_doublets = _leave_out_nameless(raw, expression.source.barcodes)
+            doublets = more_doublets if doublets is None else doublets
             donors, more = _donors_of_chains(raw, expression.source.barcodes, sample_id)
             notes += more
         of_cell = None if donors is None else dict(zip(expression.source.barcodes, donors, strict=True))
@@ -202,13 +205,13 @@ def _name_receptors(source: MatrixSource) -> tuple[str, ...]:
     if source.kind not in {MatrixKind.H5AD, MatrixKind.H5MU}:
         return ()
     with open_hdf5(source.path) as file:
-        found = list_receptor_modalities(file)
+        found = list_receptor_places(file)
     if not found:
         return ()
-    place = "obsm['airr']" if found == [""] else f"the modalities {', '.join(found)}"
-    return (
-        f"the expression file holds receptors too ({place}), which are not read: give it as --tcr as well",
+    told = (
+        f"the expression file holds receptors too ({', '.join(found)}), which are not read: give it as --tcr"
     )
+    return (f"{told} as well",)
 
 
 def name_genes(source: MatrixSource) -> Expression:
@@ -279,14 +282,24 @@ def _read_donors(
     return np.where(unknown, sample_id, names), doublets, (Severe(told),) if unknown.any() else ()
 
 
+def _leave_out_nameless(
+    raw: RawChains, barcodes: NDArray[np.object_]
+) -> tuple[RawChains, NDArray[np.bool_] | None]:
+    """Take words of demultiplexing that name no donor out of receptor files; also tells its doublets."""
+    names = raw.rows["donor"].fillna("").astype(str).to_numpy(dtype=object)
+    is_nameless, is_doublet = find_nameless(names), find_doublets(names)
+    found = raw.rows.loc[is_doublet, "cell_id"]
+    donors = raw.rows["donor"].to_numpy(dtype=object).copy()
+    donors[is_nameless] = None
+    raw = replace(raw, rows=raw.rows.assign(donor=donors))
+    return raw, np.isin(barcodes, found) if len(found) else None
+
+
 def _donors_of_chains(
     raw: RawChains, barcodes: NDArray[np.object_], sample_id: str
 ) -> tuple[NDArray[np.object_] | None, tuple[str, ...]]:
     """Take the donors of the cells from the receptor files, as Cell Ranger multi and aggr name them."""
-    rows = raw.rows
-    named = rows[
-        rows["donor"].notna() & ~find_nameless(rows["donor"].fillna("").to_numpy(dtype=object))
-    ].drop_duplicates(["cell_id", "donor"])
+    named = raw.rows[raw.rows["donor"].notna()].drop_duplicates(["cell_id", "donor"])
     if named.empty:
         return None, ()
     torn = named.loc[named["cell_id"].duplicated(), "cell_id"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,22 +19,31 @@ from scipy import sparse
 
 from tcellflow.cells.gate import gate_cells
 from tcellflow.cells.markers import find_markers
-from tcellflow.cells.normalise import log_normalise, sum_rows
-from tcellflow.contracts.tables import EMBEDDINGS, RECEPTORS
+from tcellflow.cells.normalise import log_normalise, recover_library_sizes, sum_rows
+from tcellflow.contracts.tables import CHAINS, EMBEDDINGS, RECEPTORS
 from tcellflow.inference.states.options import CallOptions
 from tcellflow.inference.states.prediction_table import name_obs_columns, tabulate_predictions
-from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.inference.states.sample import call_sample
 from tcellflow.inference.states.sources import CellFacts
 from tcellflow.ingest.inputs import name_genes
 from tcellflow.ingest.values import LibrarySizes, ValueReader
 from tcellflow.io.matrices.in_memory import open_in_memory
+from tcellflow.io.tables.cell_receptors import tell_facts
 from tcellflow.io.tables.parquet import read_table
-from tcellflow.states.marker_model import PROGRAMME_PREFIX
+from tcellflow.receptors.per_cell import describe_cells
 from tcellflow.states.programmes import ProgrammeScorer
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
 from tcellflow.steps.preprocess import PreprocessOptions, preprocess
-from tcellflow.vocabulary import OBSM_PAIR, OBSM_TRA, OBSM_TRB, UNS_KEY, ChainPairing, OutputName, output_name
+from tcellflow.vocabulary import (
+    OBSM_PAIR,
+    OBSM_TRA,
+    OBSM_TRB,
+    PROGRAMME_PREFIX,
+    UNS_KEY,
+    ChainPairing,
+    OutputName,
+    output_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +52,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.inference.session import Device
+    from tcellflow.inference.states.predictor import StatePredictor
     from tcellflow.ingest.inputs import Expression
+    from tcellflow.states.unconventional import ReceptorFacts
 
 _CELL_COLUMNS: Final = ("cell_id", "barcode")
 _VECTOR_KEYS: Final = {OBSM_TRA: "emb_tra", OBSM_TRB: "emb_trb", OBSM_PAIR: "emb_pair"}
@@ -57,8 +69,8 @@ class EmbeddedReceptors:
     cells
         Pairing, clone and clone size, indexed by cell: the columns of ``receptors.parquet``.
     obsm
-        ``X_tra``, ``X_trb`` and ``X_tcr`` (pairs), each (N, D) float32 in the order of `cells`; NaN where a
-        cell has no such chain. Ready for ``adata.obsm.update``.
+        ``X_tra``, ``X_trb`` and ``X_tcr`` (pairs), each (N, D) float32 in the order of `cells`; 0 where the
+        columns ``has_X_tra`` … of `cells` are False. Ready for ``adata.obsm.update``.
     """
 
     cells: pd.DataFrame
@@ -67,21 +79,24 @@ class EmbeddedReceptors:
 
 def call_states(
     adata: ad.AnnData,
+    predictor: StatePredictor,
     *,
-    bundle: str | Path,
     layer: str | None,
     target_risk: float | None,
     library_size_column: str | None,
-    ensemble: bool,
-    threads: int | None,
-    device: Device,
 ) -> pd.DataFrame:
     """Call the T-cell states of cells held in memory: `tcellflow.api.predict_states`."""
-    predictor = StatePredictor(bundle, threads=threads, device=device, ensemble=ensemble)
     cells = _Cells(name_genes(open_in_memory(adata, layer)), library_size_column)
     is_t_cell, is_doublet = _judge_cells(adata, cells)
     nothing = np.full(cells.n_obs, None, dtype=object)
-    facts = CellFacts(adata.obs_names.to_numpy(dtype=object), nothing, nothing, is_t_cell, is_doublet)
+    facts = CellFacts(
+        adata.obs_names.to_numpy(dtype=object),
+        nothing,
+        nothing,
+        is_t_cell,
+        is_doublet,
+        _read_chains(adata) if "airr" in adata.obsm else None,
+    )
     sample = call_sample(predictor, cells, facts, CallOptions(target_risk=target_risk))
     found = name_obs_columns(tabulate_predictions(sample))
     return found.assign(is_t_cell=is_t_cell, doublet_suspect=is_doublet)
@@ -111,10 +126,25 @@ class _Cells:
         self.n_obs = len(source.barcodes)
         self.gene_names = expression.genes.symbols
 
+    @cached_property
+    def has_counts(self) -> bool:
+        """Whether the first cells hold counts."""
+        reader = ValueReader(self._expression)
+        for block in self._expression.source.blocks():
+            reader.read(block, 0)
+            break
+        return reader.kind != "log1p_cp10k"
+
     def blocks(self) -> Iterator[sparse.csr_matrix]:
         """Stream log1p(counts per 10,000)."""
         for _, _, logs in self.read():
             yield logs
+
+    def measured_blocks(self) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float64]]]:
+        """Stream the same with the true library size of each cell."""
+        for _, totals, logs in self.read():
+            known = totals if self.has_counts else recover_library_sizes(logs, totals)
+            yield logs, known
 
     def read(self) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float64], sparse.csr_matrix]]:
         """Stream counts, library sizes and log1p(counts per 10,000) of the same cells."""
@@ -152,6 +182,16 @@ def _judge_cells(adata: ad.AnnData, cells: _Cells) -> tuple[NDArray[np.bool_], N
     return is_t_cell, is_doublet
 
 
+def _read_chains(adata: ad.AnnData) -> ReceptorFacts | None:
+    """Read what the chains of cells held in memory say of their lineage."""
+    with tempfile.TemporaryDirectory(prefix="tcellflow-") as name:
+        path, cell_ids = _write_receptors(adata, Path(name))
+        preprocess(PreprocessOptions(output=Path(name), prefix="cells", tcr=(path,)))
+        chains = read_table(Path(name) / output_name("cells", OutputName.CHAINS), CHAINS).to_pandas()
+    cells = pd.DataFrame({"sample_id": "cells", "cell_id": cell_ids, "donor": "cells"})
+    return tell_facts(describe_cells(cells, chains))
+
+
 def embed_cells(
     receptors: pd.DataFrame | ad.AnnData,
     *,
@@ -182,10 +222,11 @@ def embed_cells(
     cells = table.set_index("cell_id").reindex(pd.Index(cell_ids, name="cell_id"))
     rows_of = pd.Index(embeddings["emb_id"].to_numpy(), dtype=object)
     vectors = np.array(embeddings["vector"].to_pylist(), np.float32).reshape(len(rows_of), -1)
-    missing = np.full((1, vectors.shape[1]), np.nan, np.float32)
+    missing = np.zeros((1, vectors.shape[1]), np.float32)
     vectors = np.concatenate([vectors, missing])  # where get_indexer gives -1
     obsm = {key: vectors[rows_of.get_indexer(cells[column])] for key, column in _VECTOR_KEYS.items()}
-    return EmbeddedReceptors(cells.drop(columns=[*_VECTOR_KEYS.values(), "sample_id"]), obsm)
+    masks = {f"has_{key}": cells[column].notna() for key, column in _VECTOR_KEYS.items()}
+    return EmbeddedReceptors(cells.assign(**masks).drop(columns=[*_VECTOR_KEYS.values(), "sample_id"]), obsm)
 
 
 def _write_receptors(receptors: pd.DataFrame | ad.AnnData, folder: Path) -> tuple[Path, NDArray[np.object_]]:

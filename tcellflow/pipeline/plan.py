@@ -14,6 +14,7 @@ from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.inference.receptors.similar import choose_similarity
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.steps.embed_tcr import embed_tcr
+from tcellflow.steps.fuse import fuse
 from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.predict import predict
 from tcellflow.steps.preprocess import preprocess
@@ -82,7 +83,7 @@ def plan_steps(options: RunOptions) -> list[PlannedStep]:
     """
     options.check()
     plan: list[PlannedStep] = []
-    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_report)
+    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_fuse, _plan_report)
     for name, make in zip(STEPS, planners, strict=True):
         if options.steps is None or name in options.steps:
             step = make(options, {output for step in plan for output in step.outputs})
@@ -148,6 +149,27 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
     return PlannedStep("predict", predict, planned, planned.output_names, bundle.note())
 
 
+def _plan_fuse(options: RunOptions, made: set[str]) -> PlannedStep | None:
+    asked = options.fusing
+    if asked is None:
+        return None
+    cells = _find(options, OutputName.CELLS, made)
+    if cells is None:
+        _leave_out(options, "fuse", OutputName.CELLS, "no expression was given (--gex)")
+        return None
+    bundle = read_bundle(find_bundle(asked.bundle))
+    planned = replace(
+        asked,
+        cells=cells,
+        output=options.output,
+        prefix=options.prefix,
+        h5ad=False,  # a copy of all matrices per step is too much; the vectors are in their table
+        threads=options.threads,
+        force=True,
+    )
+    return PlannedStep("fuse", fuse, planned, planned.output_names, bundle.note())
+
+
 def _check_encoder(options: RunOptions, wanted: ReceptorInput) -> None:
     """Refuse a run whose embed-tcr makes other vectors than its states bundle learnt from."""
     asked = options.embed_tcr
@@ -171,9 +193,14 @@ def _plan_report(options: RunOptions, made: set[str]) -> PlannedStep | None:
 
 
 def _find(options: RunOptions, suffix: str, made: set[str]) -> Path | None:
-    """Find a file that this run makes, or that an earlier one left if its step was not asked for."""
+    """Find a file that this run makes, or that an earlier one left if its step was not asked for.
+
+    An annotated file may stand for the cells file: only the record of the earlier run knows.
+    """
     path = options.path(suffix)
-    is_left_over = options.steps is not None and _MAKERS[suffix] not in options.steps and path.is_file()
+    places = (path, options.path(OutputName.ANNOTATED)) if suffix == OutputName.CELLS else (path,)
+    may_be_left = options.steps is not None and _MAKERS[suffix] not in options.steps
+    is_left_over = may_be_left and any(place.is_file() for place in places)
     return path if suffix in made or is_left_over else None
 
 

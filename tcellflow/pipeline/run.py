@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tcellflow.provenance import JsonValue
     from tcellflow.steps.progress import Progress
 
+    Digest = Callable[[Path], str]
     ShowProgress = Callable[[str], AbstractContextManager[Progress]]
 
 _LOG = logging.getLogger(__name__)
@@ -77,9 +78,12 @@ def run_sample(options: RunOptions, *, show: ShowProgress | None = None) -> list
             for name in [name for name in STEPS if name not in {step.name for step in plan}]:
                 for removed in record.forget(name):
                     _LOG.info("%s: removed %s of an earlier run", name, removed)
-        outputs: list[Path] = []
+        redone = _list_redone(options, plan, record)
         for step in plan:
-            outputs += _run_step(step, options, record, lock, show)
+            _run_step(step, options, record, lock, show, is_redone=step.name in redone)
+        if options.steps is None and not options.keep_cells:
+            _give_up_cells(options, plan, record)
+        outputs = [path for step in plan for path in record.list_outputs(step.name)]
         superseded = record.list_superseded()
     if superseded:
         _LOG.warning("set aside, for what they were made from has changed: %s", ", ".join(superseded))
@@ -94,24 +98,53 @@ def _check_ours(
     """Refuse to mix this run's files with those of another sample or of other programs."""
     given = options.preprocess
     if given.gex is not None or given.tcr:
-        record.check_same_inputs("preprocess", _digest_inputs(given, digests))
+        record.check_same_inputs("preprocess", _digest_inputs(given, digests.digest))
     for step in plan:
         record.check_replaceable(step.name, [options.path(suffix).name for suffix in step.outputs])
 
 
+def _list_redone(options: RunOptions, plan: list[PlannedStep], record: RunRecord) -> set[str]:
+    """List the steps that run although they are done: their cells file was given up, and is needed again."""
+    cells = options.path(OutputName.CELLS)
+    if not plan or OutputName.CELLS not in plan[0].outputs or cells.exists():
+        return set()
+    later = [step for step in plan[1:] if cells in _find_paths(step)]
+    is_needed = options.keep_cells or any(
+        any(record.locate(path) is None for path in _find_paths(step))
+        or not record.is_current(step.name, _fingerprint(step, record.digest))
+        for step in later
+    )
+    return {plan[0].name} if is_needed else set()
+
+
+def _give_up_cells(options: RunOptions, plan: list[PlannedStep], record: RunRecord) -> None:
+    """Remove the cells file where the annotated one holds all of it."""
+    cells, annotated = options.path(OutputName.CELLS), options.path(OutputName.ANNOTATED)
+    if any(OutputName.ANNOTATED in step.outputs and cells in _find_paths(step) for step in plan):
+        record.give_up(STEPS[0], cells.name, annotated.name)
+
+
 def _run_step(
-    step: PlannedStep, options: RunOptions, record: RunRecord, lock: OutputLock, show: ShowProgress | None
-) -> list[Path]:
-    _check_inputs(step)
-    fingerprint = _fingerprint(step, record.digests)
-    if not options.force and record.is_current(step.name, fingerprint):
+    step: PlannedStep,
+    options: RunOptions,
+    record: RunRecord,
+    lock: OutputLock,
+    show: ShowProgress | None,
+    *,
+    is_redone: bool,
+) -> None:
+    _check_inputs(step, record)
+    fingerprint = _fingerprint(step, record.digest)
+    if not options.force and not is_redone and record.is_current(step.name, fingerprint):
         _LOG.info("%s: kept", step.name)
-        return record.list_outputs(step.name)
+        return
+    fingerprint = _fingerprint(_take_holders(step, record), record.digest)
     started = time.perf_counter()
     try:
         record.begin(step.name, fingerprint, [options.path(suffix).name for suffix in step.outputs])
         with show(step.name) if show else nullcontext(quiet) as progress:
-            written = step.run(step.options, progress=progress)
+            # asked again, for what holds the cells may just have been set aside
+            written = step.run(_take_holders(step, record).options, progress=progress)
         record.finish(step.name, fingerprint, written)
         lock.settle()
     except BaseException:
@@ -119,14 +152,11 @@ def _run_step(
         record.abandon()
         raise
     _LOG.info("%s: done in %.1f s", step.name, time.perf_counter() - started)
-    return written
 
 
-def _check_inputs(step: PlannedStep) -> None:
+def _check_inputs(step: PlannedStep, record: RunRecord) -> None:
     """Refuse a step whose input, left by an earlier run, was made from what this run has made anew."""
-    found = _find_files(step.options).values()
-    paths = [path for value in found for path in (value if isinstance(value, tuple) else (value,))]
-    lost = [path for path in paths if not path.exists()]
+    lost = [path for path in _find_paths(step) if record.locate(path) is None]
     if step.name != STEPS[0] and lost:
         raise OptionsError(
             f"{step.name} needs {lost[0].name}, whose own inputs this run has made anew",
@@ -135,7 +165,17 @@ def _check_inputs(step: PlannedStep) -> None:
         )
 
 
-def _fingerprint(step: PlannedStep, digests: DigestCache) -> dict[str, JsonValue]:
+def _take_holders(step: PlannedStep, record: RunRecord) -> PlannedStep:
+    """Let a step read the annotated file where the cells file was given up for it."""
+    held = {
+        name: place
+        for name, path in _find_files(step.options).items()
+        if isinstance(path, Path) and (place := record.locate(path)) not in {None, path}
+    }
+    return replace(step, options=replace(step.options, **held)) if held else step
+
+
+def _fingerprint(step: PlannedStep, digest: Digest) -> dict[str, JsonValue]:
     options: dict[str, JsonValue] = {}
     for item in fields(step.options):
         value = getattr(step.options, item.name)
@@ -143,15 +183,20 @@ def _fingerprint(step: PlannedStep, digests: DigestCache) -> dict[str, JsonValue
             continue
         is_record = is_dataclass(value) and not isinstance(value, type)
         options[item.name] = asdict(value) if is_record else value
-    inputs = _digest_inputs(step.options, digests)
+    inputs = _digest_inputs(step.options, digest)
     return {"version": __version__, "options": options, "inputs": inputs, "bundle": dict(step.bundle)}
 
 
-def _digest_inputs(options: object, digests: DigestCache) -> dict[str, JsonValue]:
+def _digest_inputs(options: object, digest: Digest) -> dict[str, JsonValue]:
     return {
-        name: [digests.digest(path) for path in value] if isinstance(value, tuple) else digests.digest(value)
+        name: [digest(path) for path in value] if isinstance(value, tuple) else digest(value)
         for name, value in _find_files(options).items()
     }
+
+
+def _find_paths(step: PlannedStep) -> list[Path]:
+    found = _find_files(step.options).values()
+    return [path for value in found for path in (value if isinstance(value, tuple) else (value,))]
 
 
 def _find_files(options: object) -> dict[str, Path | tuple[Path, ...]]:

@@ -69,10 +69,15 @@ _ISOTYPE_NAME: Final = re.compile(
 )
 _SEPARATORS: Final = re.compile(r"[._:\s-]+")
 _MIN_NAME: Final = 3
+# The longest names of panels have about 60 letters. What is longer is no name: it is left as it is, for the
+# expressions above take time with the square of the length.
+_MAX_NAME: Final = 300
 
 
 def find_kind(name: str) -> AntibodyKind:
     """Tell by an antibody's name whether it is a protein (the default), isotype control or hashtag."""
+    if len(name) > _MAX_NAME:
+        return AntibodyKind.PROTEIN
     if _HASHTAG.search(name):
         return AntibodyKind.HASHTAG
     plain = clean_name(name).translate(_GREEK)
@@ -93,6 +98,8 @@ def clean_name(name: str) -> str:
     str
         For example ``CD3``; the name itself where there is nothing to take off.
     """
+    if len(name) > _MAX_NAME:
+        return name
     text = unicodedata.normalize("NFKC", name).strip()
     abseq = _ABSEQ.fullmatch(text)
     if abseq is not None:
@@ -128,9 +135,11 @@ def name_variants(name: str) -> Iterator[str]:
         The cleaned name; without and within brackets (``PD-1 (CD279)``); without trailing words,
         which are clones (``CD58.1C3``, ``CD8b.2ST8.5H7``).
     """
-    abseq = _ABSEQ.fullmatch(name.strip())
     cleaned = clean_name(name)
     yield cleaned
+    if len(name) > _MAX_NAME:
+        return
+    abseq = _ABSEQ.fullmatch(name.strip())
     if abseq is not None:
         yield abseq["gene"]
     outside, bracket, rest = cleaned.partition("(")

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -25,10 +25,17 @@ Segment = Literal["V", "D", "J"]
 
 _LOCUS = re.compile(r"(?<![A-Z0-9])(TC?R[ABGD]|IG[HKL])", re.IGNORECASE)
 _ALPHA_DELTA_V = re.compile(r"TC?RAV\d.*DV\d", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+")
 _SCORE = re.compile(r"\([^)]*\)")  # MiXCR: TRBV6-2*00(1234.5)
 _LIST = re.compile(r"\s*[,;|]\s*(?:or\s+)?|\s+or\s+")
 _SLASH_LIST = re.compile(r"/(?=TC?R[ABGD])")  # TRBV6-2/TRBV6-3
 _SHORT_SLASH_LIST = re.compile(r"(TC?R[ABGD]V)(\d+-\d+)/(\d+-\d+)")  # TRBV6-2/6-3
+
+# The longest name of a gene has 13 letters, lists of alternatives have some hundred. The library that knows
+# synonyms tries every combination of spellings of the numbers in a name: time doubles with each further one.
+_MAX_CALL: Final = 1000
+_MAX_NAME: Final = 40
+_MAX_NUMBERS: Final = 5
 
 
 class CallLevel(StrEnum):
@@ -94,10 +101,13 @@ def standardise_call(raw: str | None, segment: Segment) -> Call:
     Returns
     -------
     Call
-        The gene; of several alternatives their common gene, else their family, else unknown.
+        The gene; of several alternatives their common gene, else their family, else unknown. Names of more
+        than 40 characters or 5 numbers are unknown, and so are lists of more than 1,000 characters.
     """
     if raw is None:
         return Call(None, CallLevel.MISSING)
+    if len(raw) > _MAX_CALL:
+        return Call(None, CallLevel.UNKNOWN)
     calls = [_standardise_one(name, segment) for name in _alternatives(raw)]
     names = {call.name for call in calls}
     if len(names) == 1:
@@ -157,6 +167,8 @@ def _respell(name: str) -> str | None:
     members = rearranging_families().get(name.replace("TCR", "TR", 1), ())
     if len(members) == 1:
         return members[0]
+    if len(name) > _MAX_NAME or len(_NUMBER.findall(name)) > _MAX_NUMBERS:
+        return None
     import tidytcells  # noqa: PLC0415 (0.2 s, and most files spell every name as IMGT does)
 
     found = tidytcells.tr.standardize(name, species="homosapiens", precision="gene", log_failures=False)
@@ -168,7 +180,7 @@ def _ambiguous_family(raw: str, found: str) -> str | None:
     family = family_of(found)
     if family is None or len(rearranging_families()[family]) == 1:
         return None
-    spelt = [int(number) for number in re.findall(r"\d+", raw)]
+    spelt = [int(number) for number in _NUMBER.findall(raw)]
     return family if spelt == [int(family[4:])] else None
 
 
@@ -209,7 +221,7 @@ def _within_locus(raw: str | None, locus: str, segment: Segment) -> Call:
     call = standardise_call(raw, segment)
     if call.name is not None:
         return call if locus in loci_of(call.name) else Call(None, CallLevel.CONTRADICTS_LOCUS)
-    if raw is not None:
+    if raw is not None and len(raw) <= _MAX_CALL:
         named = {match.upper().replace("TCR", "TR") for match in _LOCUS.findall(raw)}
         if named and locus not in named and not _ALPHA_DELTA_V.search(raw):
             return Call(None, CallLevel.CONTRADICTS_LOCUS)
@@ -232,6 +244,6 @@ def infer_locus(v_call: str | None, d_call: str | None, j_call: str | None, c_ca
     """
     loci: set[str] = set()
     for name in (v_call, d_call, j_call, c_call):
-        if name is not None and not _ALPHA_DELTA_V.search(name):
+        if name is not None and len(name) <= _MAX_CALL and not _ALPHA_DELTA_V.search(name):
             loci.update(match.upper().replace("TCR", "TR") for match in _LOCUS.findall(name))
     return loci.pop() if len(loci) == 1 else None

@@ -9,7 +9,7 @@ structural zero; any cell can cycle.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from tcellflow.vocabulary import Function, Lineage, State
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-EffectorMemoryAs = Literal["memory", "effector"]
 
 STATES: Final = tuple(State)
 LINEAGES: Final = tuple(Lineage)
@@ -28,17 +26,13 @@ _EXHAUSTED = {Function.EXHAUSTED_PROGENITOR, Function.EXHAUSTED_TERMINAL}
 _PROLIFERATING: Final = STATES.index(State.PROLIFERATING)
 
 
-def find_resting_state(
-    lineage: Lineage, function: Function, effector_memory_as: EffectorMemoryAs
-) -> State | None:
+def find_resting_state(lineage: Lineage, function: Function) -> State | None:
     """Give the state of a resting joint cell of the axes.
 
     Parameters
     ----------
     lineage, function
         The joint cell.
-    effector_memory_as
-        Which state effector memory counts as.
 
     Returns
     -------
@@ -49,8 +43,6 @@ def find_resting_state(
         return State.TREG if lineage is Lineage.TREG and function is Function.REGULATORY else None
     if function is Function.TH_EFFECTOR:
         return State.TH_EFFECTOR if lineage is Lineage.CD4 else None
-    if function is Function.EFFECTOR_MEMORY and effector_memory_as == "effector":
-        return State.EFFECTOR
     if function in _MEMORY:
         return State.MEMORY
     if function in _EXHAUSTED:
@@ -58,14 +50,9 @@ def find_resting_state(
     return State.NAIVE if function is Function.NAIVE else State.EFFECTOR
 
 
-@lru_cache(maxsize=2)
-def mark_joint_cells(effector_memory_as: EffectorMemoryAs) -> NDArray[np.bool_]:
+@lru_cache(maxsize=1)
+def mark_joint_cells() -> NDArray[np.bool_]:
     """Mark the joint cells of the axes that make up each state.
-
-    Parameters
-    ----------
-    effector_memory_as
-        Which state effector memory counts as.
 
     Returns
     -------
@@ -75,7 +62,7 @@ def mark_joint_cells(effector_memory_as: EffectorMemoryAs) -> NDArray[np.bool_]:
     inside = np.zeros((len(STATES), len(LINEAGES) * len(FUNCTIONS)), dtype=bool)
     for i, lineage in enumerate(LINEAGES):
         for j, function in enumerate(FUNCTIONS):
-            state = find_resting_state(lineage, function, effector_memory_as)
+            state = find_resting_state(lineage, function)
             if state is not None:
                 cell = i * len(FUNCTIONS) + j
                 inside[[STATES.index(state), _PROLIFERATING], cell] = True
@@ -91,7 +78,7 @@ def possible_joint() -> NDArray[np.bool_]:
     ndarray
         Shape (54,), bool.
     """
-    possible: NDArray[np.bool_] = mark_joint_cells("memory")[_PROLIFERATING]
+    possible: NDArray[np.bool_] = mark_joint_cells()[_PROLIFERATING]
     return possible
 
 
@@ -103,36 +90,9 @@ def resting_states() -> NDArray[np.float64]:
     ndarray
         Shape (54, 7), 1 where a joint cell belongs to a state; no joint cell is Proliferating.
     """
-    states = mark_joint_cells("memory").astype(np.float64)
+    states = mark_joint_cells().astype(np.float64)
     states[_PROLIFERATING] = 0
     return np.ascontiguousarray(states.T)
-
-
-def move_effector_memory(
-    probabilities: NDArray[np.float32], joint: NDArray[np.float32], cycling: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Move the resting effector memory of the axes from Memory to Effector.
-
-    Parameters
-    ----------
-    probabilities
-        Shape (B, 7), with effector memory under Memory.
-    joint
-        Shape (B, 6, 9).
-    cycling
-        Shape (B, 1).
-
-    Returns
-    -------
-    ndarray
-        Shape (B, 7), float32.
-    """
-    share = joint[:, :, FUNCTIONS.index(Function.EFFECTOR_MEMORY)].sum(axis=1) * (1 - cycling[:, 0])
-    moved = probabilities.copy()
-    memory, effector = STATES.index(State.MEMORY), STATES.index(State.EFFECTOR)
-    moved[:, memory] = np.maximum(moved[:, memory] - share, 0)
-    moved[:, effector] += share
-    return moved
 
 
 def weigh_states(
@@ -146,7 +106,7 @@ def weigh_states(
         Arrays of a model by name: ``state_probabilities`` (B, 7), ``joint`` (B, 6, 9), ``p_cycling``
         (B, 1), ``p_lineage`` (B, 6), ``p_function`` (B, 9); others are kept.
     weights
-        One per state, shape (7,), >= 0, with effector memory under Memory.
+        One per state, shape (7,), >= 0.
 
     Returns
     -------
@@ -155,7 +115,7 @@ def weigh_states(
         that of Proliferating, so that the new axes give the new states.
     """
     states = _normalise(outputs["state_probabilities"] * weights)
-    resting = mark_joint_cells("memory").copy()
+    resting = mark_joint_cells().copy()
     resting[_PROLIFERATING] = False
     of_joint = weights @ resting  # (54,)
     shape = outputs["joint"].shape

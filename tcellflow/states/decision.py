@@ -44,6 +44,11 @@ class Decision:
         The most probable state, and the most probable combination inside it, shape (B,), object.
     helper
         Which helper programme runs most in cells called Th_effector (``th1`` ...), "" elsewhere, shape (B,).
+    support
+        Probability of the most probable state by the network read by the rule, and by the linear model,
+        shape (B, 2): twice the former where the linear model has no such class.
+    agrees
+        Whether both call the same, of the states that both know, shape (B,).
     """
 
     ruled: RuledStates
@@ -52,6 +57,8 @@ class Decision:
     function: NDArray[np.object_]
     cycle: NDArray[np.object_]
     helper: NDArray[np.object_]
+    support: Floats
+    agrees: NDArray[np.bool_]
 
 
 def weigh_markers(molecules: Floats) -> Floats:
@@ -93,13 +100,13 @@ def decide(
     placed = place_lineages(joint, found)
     ruled = apply_rule(placed, cycling, find_bits(scores, placed, effector_by))
     known = markers.max(axis=0, initial=0.0) > 0
+    states = ruled.states
     if known.any():
-        states = ruled.states
         if effector_by == "gate":
             markers = _split_by(markers, states)
         pooled = pool_states(states, markers, weigh_markers(molecules)[:, None], known)
         ruled = ruled.reweighted(pooled)
-    return name_calls(ruled, scores)
+    return name_calls(ruled, scores, states, np.where(known, markers, states), known)
 
 
 def _split_by(markers: Floats, states: Floats) -> Floats:
@@ -114,8 +121,27 @@ def _split_by(markers: Floats, states: Floats) -> Floats:
     return split
 
 
-def name_calls(ruled: RuledStates, scores: ProgrammeScores) -> Decision:
-    """Name what was decided: each cell's most probable state and combination inside it."""
+def name_calls(
+    ruled: RuledStates,
+    scores: ProgrammeScores,
+    network: Floats,
+    markers: Floats,
+    known: NDArray[np.bool_],
+) -> Decision:
+    """Name what was decided: each cell's most probable state and combination inside it.
+
+    Parameters
+    ----------
+    ruled
+        The joint distribution.
+    scores
+        Programmes.
+    network, markers
+        What the network read by the rule, and the linear model, say of the states, shape (B, 7) each; the
+        former's word where the linear model has no class.
+    known
+        States that it has a class for, shape (7,).
+    """
     states = ruled.states
     best = states.argmax(axis=1)
     cycles = best == _PROLIFERATING
@@ -134,6 +160,8 @@ def name_calls(ruled: RuledStates, scores: ProgrammeScores) -> Decision:
         _name(FUNCTIONS, function),
         _name((Cycle.RESTING, Cycle.CYCLING), cycles.astype(np.int64)),
         helper.astype(object),
+        np.stack([network[rows, best], markers[rows, best]], axis=1),
+        np.asarray((network * known).argmax(axis=1) == (markers * known).argmax(axis=1)),
     )
 
 

@@ -24,6 +24,7 @@ _GROUPS: Final = {
     "exhausted": (Function.EXHAUSTED_PROGENITOR, Function.EXHAUSTED_TERMINAL),
 }
 AXES: Final = ("lineage", "function", "cycle")
+STATE: Final = "state"  # a word for function and cycle together
 _PROLIFERATING: Final = STATES.index(State.PROLIFERATING)
 
 
@@ -73,7 +74,7 @@ def find_state(joint: Joint, is_cycling: bool | None) -> State | None:  # noqa: 
     """
     if is_cycling:
         return State.PROLIFERATING
-    inside = mark_joint_cells("memory")
+    inside = mark_joint_cells()
     states = [state for row, state in enumerate(STATES) if row != _PROLIFERATING and inside[row][joint].any()]
     return states[0] if len(states) == 1 else None
 
@@ -84,7 +85,8 @@ def parse_meaning(found: Any, faults: list[str], where: str) -> Meaning:
     Parameters
     ----------
     found
-        Mapping of axis to a value, a list of values, or ``?``.
+        Mapping of axis to a value, a list of values, or ``?``; ``state``, one of the seven, may stand for
+        function and cycle.
     faults
         Takes what is wrong.
     where
@@ -95,9 +97,13 @@ def parse_meaning(found: Any, faults: list[str], where: str) -> Meaning:
     Meaning
         Without the axes that cannot be read.
     """
-    if not isinstance(found, dict) or set(found) - set(AXES):
-        faults.append(f"{where}: give lineage, function and cycle, each a value, a list or '{UNKNOWN}'")
+    if not isinstance(found, dict) or set(found) - {*AXES, STATE}:
+        faults.append(
+            f"{where}: give lineage, function and cycle, each a value, a list or '{UNKNOWN}'; or one {STATE}"
+        )
         return Meaning()
+    if STATE in found:
+        found = _replace_state(found, where, faults)
     cycle = _parse_axis(found.get("cycle"), tuple(Cycle), f"{where}, cycle", faults)
     meaning = Meaning(
         _parse_axis(found.get("lineage"), LINEAGES, f"{where}, lineage", faults),
@@ -107,6 +113,19 @@ def parse_meaning(found: Any, faults: list[str], where: str) -> Meaning:
     if not meaning.mark_joint().any():
         faults.append(f"{where}: no cell can be {'/'.join(meaning.lineages)} {'/'.join(meaning.functions)}")
     return meaning
+
+
+def _replace_state(found: dict[str, Any], where: str, faults: list[str]) -> dict[str, Any]:
+    """Say by function and cycle what a state says: the functions that only its cells have."""
+    axes = {axis: value for axis, value in found.items() if axis != STATE}
+    if found[STATE] not in STATES or "function" in axes or "cycle" in axes:
+        faults.append(f"{where}: a {STATE} is one of {', '.join(STATES)} and leaves out function and cycle")
+        return axes
+    if found[STATE] == State.PROLIFERATING:
+        return {**axes, "cycle": str(Cycle.CYCLING)}
+    joint = mark_joint_cells("memory")[STATES.index(State(found[STATE]))]
+    functions = joint.reshape(len(LINEAGES), len(FUNCTIONS)).any(axis=0)
+    return {**axes, "function": [str(f) for f, is_in in zip(FUNCTIONS, functions, strict=True) if is_in]}
 
 
 def _parse_axis(found: Any, names: tuple[str, ...], where: str, faults: list[str]) -> tuple[str, ...]:

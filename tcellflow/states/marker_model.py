@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tcellflow.genes.panel import align_panel
-from tcellflow.states.programmes import ProgrammeScorer, ProgrammeTable
+from tcellflow.states.programmes import ProgrammeScorer, ProgrammeScores, ProgrammeTable
+from tcellflow.vocabulary import PROGRAMME_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,6 @@ SPARE: Final = 0.5  # count added to both sides
 ENOUGH_MOLECULES: Final = 4_000.0  # counts of deeper cells are scaled down to it
 MODEL_TABLE: Final = "marker_model.tsv"
 INTERCEPT: Final = "(intercept)"
-PROGRAMME_PREFIX: Final = "programme_"
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,25 @@ def parse_marker_model(rows: Sequence[Mapping[str, str]]) -> MarkerModel:
     )
 
 
+@dataclass(frozen=True)
+class MeasuredCells:
+    """What markers and programmes show of B cells.
+
+    Parameters
+    ----------
+    features
+        What the model takes, shape (B, G + P), float32; 0 where nothing is known.
+    scores
+        Programmes.
+    molecules
+        Library sizes, of full-length cells the molecules they are worth, shape (B,).
+    """
+
+    features: NDArray[np.float32]
+    scores: ProgrammeScores
+    molecules: Floats
+
+
 class MarkerFeatures:
     """Turns cells of one matrix into features.
 
@@ -113,6 +132,10 @@ class MarkerFeatures:
 
     def gather(self, counts: CsrBlock, library: NDArray[np.number]) -> NDArray[np.float32]:
         """Give the features of a block, shape (B, G + P), float32; 0 where nothing is known."""
+        return self.measure(counts, library).features
+
+    def measure(self, counts: CsrBlock, library: NDArray[np.number]) -> MeasuredCells:
+        """Measure features and programmes of a block of cells, as `ProgrammeScorer.score` takes them."""
         n = np.maximum(np.asarray(library, np.float64), 1.0)
         scores = self._scorer.score(counts, n)
         molecules = self._scorer.effective_library(self._scorer.take(counts), n)
@@ -121,12 +144,15 @@ class MarkerFeatures:
         expected = (depth[:, None] * self._background).astype(np.float32)
         ratio = np.log((seen + np.float32(SPARE)) / (expected + np.float32(SPARE)))
         ratio[:, ~self._panel.present] = 0
-        return np.hstack([ratio, scores.evidence])
+        return MeasuredCells(np.hstack([ratio, scores.evidence]), scores, molecules)
 
 
 def predict_states(model: MarkerModel, features: NDArray[np.float32]) -> Floats:
     """Give the state probabilities of the linear marker model, shape (B, K); rows sum to 1."""
-    logits = (features / model.scale) @ model.coefficients + model.intercept
+    scaled = features / model.scale
+    # sums along rows do not depend on the other rows and on threads; those of a matrix product may
+    logits = np.stack([(scaled * of_state).sum(axis=1) for of_state in model.coefficients.T], axis=1)
+    logits += model.intercept
     logits -= logits.max(axis=1, keepdims=True)
     p = np.exp(logits)
     return np.asarray(p / p.sum(axis=1, keepdims=True))

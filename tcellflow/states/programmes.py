@@ -216,7 +216,7 @@ class ProgrammeScorer:
             row * len(table.names) + self._pair_programme[pair],
             weights=weight * scaled,
             minlength=n_cells * len(table.names),
-        ).reshape(n_cells, -1)
+        ).reshape(n_cells, len(table.names))
         ratio = sums - self._at(self._rest, effective)
         expected, power = self._at(self._expected, effective), self._at(self._power, effective)
         evidence = ratio * np.minimum(1.0, ENOUGH / np.maximum(expected, 1e-9))
@@ -227,7 +227,10 @@ class ProgrammeScorer:
 
     def take(self, counts: CsrBlock) -> sparse.csr_matrix:
         """Take the table's genes out of a block, shape (B, G), float64 CSR."""
-        return sparse.csr_matrix(self._panel.gather(counts), dtype=np.float64)
+        taken = sparse.csr_matrix(self._panel.select(counts), dtype=np.float64)
+        taken.sum_duplicates()  # also sorts, so that sums do not depend on the order of entries
+        taken.eliminate_zeros()
+        return taken
 
     def effective_library(self, block: sparse.csr_matrix, library: Floats) -> Floats:
         """Give the molecules of each cell, shape (B,): its library, or what its seen genes tell."""

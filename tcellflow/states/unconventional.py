@@ -8,7 +8,7 @@ Each kind has odds: those of the network, times what the chains say, times what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -48,7 +48,8 @@ class ReceptorFacts:
     Parameters
     ----------
     alpha_v, alpha_j, beta_v
-        Genes of the first alpha and beta chain without alleles, object; "" without.
+        Genes of the first alpha and beta chain without alleles, object; "" without the chain or where its
+        gene is not known.
     has_alpha, has_beta, has_gamma, has_delta
         Whether the cell has such a chain.
     """
@@ -60,6 +61,10 @@ class ReceptorFacts:
     has_beta: Mask
     has_gamma: Mask
     has_delta: Mask
+
+    def take(self, rows: slice) -> ReceptorFacts:
+        """Select cells."""
+        return ReceptorFacts(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     @property
     def is_mait(self) -> Mask:
@@ -106,8 +111,13 @@ def find_unconventional(
     gamma_delta = gamma_delta + _evidence(scores, "gamma_delta")
     if receptors is not None:
         of_alpha = np.select(
-            [receptors.is_mait, receptors.alpha_v == MAIT_V, receptors.has_alpha],
-            [_MAIT_CHAIN, _MAIT_V_ALONE, _OTHER_ALPHA],
+            [
+                receptors.is_mait,
+                receptors.alpha_v == MAIT_V,
+                receptors.alpha_v != "",
+                receptors.has_alpha,  # of an unknown gene: says nothing
+            ],
+            [_MAIT_CHAIN, _MAIT_V_ALONE, _OTHER_ALPHA, 0.0],
             _NO_ALPHA,
         )
         mait = mait + of_alpha

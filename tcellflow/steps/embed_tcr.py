@@ -222,13 +222,18 @@ def _write_embedded(
     obs = receptors[names].set_axis(pd.Index(cells.cell_ids))
     for name in obs.columns.intersection(["clone_size", "receptor_cluster_size"]):
         obs[name] = obs[name].fillna(0).astype(np.int32)
+    for key, column in _OBSM_KEYS.items():
+        obs[f"has_{key}"] = receptors[column].notna().to_numpy()
     write_cells_copy(cells, path, obs=obs, note=note, contract=CELLS)
     rows_of = pd.Index(vectors.emb_id, dtype=object)
 
     def blocks(column: str) -> Iterator[npt.NDArray[np.float32]]:
         for first in range(0, len(receptors), PIECE_ROWS):
             keys = receptors[column].iloc[first : first + PIECE_ROWS]
-            yield vectors.take(rows_of.get_indexer(pd.Index(keys)))
+            rows = rows_of.get_indexer(pd.Index(keys))
+            piece = vectors.take(rows)
+            piece[rows < 0] = 0  # scanpy's neighbours take no NaN
+            yield piece
 
     matrices = {key: blocks(column) for key, column in _OBSM_KEYS.items()}
     write_obsm_vectors(path, matrices, n_cells=len(receptors), dimension=vectors.dimension)

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 
     from tcellflow.inference.session import Device
     from tcellflow.receptors.encoding.distinct import Which
-    from tcellflow.states.axes import EffectorMemoryAs
+    from tcellflow.states.rule import EffectorBy
+    from tcellflow.vocabulary import Compression
 
 DEFAULT_BACKEND: Final = "native"
 DEFAULT_BUNDLE: Final = "states"
+DEFAULT_FUSION: Final = "fusion"
+FuseInputs = Literal["auto", "rna+adt", "rna", "adt"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class PreprocessOptions:
         Whether cells are of one clone by their first chains, or by any two chains that they share.
     species
         Species of the sample.
+    compression
+        How the matrices of the cells file are stored.
     force
         Whether finished outputs may be replaced.
     """
@@ -86,6 +91,7 @@ class PreprocessOptions:
     tcr_sample: str | None = None
     dual_chains: Literal["primary", "any"] = "primary"
     species: str = "human"
+    compression: Compression = "none"
     force: bool = False
 
     def check(self) -> None:
@@ -247,8 +253,9 @@ class PredictOptions:
         ``cpu``, ``cuda`` or ``auto``.
     threads
         Threads; those this process may use if not given.
-    effector_memory_as
-        Whether effector memory counts as Memory or as Effector.
+    effector_by
+        Whether the cytotoxic programme or the gates' function tells Effector; None = the programme, where
+        the bundle's states are read with programmes.
     calls
         What is asked of the calls.
     evidence_genes
@@ -268,7 +275,7 @@ class PredictOptions:
     ensemble: bool = False
     device: Device = "auto"
     threads: int | None = None
-    effector_memory_as: EffectorMemoryAs = "memory"
+    effector_by: EffectorBy | None = None
     calls: CallOptions = field(default_factory=CallOptions)
     evidence_genes: int = 0
     h5ad: bool = True
@@ -281,6 +288,7 @@ class PredictOptions:
             OutputName.PREDICTIONS,
             OutputName.PREDICTIONS_CSV,
             OutputName.CLONOTYPES,
+            OutputName.PROGRAMMES,
             OutputName.METRICS,
             *((OutputName.GENE_EVIDENCE,) if self.evidence_genes else ()),
             *((OutputName.ANNOTATED,) if self.h5ad else ()),
@@ -297,6 +305,59 @@ class PredictOptions:
         for path in (self.cells, self.receptors, self.embeddings):
             if path is not None:
                 check_is_file(path)
+
+
+@dataclass(frozen=True)
+class FuseOptions:
+    """Options of fuse.
+
+    Parameters
+    ----------
+    cells
+        Cells file of preprocess, or one with further columns.
+    output
+        Output folder.
+    prefix
+        Sample name in front of the file names.
+    bundle
+        Name or folder of a fusion bundle.
+    inputs
+        What is used, the rest counts as not measured; "auto" = what there is.
+    device
+        ``cpu``, ``cuda`` or ``auto``.
+    threads
+        CPU threads, which change no result; None = those this process may use.
+    h5ad
+        Whether the copy of the cells file is written.
+    force
+        Whether finished outputs may be replaced.
+    """
+
+    cells: Path
+    output: Path
+    prefix: str
+    bundle: str = DEFAULT_FUSION
+    inputs: FuseInputs = "auto"
+    device: Device = "auto"
+    threads: int | None = None
+    h5ad: bool = True
+    force: bool = False
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the files that fuse writes: some of `OutputName`."""
+        copy = (OutputName.FUSED_H5AD,) if self.h5ad else ()
+        return (OutputName.FUSED, OutputName.FUSE_QC, *copy)
+
+    def check(self) -> None:
+        """Refuse inputs that are not there.
+
+        Raises
+        ------
+        InputError
+            If the file does not exist, is a folder or cannot be read.
+        """
+        check_is_file(self.cells)
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,25 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from tcellflow.contracts.cells import CELLS
 from tcellflow.contracts.metrics import Metrics
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
+from tcellflow.contracts.programmes import PROGRAMMES
 from tcellflow.errors import OptionsError
 from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import list_clusters, tabulate_clonotypes
 from tcellflow.inference.states.evidence_table import count_genes, list_frequent_genes, tabulate_gene_evidence
 from tcellflow.inference.states.options import CallOptions
 from tcellflow.inference.states.prediction_table import (
+    FORMER_OBS_COLUMNS,
     OBS_COLUMNS,
     OPTIONAL_OBS_COLUMNS,
+    STATE_CATEGORIES,
     name_obs_columns,
     tabulate_predictions,
+    tabulate_programmes,
 )
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.inference.states.sample import call_sample
@@ -34,7 +39,7 @@ from tcellflow.io.files.kinds import check_is_file
 from tcellflow.io.h5ad.cells_copy import write_cells_copy
 from tcellflow.io.h5ad.cells_reader import read_cells
 from tcellflow.io.outputs.staging import stage_outputs
-from tcellflow.io.tables.cell_receptors import read_cell_receptors
+from tcellflow.io.tables.cell_receptors import read_cell_receptors, tell_receptors
 from tcellflow.io.tables.csv import write_csv_table
 from tcellflow.io.tables.parquet import open_table_writer, write_table
 from tcellflow.io.tables.receptor_vectors import open_receptor_vectors
@@ -43,7 +48,15 @@ from tcellflow.provenance import StepNote, digest_file
 from tcellflow.receptors.contigs import as_texts
 from tcellflow.steps.options import PredictOptions
 from tcellflow.steps.progress import quiet
-from tcellflow.vocabulary import OBSM_STATE, OBSM_STATE_PROBABILITIES, OutputName, State
+from tcellflow.vocabulary import (
+    OBSM_PROGRAMMES,
+    OBSM_STATE,
+    OBSM_STATE_PROBABILITIES,
+    STATE_COLORS,
+    UNS_KEY,
+    OutputName,
+    State,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,10 +64,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
-    from numpy.typing import NDArray
 
     from tcellflow.inference.states.sample import SampleCalls
     from tcellflow.io.h5ad.cells_reader import CellsFile
+    from tcellflow.io.h5ad.cells_writer import ObsmValue
     from tcellflow.io.tables.cell_receptors import CellReceptors
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
     from tcellflow.provenance import JsonValue
@@ -101,7 +114,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
             options.bundle,
             threads=options.threads,
             device=options.device,
-            effector_memory_as=options.effector_memory_as,
+            effector_by=options.effector_by,
             ensemble=options.ensemble,
         )
         cells = read_cells(options.cells)
@@ -156,12 +169,14 @@ def _find_unused(options: PredictOptions, predictor: StatePredictor) -> tuple[st
 
 
 def _know_cells(cells: CellsFile, receptors: CellReceptors | None) -> CellFacts:
+    facts = None if receptors is None else receptors.facts
     return CellFacts(
         cell_id=cells.cell_ids,
         donor=as_texts(cells.obs["donor"]),
         clone_id=as_texts(cells.obs["clone_id"]) if receptors is None else receptors.clone_id,
         is_t_cell=cells.obs["is_t_cell"].to_numpy(dtype=bool),
         is_doublet=cells.obs["doublet_suspect"].to_numpy(dtype=bool),
+        receptors=facts or tell_receptors(cells),
     )
 
 
@@ -179,7 +194,7 @@ def _make_note(options: PredictOptions, predictor: StatePredictor) -> StepNote:
         "predict",
         options={
             **asked,
-            "effector_memory_as": options.effector_memory_as,
+            "effector_by": predictor.effector_by,
             "ensemble": options.ensemble,
             "evidence_genes": options.evidence_genes,
         },
@@ -205,7 +220,7 @@ def _write_tables(
     receptors: CellReceptors | None,
     note: StepNote,
 ) -> None:
-    predictions = tabulate_predictions(sample)
+    predictions, programmes = tabulate_predictions(sample), tabulate_programmes(sample)
     clusters = list_clusters(sample.clones, receptors)
     clonotypes = tabulate_clonotypes(
         sample.clones, sample.facts.donor, sample.calls, sample.verdicts, clusters
@@ -213,16 +228,21 @@ def _write_tables(
     write_table(paths[OutputName.PREDICTIONS], predictions, PREDICTIONS, note)
     write_csv_table(paths[OutputName.PREDICTIONS_CSV], predictions)
     write_table(paths[OutputName.CLONOTYPES], clonotypes, CLONOTYPES, note)
+    write_table(paths[OutputName.PROGRAMMES], programmes, PROGRAMMES, note)
     if OutputName.ANNOTATED in paths:
-        _write_annotated(paths[OutputName.ANNOTATED], cells, predictions, sample.calls.latent, note)
+        tables = {
+            OBSM_STATE: sample.calls.latent,
+            OBSM_PROGRAMMES: programmes.to_pandas().set_index("cell_id"),
+        }
+        _write_annotated(paths[OutputName.ANNOTATED], cells, predictions, tables, note)
 
 
 def _write_annotated(
-    path: Path, cells: CellsFile, predictions: pa.Table, latent: NDArray[np.float32], note: StepNote
+    path: Path, cells: CellsFile, predictions: pa.Table, tables: dict[str, ObsmValue], note: StepNote
 ) -> None:
     column = {name: predictions.column(name) for name in predictions.column_names}
     obs = name_obs_columns(predictions)
-    ours = {*OBS_COLUMNS, *OPTIONAL_OBS_COLUMNS}
+    ours = {*OBS_COLUMNS, *OPTIONAL_OBS_COLUMNS, *FORMER_OBS_COLUMNS}
     if cells.stamp == CELLS.stamp:  # in an annotated file these columns are of an earlier predict
         for name in (name for name in obs.columns if name in cells.obs):
             _LOG.warning("the sample's own column '%s' is kept as '%s_input'", name, name)
@@ -234,9 +254,15 @@ def _write_annotated(
         obs=obs,
         note=note,
         obsm={
-            OBSM_STATE_PROBABILITIES: np.stack([column[f"prob_{s}"].to_numpy() for s in State], axis=1),
-            OBSM_STATE: latent,
+            OBSM_STATE_PROBABILITIES: pd.DataFrame({str(s): column[f"prob_{s}"].to_numpy() for s in State}),
+            **tables,
         },
-        entries={"state_classes": np.array([str(state) for state in State], dtype=object)},
+        uns={
+            f"{UNS_KEY}/state_classes": np.array([str(state) for state in State], dtype=object),
+            **{
+                f"{name}_colors": np.array([STATE_COLORS[state] for state in states], dtype=object)
+                for name, states in STATE_CATEGORIES.items()
+            },
+        },
         without=ours - set(obs.columns),
     )

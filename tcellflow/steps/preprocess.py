@@ -103,7 +103,7 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
         chains = inputs.chains
         kept_cells = np.empty(0, dtype=object) if chains is None else chains.chains["cell_id"].unique()
         if cells_path is not None and inputs.expression is not None:
-            with write_cells(cells_path, _describe_genes(inputs.expression)) as writer:
+            with write_cells(cells_path, _describe_genes(inputs.expression), options.compression) as writer:
                 flow = CellFlow(inputs, _screening(options, inputs.expression))
                 flow.run(writer, progress)
                 kept_cells = flow.kept_cells()

@@ -29,6 +29,11 @@ def describe_parity(difference: float) -> dict[str, Any]:
     }
 
 
+def name_bundle(name: str | None, output: Path) -> str:
+    """Name a trained bundle in its description: as asked, else as the folder it is written to."""
+    return name or output.resolve().name
+
+
 def read_text(path: Path | None) -> str:
     """Read a text that a user hands over for the card that describes a trained bundle.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+NOT_STATED: Final = "not stated"  # a licence that nobody named
 Device = Literal["cpu", "cuda", "auto"]
 
 

@@ -1,78 +1,178 @@
 """Trust is fitted on left-out cells, every set alike, and never on the cells it is judged by."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from benchmarks.states import left_out
-from benchmarks.states.left_out import family, judge
-from benchmarks.states.trust import fit_trust, is_other_word, risk_by_trust
+from benchmarks.states.trust import judge_sets, judge_view, list_worst_first
+from recipes.programmes.left_out import LeftOutCalls, find_other_words
+from recipes.programmes.trust import (
+    build_trust,
+    fit_curve,
+    measure_coverage,
+    measure_levels,
+    measure_risks,
+    steepen,
+    write_trust,
+)
+from tcellflow.states import trust as packaged
 from tcellflow.states.axes import STATES
-from tcellflow.states.trust import Trust
 
-NAIVE, MEMORY = STATES.index("Naive"), STATES.index("Memory")
+NAIVE, TREG = STATES.index("Naive"), STATES.index("Treg")
 
 
-def draw(n, accuracy, seed=0):
-    """Calls of Naive with a probability of .8, right in a share of the cells."""
-    states = np.full((n, 7), 0.2 / 6)
-    states[:, NAIVE] = 0.8
+def draw(view, n, accuracy, *, seed=0, shift=0.3, p=0.8):
+    """Calls of Naive of one probability, right in a share of the cells."""
+    states = np.full((n, 7), (1 - p) / 6)
+    states[:, NAIVE] = p
     right = np.random.default_rng(seed).random(n) < accuracy
-    return np.where(right, "Naive", "Treg").astype(object), states
+    truth = np.where(right, "Naive", "Treg").astype(object)
+    return LeftOutCalls(view, truth, states, np.full((n, 2), p), shift, np.zeros(n, bool))
+
+
+def graded(view, n, *, seed=0, shift=0.3, gain=0.0):
+    """Calls of all probabilities, right as often as they say, or more often by `gain`."""
+    rng = np.random.default_rng(seed)
+    p = rng.uniform(0.3, 1.0, n)
+    states = np.repeat(((1 - p) / 6)[:, None], 7, axis=1)
+    states[:, NAIVE] = p
+    truth = np.where(rng.random(n) < np.clip(p + gain, 0, 1), "Naive", "Treg").astype(object)
+    return LeftOutCalls(view, truth, states, np.stack([p, p], axis=1), shift, np.zeros(n, bool))
+
+
+def trust_in(curve, c):
+    return curve.of(c.states, c.support, c.shift)[0]
 
 
 def test_every_set_weighs_the_same():
-    """A set of 10,000 cells does not outvote one of 200."""
-    large, small = draw(10_000, 0.9), draw(200, 0.5)
-    trust = fit_trust([("large", *large), ("small", *small)])
-    assert trust.of(large[1])[0] == pytest.approx(0.7, abs=0.06)
+    """A set of 10,000 cells does not outvote one of 100."""
+    large, small = draw("large", 10_000, 0.9), draw("small", 100, 0.5)
+    assert trust_in(fit_curve([large, small]), large) == pytest.approx(0.7, abs=0.06)
 
 
 def test_shifts_of_a_set_weigh_as_one():
     """The views of one set weigh together as one set."""
-    trust = fit_trust([*((f"a, {i}", *draw(500, 0.9, i)) for i in range(8)), ("b", *draw(500, 0.5))])
-    assert trust.of(draw(1, 1)[1])[0] == pytest.approx(0.7, abs=0.06)
+    calls = [*(draw(f"a, {i}", 500, 0.9, seed=i) for i in range(8)), draw("b", 500, 0.5)]
+    assert trust_in(fit_curve(calls), calls[0]) == pytest.approx(0.7, abs=0.06)
 
 
-def test_another_word_for_effector_teaches_nothing():
-    """Memory by gate called Effector by the rule is another word, in sets whose gates say so."""
-    truth, called = np.array(["Memory", "Memory"], object), np.array(["Effector", "Naive"], object)
-    assert is_other_word("citeseq_pbmc10k", truth, called).tolist() == [True, False]
-    assert not is_other_word("eccite_pbmc_3300", truth, called).any()
+def test_more_shifted_samples_are_trusted_less():
+    """Where sets of more shift were called worse, the same call is trusted less there."""
+    calls = [draw("a", 500, 0.95, shift=0.1), draw("b", 500, 0.7, shift=0.4), draw("c", 500, 0.4, shift=0.7)]
+    curve = fit_curve(calls)
+    values = [trust_in(curve, c) for c in calls]
+    assert values == sorted(values, reverse=True)
+    assert values[0] - values[2] > 0.3
 
 
-def test_gates_say_nothing_of_cycle_and_help():
-    """Proliferating and Th_effector are other words where labels are gates; authors' labels would say so."""
-    truth = np.array(["Treg", "Memory", "Naive"], object)
-    called = np.array(["Proliferating", "Th_effector", "Th_effector"], object)
-    assert is_other_word("zheng_facs_mudan", truth, called).tolist() == [True, True, False]
-    assert not is_other_word("sadefeldman_til", truth, called).any()
+def test_other_words_teach_nothing():
+    """Calls that differ by what the word means change neither curve nor risk nor level."""
+    first, second = graded("a", 900), graded("b", 900, seed=1)
+    is_word = np.arange(900) < 300
+    swapped = np.where(is_word, "Memory", first.truth).astype(object)
+    before = build_trust([replace(first, is_word=is_word), second])
+    after = build_trust([replace(first, is_word=is_word, truth=swapped), second])
+    assert before.slopes == pytest.approx(after.slopes)
+    assert (before.risks, before.levels) == (after.risks, after.levels)
 
 
-def test_a_state_that_no_set_tells_is_trusted_least():
-    """A state with hardly any labelled call gets the offset of the least trusted one."""
-    trust = fit_trust([("a", *draw(500, 0.9)), ("b", *draw(500, 0.5))])
-    assert trust.offsets[STATES.index("Th_effector")] == trust.offsets.min()
+def test_words_need_genes_to_show_them():
+    """A memory cell called Effector is another word only where it is cytotoxic, in sets of gates."""
+    truth = np.array(["Memory", "Memory", "Naive", "Treg", "Treg", "Memory", "Memory"], object)
+    called = np.array(["Effector"] * 3 + ["Proliferating"] * 2 + ["Th_effector", "Naive"], object)
+    shows = np.array([True, False, True, True, False, False, True])
+    found = find_other_words("zheng_facs_mudan", truth, called, is_cytotoxic=shows, may_cycle=shows)
+    assert found.tolist() == [True, False, True, True, False, True, False]
+    authors = find_other_words("sadefeldman_til", truth, called, is_cytotoxic=shows, may_cycle=shows)
+    assert not authors.any()
 
 
-def test_risk_counts_reported_cells_with_a_label():
-    """Coverage is of the labelled cells, risk of the reported ones."""
-    truth, states = draw(1_000, 0.7)
-    truth[:500] = ""
-    always = risk_by_trust("a", truth, states, Trust(1.0, np.full(7, 5.0)), (0.1,))
-    assert always["trust_coverage_0.1"] == 1
-    assert always["trust_wrong_0.1"] == pytest.approx(0.3, abs=0.07)
-    never = risk_by_trust("a", truth, states, Trust(1.0, np.full(7, -5.0)), (0.1,))
-    assert never["trust_wrong_0.1"] is None
+def test_risks_are_of_sets_that_the_curve_did_not_see():
+    """A set whose calls are worse than the others tell is the worst set, at every threshold."""
+    fine = [graded(name, 2_000, seed=i) for i, name in enumerate("abc")]
+    bad = graded("bad", 2_000, seed=9, gain=-0.3)
+    calls = [*fine, bad]
+    risks = measure_risks(calls, fit_all(calls))
+    middle = [point for point in risks if 0.5 <= point.threshold <= 0.7]
+    assert all(point.worst > point.risk + 0.1 for point in middle)
+    assert [p.worst for p in risks] == sorted((p.worst for p in risks), reverse=True)
 
 
-def test_a_set_is_judged_by_the_trust_of_others(monkeypatch):
+def test_trust_falls_steeper_with_the_shift_where_that_reports_more():
+    """Of the steepnesses the one is taken that reports most; in a typical sample trust stays the same."""
+    curve = fit_curve([draw("a", 500, 0.95, shift=0.1), draw("b", 500, 0.6, shift=0.6)])
+    steep = steepen(curve, 3.0)
+    assert steep.per_shift == pytest.approx(3 * curve.per_shift)
+    typical = draw("c", 2, 1.0, shift=packaged.TYPICAL_SHIFT)
+    assert trust_in(steep, typical) == pytest.approx(trust_in(curve, typical))
+    familiar = [graded(name, 900, seed=i, shift=0.1, gain=0.1) for i, name in enumerate("abc")]
+    strange = [graded(name, 900, seed=i + 5, shift=0.6, gain=-0.25) for i, name in enumerate("de")]
+    built = build_trust([*familiar, *strange])
+    plain = replace(built, risks=measure_risks([*familiar, *strange], fit_all([*familiar, *strange])))
+    assert measure_coverage(built) >= measure_coverage(plain)
+    assert measure_coverage(replace(built, risks=())) == 0
+
+
+def fit_all(calls):
+    return {c.view: fit_curve([o for o in calls if o is not c]) for c in calls}
+
+
+def test_levels_cover_the_worst_set():
+    """Prediction sets hold the truth as often as stated in every set that they were measured on."""
+    calls = [graded("a", 3_000), graded("b", 3_000, seed=1, gain=-0.25), graded("c", 3_000, seed=2, gain=0.1)]
+    trust = replace(fit_curve(calls), levels=measure_levels(calls))
+    for c in calls:
+        truth = np.where(c.truth == "Naive", NAIVE, TREG)
+        own = c.states[np.arange(3_000), truth]
+        for coverage in (0.8, 0.9, 0.95):
+            assert (own >= trust.least_probability(coverage, c.shift)).mean() >= coverage - 0.02
+
+
+def test_a_set_is_judged_by_the_trust_of_others():
     """A set's own labels change nothing in what it would report."""
-    monkeypatch.setattr(left_out, "ROWS", {"(a) and (c)": lambda parts: parts[1]})
-    monkeypatch.setattr(left_out, "call_view", lambda _row, parts: parts[0][1])
-    views = {name: [("f", draw(400, accuracy))] for name, accuracy in (("a", 0.9), ("b", 0.7), ("c", 0.8))}
-    first, _ = judge(views)
-    wrong = {**views, "a": [("f", (np.full(400, "Treg", object), views["a"][0][1][1]))]}
-    second, _ = judge(wrong)
-    key = "trust_coverage_0.2"
-    assert first["a"]["(a) and (c)"][key] == second["a"]["(a) and (c)"][key]
-    assert family("a, 1/2 of the molecules") == "a"
+    calls = [graded(name, 800, seed=i) for i, name in enumerate("abcd")]
+    wrong = replace(calls[0], truth=np.full(800, "Treg", object))
+    first, second = judge_sets(calls), judge_sets([wrong, *calls[1:]])
+    for target in ("0.1", "0.2"):
+        for key in ("threshold", "coverage"):
+            assert first["a"]["risks"][target][key] == second["a"]["risks"][target][key]
+    assert first["a"]["sets"]["0.9"]["size"] == second["a"]["sets"]["0.9"]["size"]
+    assert first["b"]["risks"] != second["b"]["risks"]
+
+
+def test_risk_counts_reported_cells():
+    """Coverage is of all labelled cells, risk of the reported ones; raw, other words count as wrong."""
+    c = replace(draw("a", 1_000, 0.7), is_word=np.arange(1_000) < 500)
+    always = packaged.Trust(
+        np.ones(2), 0.0, np.full(7, 5.0), (packaged.RiskPoint(0.5, 0.0, 0.0, 1.0),), LEVELS
+    )
+    found = judge_view(always, c)["risks"]["0.1"]
+    assert found["coverage"] == 1
+    assert found["wrong"] == pytest.approx((~c.is_right[500:]).mean())
+    assert found["wrong_raw"] == pytest.approx((~c.is_right).mean())
+    never = replace(always, risks=(packaged.RiskPoint(0.5, 0.5, 0.5, 1.0),))
+    assert judge_view(never, c)["risks"]["0.1"]["wrong"] is None
+
+
+LEVELS = tuple(packaged.SetLevel(coverage, -2.0, 0.0) for coverage in (0.8, 0.9, 0.95))
+
+
+def test_the_worst_set_stands_first():
+    """Views as measured, by the share of wrong reported calls; pretended shifts are not among them."""
+    views = {
+        name: {"risks": {"0.1": {"wrong": wrong}}}
+        for name, wrong in (("a", 0.1), ("a, half of the genes", 0.9), ("b", 0.3), ("m, 1,000 genes", None))
+    }
+    assert list_worst_first(views) == ["b", "a", "m, 1,000 genes"]
+
+
+def test_written_tables_are_read_again(tmp_path, monkeypatch):
+    """What the recipe writes is what the package reads."""
+    trust = build_trust([graded(name, 400, seed=i) for i, name in enumerate("abc")])
+    (tmp_path / "data").mkdir()
+    write_trust(trust, tmp_path / "data")
+    monkeypatch.setattr(packaged, "files", lambda _package: tmp_path)
+    found = packaged.read_trust.__wrapped__()
+    assert found.slopes == pytest.approx(trust.slopes, abs=1e-4)
+    assert (found.risks, found.levels) == (trust.risks, trust.levels)

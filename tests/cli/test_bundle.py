@@ -149,4 +149,4 @@ def test_import_without_its_libraries_says_what_to_install(monkeypatch):
     )
     with pytest.raises(OptionsError, match="bundle import needs transformers") as caught:
         check_libraries("torch", "transformers", command="bundle import")
-    assert "tcellflow[train]" in caught.value.mend
+    assert "pip install '.[train]'" in caught.value.mend

@@ -68,5 +68,6 @@ def test_pools_follow_the_number_of_threads(monkeypatch):
     """--threads sizes the pools of libraries; a number that the user's environment names stays."""
     monkeypatch.setattr(limits.os, "environ", {"OMP_NUM_THREADS": "7"})
     assert limits.size_pools(3) == 3
+    assert limits.os.environ["ARROW_IO_THREADS"] == "3"
     assert limits.os.environ["OPENBLAS_NUM_THREADS"] == "3"
     assert limits.os.environ["OMP_NUM_THREADS"] == "7"

@@ -75,7 +75,7 @@ def test_a_name_that_is_not_utf8_is_a_name(tmp_path, usual):
     again = ["report", "--prefix", "s", "-o", folder, "--force"]
     assert run(*again).returncode == 0
     done = run(
-        "predict", folder / "s.cells.h5ad", "--bundle", folder / "states", "-o", folder, "--prefix", "t"
+        "predict", folder / "s.annotated.h5ad", "--bundle", folder / "states", "-o", folder, "--prefix", "t"
     )
     assert done.returncode == 0, done.stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -59,7 +60,15 @@ def test_an_empty_sample_ends_well(cells, tmp_path):
         (["{cells}", "--bundle", "nonsense"], ExitCode.BUNDLE, "states-linear"),
         (["{cells}", "--device", "quantum"], ExitCode.USAGE, "quantum"),
         (["{cells}", "--bundle", "states-linear", "--ensemble"], ExitCode.OPTIONS, "keeps no ensemble"),
-        (["{cells}", "--correct-priors", "--em-as", "effector"], ExitCode.OPTIONS, "class shares"),
+        (["{cells}", "--correct-priors"], ExitCode.OPTIONS, "class shares"),
+        (["{cells}", "--set-coverage", "0.9"], ExitCode.OPTIONS, "of its network alone"),
+        (["{cells}", "--vote"], ExitCode.OPTIONS, "no more"),
+        (["{cells}", "--em-as", "memory", "--effector-by", "gate"], ExitCode.OPTIONS, "former name"),
+        (
+            ["{cells}", "--bundle", "states-linear", "--effector-by", "programme"],
+            ExitCode.OPTIONS,
+            "of one piece",
+        ),
         (
             ["{cells}", "--bundle", "states-linear", "--set-coverage", "0.9"],
             ExitCode.OPTIONS,
@@ -77,3 +86,12 @@ def test_errors_end_with_their_code(cells, tmp_path, arguments, code, word):
     assert (done.returncode, done.stdout) == (code, "")
     assert word in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_former_name_of_effector_by_is_understood(cells, tmp_path):
+    """--em-as goes on working, and one line says what it is now."""
+    done = run(cells, "-o", tmp_path, "--prefix", "s", "--device", "cpu", "--em-as", "memory", "--no-h5ad")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "--em-as memory is now --effector-by gate" in done.stderr
+    note = json.loads((tmp_path / "s.metrics.json").read_text())["tcellflow"]
+    assert note["options"]["effector_by"] == "gate"

@@ -18,7 +18,7 @@ from tcellflow.io.bundles.folders import read_bundle
 from tcellflow.receptors.encoding.tokens import build_vocabulary, parse_vocabulary
 
 TINY = ("--steps", 6, "--validate-every", 2, "--batch-size", 16, "--width", 8, "--layers", 1)
-TINY += ("--dimension", 8, "--device", "cpu")
+TINY += ("--dimension", 8, "--device", "cpu", "--name", "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -197,4 +197,4 @@ def test_without_torch_the_command_says_what_to_install():
         [sys.executable, "-c", _WITHOUT_TORCH], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 78
-    assert 'pip install "tcellflow[train]"' in done.stderr
+    assert "pip install '.[train]'" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,8 +30,13 @@ def asked(monkeypatch):
         (states_trainer, "train_states"),
         (fusion_trainer, "train_fusion"),
     )
+
+    def train(options, on_step):
+        found.append(options)
+        return SimpleNamespace(folder=options.output / "bundle")
+
     for module, name in trainers:
-        monkeypatch.setattr(module, name, lambda options, on_step: found.append(options))
+        monkeypatch.setattr(module, name, train)
     return found
 
 
@@ -48,7 +54,7 @@ def asked(monkeypatch):
 def test_the_command_line_asks_for_the_defaults_of_the_options(asked, words, options):
     """A command with its required options alone trains as the options alone say, in every setting."""
     done = run_command("train", *words)
-    assert (done.code, done.stderr) == (0, "")
+    assert (done.code, done.stderr) == (0, f"bundle: {options.output}/bundle\n")
     assert asked == [options]
 
 

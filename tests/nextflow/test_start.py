@@ -102,7 +102,7 @@ def test_each_process_runs_in_its_image(nextflow, tmp_path, profiles, arguments,
             "slurm,gpu",
             ["process.executor = 'slurm'", "params.slurm_gpu_options = '--gres=gpu:1'", "params.gpu = true"],
         ),
-        ("test_full", ["params.max_cpus = 2", "--vote"]),
+        ("test_full", ["params.max_cpus = 2", "--pool-lineage"]),
     ],
 )
 def test_each_profile_sets_what_it_promises(nextflow, tmp_path, profiles, expected):
@@ -152,9 +152,17 @@ def test_a_start_is_without_warnings(nextflow, tmp_path):
 
 
 def test_options_in_quotes_without_an_equals_sign_are_explained(nextflow, tmp_path):
-    """Nextflow takes --vote for an option of its own; the message says how to write it."""
-    arguments = ("-profile", "test_stub", "-stub-run", "--outdir", tmp_path / "o", "--predict_args", "--vote")
+    """Nextflow takes --pool-lineage for an option of its own; the message says how to write it."""
+    arguments = (
+        "-profile",
+        "test_stub",
+        "-stub-run",
+        "--outdir",
+        tmp_path / "o",
+        "--predict_args",
+        "--pool-lineage",
+    )
     done = nextflow.run(PIPELINE, *arguments, folder=tmp_path)
     assert done.code != 0
-    assert "write --predict_args='--vote'" in done.output
-    assert "--vote is not known" not in done.output
+    assert "write --predict_args='--pool-lineage'" in done.output
+    assert "--pool-lineage is not known" not in done.output

@@ -58,8 +58,8 @@ def test_a_run_says_where_the_report_is_and_nothing_on_stdout(whole):
 def test_the_outputs_fit_together(whole):
     """Cells, predictions and receptors name the same cells in the same order, with the same clones."""
     folder, _ = whole
-    cells = ad.read_h5ad(folder / f"{SAMPLE}.cells.h5ad")
-    annotated = ad.read_h5ad(folder / f"{SAMPLE}.annotated.h5ad")
+    assert not (folder / f"{SAMPLE}.cells.h5ad").exists()
+    cells = annotated = ad.read_h5ad(folder / f"{SAMPLE}.annotated.h5ad")
     predictions = pd.read_parquet(folder / f"{SAMPLE}.predictions.parquet")
     receptors = pd.read_parquet(folder / f"{SAMPLE}.receptors.parquet")
     assert list(cells.obs_names) == list(annotated.obs_names) == list(predictions["barcode"])

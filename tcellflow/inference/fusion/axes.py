@@ -146,7 +146,8 @@ def find_axes(
 
 
 def _centre(values: sparse.csr_matrix, mean: Floats, axes: Floats) -> Floats:
-    return np.asarray(values @ axes) - np.einsum("f,fm->m", mean, axes)
+    offset: Floats = np.einsum("f,fm->m", mean, axes)
+    return np.asarray(values @ axes, dtype=np.float64) - offset
 
 
 def _orthonormalise(axes: Floats) -> Floats:

@@ -108,6 +108,8 @@ class Fuser:
         As for `open_session`.
     """
 
+    LEAST_CELLS: Final = 1_000  # measured for training, for a protein to be told of other cells
+
     def __init__(self, bundle: Bundle, *, threads: int | None = None, device: Device = "cpu") -> None:
         details = bundle.description.details
         if not isinstance(details, FusionDetails):

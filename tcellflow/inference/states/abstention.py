@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tcellflow.errors import OptionsError
+from tcellflow.inference.states.confidence import MEASURED_ON, check_target, choose_least_confidence
 from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, AbstainReason, State
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Rules:
         Accepted share of wrong calls, 0-1.
     threshold
         Confidence below which a call abstains, 0-1.
+    measured_on
+        Cells that the threshold was measured on.
     ood_threshold
         Out-of-distribution score above which a call abstains, 0-1; None = no call does.
     least_probability
@@ -42,6 +45,7 @@ class Rules:
 
     target_risk: float
     threshold: float
+    measured_on: str = ""
     ood_threshold: float | None = None
     least_probability: float | None = None
 
@@ -54,7 +58,8 @@ def choose_rules(
     Parameters
     ----------
     details
-        What the bundle states.
+        What the bundle states. Where its states are read with programmes, confidence is trust in the whole
+        decision, and the bundle's own curve and levels, which are of its network alone, do not apply.
     target_risk
         As in `choose_threshold`.
     set_coverage
@@ -63,18 +68,30 @@ def choose_rules(
     Returns
     -------
     Rules
-        Points of the bundle's own curves.
+        Points of measured curves.
 
     Raises
     ------
     OptionsError
-        As `choose_threshold` and `choose_set_level`.
+        As `choose_threshold` and `choose_set_level`, or if sets are asked for where none were measured.
     """
     reliability = details.reliability
+    target = details.abstention.target_risk if target_risk is None else target_risk
+    if details.has_axes:
+        if set_coverage is not None:
+            raise OptionsError(
+                "the bundle's coverages are of its network alone, but its states rest on programmes too",
+                where="--set-coverage",
+                mend="leave --set-coverage out, or choose a bundle that decides alone "
+                "(--bundle states-linear)",
+            )
+        least = choose_least_confidence(target)
+        return Rules(target, least, MEASURED_ON, reliability.ood_threshold)
     level = None if set_coverage is None else choose_set_level(reliability, set_coverage)
     return Rules(
-        target_risk=details.abstention.target_risk if target_risk is None else target_risk,
+        target_risk=target,
         threshold=choose_threshold(details.abstention, target_risk),
+        measured_on=details.abstention.dataset,
         ood_threshold=reliability.ood_threshold,
         least_probability=None if level is None else level.least_probability,
     )
@@ -101,12 +118,7 @@ def choose_threshold(abstention: Abstention, target_risk: float | None = None) -
         If the target is out of range or below what the bundle can reach.
     """
     target = abstention.target_risk if target_risk is None else target_risk
-    if not 0 < target <= 1:
-        raise OptionsError(
-            f"a target risk of {target:g} is no share above 0",
-            where="--target-risk",
-            mend="give a share, e.g. 0.1",
-        )
+    check_target(target)
     threshold: float | None = None
     for point in reversed(abstention.curve):
         if point.risk > target:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, AbstainReason, State
+from tcellflow.inference.states.prediction_table import name_evidence
+from tcellflow.vocabulary import (
+    STATE_NOT_T,
+    STATE_UNRESOLVED,
+    AbstainReason,
+    Helper,
+    Programme,
+    State,
+    Unconventional,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.inference.states.calls import StateCalls
+    from tcellflow.inference.states.predictor import StatePredictor
     from tcellflow.inference.states.sample import SampleCalls
-    from tcellflow.io.bundles.folders import Bundle
     from tcellflow.provenance import JsonValue
 
 
@@ -65,18 +74,18 @@ def summarise_predictions(
             "coverage": round(sample.panel.coverage, 6),
         },
         "abstention": _describe_rules(sample),
+        "effector_by": sample.predictor.effector_by,
+        "helpers": _count_known(calls.helper[t_cells], Helper),
+        "unconventional": _count_known(calls.unconventional[t_cells], Unconventional),
+        "programmes": _average_programmes(sample),
         "shift": sample.shift,
         "prior_correction": None if sample.correction is None else sample.correction.as_dict(),
-        "bundle": _describe_bundle(bundle),
+        "bundle": _describe_bundle(sample.predictor),
         "unused_inputs": list(unused_inputs),
         "warnings": list(sample.warnings),
     }
     if frequent_genes is not None:
         result["frequent_genes"] = frequent_genes
-    if sample.vote is not None:
-        voted = sample.vote.state[sample.vote.cluster >= 0]
-        result["voted_states"] = _count(voted, State)
-        result["n_clusters"] = int(sample.vote.cluster.max(initial=-1)) + 1
     # The finest classes show first when a sample is unlike the teacher's (stress classes, for example).
     latent = bundle.states.labels.get("latent", ())
     if len(latent) == calls.latent.shape[1]:
@@ -90,11 +99,12 @@ def _describe_rules(sample: SampleCalls) -> JsonValue:
         "target_risk": sample.rules.target_risk,
         "threshold": sample.rules.threshold,
         "ood_threshold": sample.rules.ood_threshold,
-        "dataset": sample.predictor.bundle.states.abstention.dataset,
+        "dataset": sample.rules.measured_on,
     }
 
 
-def _describe_bundle(bundle: Bundle) -> JsonValue:
+def _describe_bundle(predictor: StatePredictor) -> JsonValue:
+    bundle = predictor.bundle
     document = bundle.description.document
     return {
         **bundle.note(),
@@ -102,7 +112,7 @@ def _describe_bundle(bundle: Bundle) -> JsonValue:
         "limits": list(document["limits"]),
         "intended_use": document["intended_use"],
         "licence": document["licence"],
-        "evidence": {str(state): str(kind) for state, kind in bundle.states.evidence.items()},
+        "evidence": dict(name_evidence(predictor)),
         "training": [
             {key: source[key] for key in ("name", "licence", "paper", "source") if key in source}
             for source in document["training"]
@@ -116,6 +126,32 @@ def _mean_probabilities(calls: StateCalls, t_cells: NDArray[np.bool_]) -> JsonVa
         return None
     means = calls.state_probabilities[t_cells].mean(axis=0, dtype=np.float64)
     return {str(state): round(float(mean), 6) for state, mean in zip(State, means, strict=True)}
+
+
+def _average_programmes(sample: SampleCalls) -> JsonValue:
+    """Average each programme over T cells: all, and those called each state."""
+    t_cells = sample.facts.is_t_cell
+    values, called = sample.programmes[t_cells], sample.calls.predicted_state[t_cells]
+    shares = np.isfinite(values).mean(axis=0) if len(values) else np.zeros(values.shape[1])
+    states: dict[str, JsonValue] = {str(s): _name_means(values[called == s]) for s in State}
+    return {
+        "all": _name_means(values),
+        "states": states,
+        "measured": {str(name): round(float(x), 6) for name, x in zip(Programme, shares, strict=True)},
+    }
+
+
+def _name_means(values: NDArray[np.float32]) -> dict[str, JsonValue]:
+    known = np.isfinite(values)
+    sums, n = np.where(known, values, 0).sum(axis=0, dtype=np.float64), known.sum(axis=0)
+    return {
+        str(name): round(float(s / k), 6) if k else None
+        for name, s, k in zip(Programme, sums, n, strict=True)
+    }
+
+
+def _count_known(values: NDArray[np.object_], names: Iterable[str]) -> JsonValue:
+    return _count((value for value in values if value is not None), names)
 
 
 def _count(values: Iterable[str], names: Iterable[str]) -> JsonValue:

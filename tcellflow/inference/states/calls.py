@@ -3,32 +3,40 @@
 Invariant: all arrays have one row per cell in the same order, each decoded by itself; lineage, function
 and cycle are always those of the predicted state; what a bundle cannot tell is NaN in every row, never
 a constant.
+
+A network alone is decoded; with programmes and marker genes it is one voice of a decision.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.states.axes import (
-    FUNCTIONS,
-    LINEAGES,
-    STATES,
-    EffectorMemoryAs,
-    mark_joint_cells,
-    move_effector_memory,
-    weigh_states,
-)
-from tcellflow.vocabulary import Cycle, State
+from tcellflow.inference.states.confidence import measure_confidence
+from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES, mark_joint_cells, weigh_states
+from tcellflow.states.decision import decide
+from tcellflow.vocabulary import Cycle, Function, Lineage, State, Unconventional
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
+    from tcellflow.inference.states.marker_reader import MarkerEvidence
+    from tcellflow.states.rule import EffectorBy
+    from tcellflow.states.unconventional import ReceptorFacts
+
     Arrays = dict[str, NDArray[np.float32]]
+
+
+# Functions that programmes tell apart, whatever a network learnt.
+_BY_PROGRAMME: Final = (
+    Function.TH_EFFECTOR,
+    Function.EXHAUSTED_PROGENITOR,
+    Function.EXHAUSTED_TERMINAL,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,9 @@ class StateCalls:
         Most probable of the seven states, shape (B,), object (`State`).
     lineage, function, cycle
         Most probable combination inside `predicted_state`, shape (B,), object.
+    confidence
+        Share of right calls among calls like this one, as measured on labelled cells, 0-1, shape (B,),
+        float32.
     state_probabilities
         Shape (B, 7), float32, in the order of `State`; rows sum to 1.
     p_lineage
@@ -61,12 +72,18 @@ class StateCalls:
         float32; NaN where the bundle has none.
     ood_score
         Percentile among the training cells, 0-1, shape (B,), float32; NaN where the bundle has none.
+    helper
+        Kind of help (`Helper`) of cells called Th_effector by programmes, None elsewhere, shape (B,), object.
+    unconventional
+        Kind of unconventional T cell (`Unconventional`) behind the lineage, None elsewhere and where a
+        network alone decides, shape (B,), object.
     """
 
     predicted_state: NDArray[np.object_]
     lineage: NDArray[np.object_]
     function: NDArray[np.object_]
     cycle: NDArray[np.object_]
+    confidence: NDArray[np.float32]
     state_probabilities: NDArray[np.float32]
     p_lineage: NDArray[np.float32]
     p_function: NDArray[np.float32]
@@ -76,13 +93,15 @@ class StateCalls:
     agreement: NDArray[np.float32]
     epistemic: NDArray[np.float32]
     ood_score: NDArray[np.float32]
+    helper: NDArray[np.object_]
+    unconventional: NDArray[np.object_]
 
     def __len__(self) -> int:
         return len(self.predicted_state)
 
     @property
-    def confidence(self) -> NDArray[np.float32]:
-        """Calibrated probability of `predicted_state`, shape (B,)."""
+    def probability(self) -> NDArray[np.float32]:
+        """Probability of `predicted_state`, shape (B,)."""
         return np.asarray(self.state_probabilities.max(axis=1, initial=0.0), dtype=np.float32)
 
 
@@ -144,8 +163,6 @@ class Decoder:
 
     Parameters
     ----------
-    effector_memory_as
-        Whether effector memory counts as Memory or as Effector.
     reported
         Functions the bundle has classes for.
     ood_quantiles
@@ -154,13 +171,12 @@ class Decoder:
         Factor of each state's probability, shape (7,); None = all 1.
     """
 
-    effector_memory_as: EffectorMemoryAs
     reported: tuple[str, ...]
     ood_quantiles: tuple[float, ...] = ()
     weights: NDArray[np.float64] | None = None
 
     def decode(self, out: Arrays) -> StateCalls:
-        """Decode a batch.
+        """Decode a batch by the network alone.
 
         Parameters
         ----------
@@ -177,31 +193,95 @@ class Decoder:
         if self.weights is not None:
             out = weigh_states(out, self.weights)
         probabilities, joint, cycling = out["state_probabilities"], out["joint"], out["p_cycling"]
-        if self.effector_memory_as == "effector":
-            probabilities = move_effector_memory(probabilities, joint, cycling)
         best = probabilities.argmax(axis=1)
         # The most probable joint cell among those that make up the predicted state.
-        cells = mark_joint_cells(self.effector_memory_as)
+        cells = mark_joint_cells()
         flat = joint.reshape(len(joint), cells.shape[1])
         inside = np.where(cells[best], flat, -1.0).argmax(axis=1)
         lineage, function = np.divmod(inside, len(FUNCTIONS))
-        unreported = np.array([function not in self.reported for function in FUNCTIONS])
+        nothing = np.full(len(joint), None, dtype=object)
         is_cycling = best == STATES.index(State.PROLIFERATING)
         return StateCalls(
             predicted_state=_name(STATES, best),
             lineage=_name(LINEAGES, lineage),
             function=_name(FUNCTIONS, function),
             cycle=_name((Cycle.RESTING, Cycle.CYCLING), is_cycling.astype(np.int64)),
+            confidence=probabilities.max(axis=1, initial=0.0),
             state_probabilities=probabilities,
             p_lineage=out["p_lineage"],
-            p_function=np.where(unreported, np.float32(np.nan), out["p_function"]),
+            p_function=self._hide_unreported(out["p_function"], self.reported),
             p_cycling=cycling[:, 0],
             entropy=entropy_of(probabilities),
             latent=out["latent"],
             agreement=agreement,
             epistemic=epistemic,
             ood_score=self._decode_ood(out),
+            helper=nothing,
+            unconventional=nothing,
         )
+
+    def decide(
+        self,
+        out: Arrays,
+        evidence: MarkerEvidence,
+        receptors: ReceptorFacts | None,
+        effector_by: EffectorBy,
+    ) -> StateCalls:
+        """Decide the calls of a batch by network, programmes, marker genes and receptors together.
+
+        Parameters
+        ----------
+        out
+            As in `decode`.
+        evidence
+            Of the same cells.
+        receptors
+            Of the same cells; None for a sample without.
+        effector_by
+            As in `tcellflow.states.decision.decide`.
+
+        Returns
+        -------
+        StateCalls
+            One call per row; agreement, disagreement, strangeness and latent are the network's.
+        """
+        agreement, epistemic = self._decode_disagreement(out)
+        decision = decide(
+            out["joint"].astype(np.float64),
+            out["p_cycling"][:, 0].astype(np.float64),
+            evidence.scores,
+            evidence.markers,
+            evidence.molecules,
+            receptors=receptors,
+            effector_by=effector_by,
+        )
+        states, joint = decision.ruled.states, decision.ruled.joint
+        probabilities = states.astype(np.float32)
+        return StateCalls(
+            predicted_state=decision.state,
+            lineage=decision.lineage,
+            function=decision.function,
+            cycle=decision.cycle,
+            confidence=measure_confidence(states).astype(np.float32),
+            state_probabilities=probabilities,
+            p_lineage=joint.sum(axis=2).astype(np.float32),
+            p_function=self._hide_unreported(
+                joint.sum(axis=1).astype(np.float32), {*self.reported, *_BY_PROGRAMME}
+            ),
+            p_cycling=probabilities[:, STATES.index(State.PROLIFERATING)],
+            entropy=entropy_of(probabilities),
+            latent=out["latent"],
+            agreement=agreement,
+            epistemic=epistemic,
+            ood_score=self._decode_ood(out),
+            helper=np.array([name or None for name in decision.helper], dtype=object),
+            unconventional=_name_unconventional(decision.lineage, receptors),
+        )
+
+    @staticmethod
+    def _hide_unreported(p_function: NDArray[np.float32], reported: Collection[str]) -> NDArray[np.float32]:
+        is_hidden = np.array([function not in reported for function in FUNCTIONS])
+        return np.where(is_hidden, np.float32(np.nan), p_function)
 
     def _decode_disagreement(self, out: Arrays) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         nothing = np.full(len(out["latent"]), np.nan, np.float32)
@@ -217,6 +297,19 @@ class Decoder:
             return np.full(len(out["latent"]), np.nan, np.float32)
         shares = np.linspace(0.0, 1.0, len(self.ood_quantiles))
         return np.interp(out["ood_score"].reshape(-1), self.ood_quantiles, shares).astype(np.float32)
+
+
+def _name_unconventional(
+    lineage: NDArray[np.object_], receptors: ReceptorFacts | None
+) -> NDArray[np.object_]:
+    """Name the kind of cells of an unconventional lineage; without iNKT chains innate-like cells are MAIT."""
+    kinds = np.full(len(lineage), None, dtype=object)
+    kinds[lineage == Lineage.GAMMA_DELTA] = str(Unconventional.GAMMA_DELTA)
+    is_innate = lineage == Lineage.INNATE_LIKE
+    kinds[is_innate] = str(Unconventional.MAIT)
+    if receptors is not None:
+        kinds[is_innate & receptors.is_inkt] = str(Unconventional.INKT)
+    return kinds
 
 
 def _name(names: tuple[str, ...], index: NDArray[np.int64]) -> NDArray[np.object_]:

@@ -72,6 +72,24 @@ def check_coverage(panel: PanelAlignment, cells: CellSource, bundle_name: str) -
     return [f"{found}: calls are less certain than the bundle's figures say."]
 
 
+def check_molecules(cells: CellSource) -> list[str]:
+    """Check whether the molecules of a sample's cells were counted, as programmes need to know.
+
+    Returns
+    -------
+    list of str
+        One sentence where they are estimated, else none.
+    """
+    if cells.has_counts or cells.n_obs == 0:
+        return []
+    return [
+        (
+            "the sample has no counts: the molecules of each cell are estimated from its logarithms, so that "
+            "programmes, and the states that rest on them, are less certain; give preprocess the raw counts"
+        )
+    ]
+
+
 def check_library_size(cells: CellSource) -> list[str]:
     """Check whether a sample is a selection of genes that was normalised by its own sum.
 

@@ -22,12 +22,9 @@ class CallOptions:
         Whether the class shares are estimated for the sample.
     pool_lineage
         Whether each cell is told the lineage of its clone.
-    vote
-        Whether similar cells vote.
     """
 
     target_risk: float | None = None
     set_coverage: float | None = None
     correct_priors: bool = False
     pool_lineage: bool = False
-    vote: bool = False

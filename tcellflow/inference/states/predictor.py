@@ -1,4 +1,4 @@
-"""T-cell states from expression, and receptors where a bundle takes them: arrays in, arrays out.
+"""T-cell states from expression and receptors: arrays in, arrays out.
 
 Invariant: a cell's result depends on nothing but the cell, whatever the chunk it came in and the
 number of threads; lineage, function and cycle are always those of the predicted state.
@@ -10,19 +10,28 @@ import logging
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy import sparse
 
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.states.abstention import choose_threshold
 from tcellflow.inference.states.calls import Decoder, StateCalls, join_calls
-from tcellflow.inference.states.checks import check_coverage, check_expression, check_library_size
+from tcellflow.inference.states.checks import (
+    check_coverage,
+    check_expression,
+    check_library_size,
+    check_molecules,
+)
+from tcellflow.inference.states.confidence import choose_least_confidence
+from tcellflow.inference.states.marker_reader import MarkerReader
 from tcellflow.inference.states.network import BATCH_CELLS, LoadedNetwork
-from tcellflow.inference.states.sources import MatrixCells, ReceptorBlock, gather_blocks
+from tcellflow.inference.states.sources import MatrixCells, ReceptorBlock, take_receptors
 from tcellflow.io.bundles.folders import Bundle, find_bundle, read_bundle
-from tcellflow.states.axes import FUNCTIONS, EffectorMemoryAs
+from tcellflow.states.axes import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +41,19 @@ if TYPE_CHECKING:
 
     from tcellflow.genes.panel import PanelAlignment
     from tcellflow.inference.session import Device
+    from tcellflow.inference.states.marker_reader import MarkerEvidence
     from tcellflow.inference.states.sources import CellSource
     from tcellflow.io.bundles.reliability import ReceptorInput
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
+    from tcellflow.states.rule import EffectorBy
+    from tcellflow.states.unconventional import ReceptorFacts
+
+    Arrays = dict[str, NDArray[np.float32]]
 
 _LOG = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
+_PER_CELL = ("n_panel_genes", "inputs", "network_states", "programmes")
 
 
 @dataclass(frozen=True)
@@ -53,11 +68,18 @@ class CalledCells:
         Genes of the panel with any expression, shape (B,), int64.
     inputs
         Modalities of each call, e.g. ``gex+trb``, shape (B,), object.
+    network_states
+        State probabilities of the network alone, shape (B, 7), float32.
+    programmes
+        In the order of `Programme`, 0-1, NaN = not measurable, shape (B, P), float32; also of cells that are
+        no T cells.
     """
 
     calls: StateCalls
     n_panel_genes: NDArray[np.int64]
     inputs: NDArray[np.object_]
+    network_states: NDArray[np.float32]
+    programmes: NDArray[np.float32]
 
 
 class StatePredictor:
@@ -71,8 +93,9 @@ class StatePredictor:
         As in `open_session`.
     device
         As in `open_session`.
-    effector_memory_as
-        Whether effector memory counts as Memory or as Effector.
+    effector_by
+        Whether the cytotoxic programme or the gates' function tells Effector; None = the programme, where
+        the bundle's states are read with programmes.
     ensemble
         Whether the bundle's ensemble runs instead of the single model distilled from it.
 
@@ -82,7 +105,8 @@ class StatePredictor:
         If there is no such bundle, it has another task, or its model other inputs, outputs or sizes
         than it declares.
     OptionsError
-        If the bundle has no ensemble where one is asked for, or as `open_session`.
+        If the bundle has no ensemble where one is asked for, the programme is to tell Effector in a bundle
+        whose states are of one piece, or as `open_session`.
 
     Examples
     --------
@@ -98,16 +122,16 @@ class StatePredictor:
         *,
         threads: int | None = None,
         device: Device = "auto",
-        effector_memory_as: EffectorMemoryAs = "memory",
+        effector_by: EffectorBy | None = None,
         ensemble: bool = False,
     ) -> None:
         bundle = bundle if isinstance(bundle, Bundle) else read_bundle(find_bundle(bundle))
         self.bundle = bundle
         labels = bundle.states.labels  # a bundle of another task is refused here
+        self.effector_by = _choose_effector_by(bundle, effector_by)
         self._network = LoadedNetwork(bundle, threads=threads, device=device, ensemble=ensemble)
         reference = bundle.states.reliability.reference
         self._decoder = Decoder(
-            effector_memory_as,
             reported=labels.get("function_reported", FUNCTIONS),
             ood_quantiles=() if reference is None else reference.ood_quantiles,
         )
@@ -123,9 +147,9 @@ class StatePredictor:
         return self._network.device
 
     @property
-    def effector_memory_as(self) -> EffectorMemoryAs:
-        """Which state effector memory counts as."""
-        return self._decoder.effector_memory_as
+    def reads_programmes(self) -> bool:
+        """Whether its states rest on programmes, marker genes and receptors beside the network."""
+        return self.bundle.states.has_axes
 
     @property
     def receptor_input(self) -> ReceptorInput | None:
@@ -143,14 +167,17 @@ class StatePredictor:
         Returns
         -------
         float
-            0 to 1, as the bundle measured it on labelled cells.
+            0 to 1, as measured on labelled cells.
 
         Raises
         ------
         OptionsError
             If the target is out of range or below what the bundle can reach.
         """
-        return choose_threshold(self.bundle.states.abstention, target_risk)
+        abstention = self.bundle.states.abstention
+        if self.reads_programmes:
+            return choose_least_confidence(abstention.target_risk if target_risk is None else target_risk)
+        return choose_threshold(abstention, target_risk)
 
     def check_weighable(self) -> None:
         """Refuse weights where they would not be those of the bundle's own states.
@@ -158,13 +185,15 @@ class StatePredictor:
         Raises
         ------
         OptionsError
-            If effector memory counts as Effector.
+            If they rest on programmes too.
         """
-        if self.effector_memory_as != "memory":
+        if self.reads_programmes:
             raise OptionsError(
-                "class shares are known only with effector memory counted as Memory",
-                where="--correct-priors, --em-as effector",
-                mend="leave one of both out",
+                f"the bundle {self.bundle.description.name} states the class shares of its network alone, "
+                "but its states rest on programmes too",
+                where="--correct-priors",
+                mend="leave --correct-priors out, or choose a bundle that decides alone "
+                "(--bundle states-linear)",
             )
 
     def weighted(self, weights: NDArray[np.float64]) -> StatePredictor:
@@ -191,7 +220,13 @@ class StatePredictor:
         return other
 
     def predict_cells(
-        self, matrix: Any, gene_names: Sequence[str], receptors: ReceptorBlock | None = None
+        self,
+        matrix: Any,
+        gene_names: Sequence[str],
+        receptors: ReceptorBlock | None = None,
+        *,
+        library: NDArray[np.number] | None = None,
+        chains: ReceptorFacts | None = None,
     ) -> StateCalls:
         """Predict the states of all cells of a matrix, in bounded memory.
 
@@ -204,6 +239,11 @@ class StatePredictor:
             Gene symbols of its columns; genes that the bundle does not know are left out.
         receptors
             Receptor vectors of the same cells, as in `predict`.
+        library
+            True library sizes, shape (cells,), by which programmes are read; if not given they are estimated,
+            a cell's smallest value taken for one molecule.
+        chains
+            What the receptor chains of the same cells say of their lineage.
 
         Returns
         -------
@@ -216,12 +256,16 @@ class StatePredictor:
             If the matrix holds counts or other numbers that cannot be log1p(counts per 10,000), repeats a
             gene, or measures less than 25 % of the panel.
         """
-        cells = MatrixCells(matrix, np.array(gene_names, dtype=object))
+        cells = MatrixCells(matrix, np.array(gene_names, dtype=object), library)
         panel = align_panel(cells.gene_names, self.genes, self.bundle.panel.weights)
-        warnings = check_coverage(panel, cells, self.bundle.description.name) + check_library_size(cells)
+        warnings = [
+            *check_coverage(panel, cells, self.bundle.description.name),
+            *check_library_size(cells),
+            *(check_molecules(cells) if self.reads_programmes else ()),
+        ]
         for warning in warnings:
             _LOG.warning("%s", warning)
-        return self.call_cells(cells, panel, receptors).calls
+        return self.call_cells(cells, panel, receptors, chains=chains).calls
 
     def call_cells(
         self,
@@ -229,6 +273,7 @@ class StatePredictor:
         panel: PanelAlignment,
         receptors: ReceptorVectors | ReceptorBlock | None = None,
         *,
+        chains: ReceptorFacts | None = None,
         progress: Progress = lambda _done, _total: None,
     ) -> CalledCells:
         """Call all cells of a source in one pass, block by block.
@@ -241,6 +286,8 @@ class StatePredictor:
             The bundle's genes within the source.
         receptors
             Receptor vectors of all the cells, for bundles that take them.
+        chains
+            What the chains of all the cells say of their lineage; None for a sample without.
         progress
             Called with (done, total) cells.
 
@@ -255,17 +302,44 @@ class StatePredictor:
             If the numbers cannot be log1p(counts per 10,000), or the vectors have another width than the
             bundle declares.
         """
+        reader = MarkerReader(source.gene_names)
         # the empty first part gives the shapes where there are no cells
-        parts = [self.predict(np.zeros((0, self.genes.size), np.float32), panel.present)]
-        n_panel_genes, inputs = [np.zeros(0, np.int64)], [np.zeros(0, dtype=object)]
-        done = 0
-        for expression, chains in gather_blocks(panel, source, receptors):
-            parts.append(self.predict(expression, panel.present, chains))
-            n_panel_genes.append(np.count_nonzero(expression, axis=1).astype(np.int64))
-            inputs.append(_name_inputs(len(expression), chains))
-            done += len(expression)
-            progress(done, source.n_obs)
-        return CalledCells(join_calls(parts), np.concatenate(n_panel_genes), np.concatenate(inputs))
+        nothing = sparse.csr_matrix(np.zeros((0, len(source.gene_names)), np.float32))
+        first, parts = 0, []
+        for logs, library in chain([(nothing, np.zeros(0))], source.measured_blocks()):
+            n_cells = logs.shape[0]
+            vectors = None if receptors is None else take_receptors(receptors, first, n_cells)
+            known = None if chains is None else chains.take(slice(first, first + n_cells))
+            evidence = reader.read(logs, library)
+            parts.append(self._call_block(panel.gather(logs), panel.present, vectors, evidence, known))
+            first += n_cells
+            if n_cells:
+                progress(first, source.n_obs)
+        return CalledCells(
+            join_calls([part.calls for part in parts]),
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in _PER_CELL),
+        )
+
+    def _call_block(
+        self,
+        expression: NDArray[np.float32],
+        present: NDArray[np.bool_],
+        vectors: ReceptorBlock | None,
+        evidence: MarkerEvidence,
+        chains: ReceptorFacts | None,
+    ) -> CalledCells:
+        out = self._run_network(expression, present, vectors)
+        if self.effector_by is None:
+            calls = self._decoder.decode(out)
+        else:
+            calls = self._decoder.decide(out, evidence, chains, self.effector_by)
+        return CalledCells(
+            calls,
+            np.count_nonzero(expression, axis=1).astype(np.int64),
+            _name_inputs(len(expression), vectors),
+            out["state_probabilities"],
+            evidence.scores.values,
+        )
 
     def predict(
         self,
@@ -273,7 +347,7 @@ class StatePredictor:
         present: NDArray[np.bool_] | None = None,
         receptors: ReceptorBlock | None = None,
     ) -> StateCalls:
-        """Predict the states of cells.
+        """Predict the states of cells by the network alone: no programme, marker gene or receptor has a say.
 
         Parameters
         ----------
@@ -298,6 +372,14 @@ class StatePredictor:
         BundleError
             If the model's results have other sizes than the bundle declares.
         """
+        return self._decoder.decode(self._run_network(expression, present, receptors))
+
+    def _run_network(
+        self,
+        expression: NDArray[np.float32],
+        present: NDArray[np.bool_] | None,
+        receptors: ReceptorBlock | None,
+    ) -> Arrays:
         n_genes = self.genes.size
         if expression.ndim != 2 or expression.shape[1] != n_genes:
             raise InputError(
@@ -321,13 +403,26 @@ class StatePredictor:
             slice(start, start + BATCH_CELLS) for start in range(0, max(len(expression), 1), BATCH_CELLS)
         ]
 
-        def run(rows: slice) -> dict[str, NDArray[np.float32]]:
+        def run(rows: slice) -> Arrays:
             chains = None if receptors is None else receptors.take(rows)
             return self._network.run(expression[rows], mask if len(mask) == 1 else mask[rows], chains)
 
-        return join_calls(
-            [self._decoder.decode(found) for found in self._network.session.spread(run, batches)]
+        found = list(self._network.session.spread(run, batches))
+        return {name: np.concatenate([of[name] for of in found]) for name in found[0]}
+
+
+def _choose_effector_by(bundle: Bundle, asked: EffectorBy | None) -> EffectorBy | None:
+    """Give what tells Effector; None where the states are the network's own."""
+    if bundle.states.has_axes:
+        return asked or "programme"
+    if asked == "programme":
+        raise OptionsError(
+            f"the states of the bundle {bundle.description.name} are of one piece: no programme can tell its "
+            "Effector cells",
+            where="--effector-by programme",
+            mend="leave it out, or choose a bundle that 'train states --architecture axes' made",
         )
+    return None
 
 
 def _name_inputs(n_cells: int, chains: ReceptorBlock | None) -> NDArray[np.object_]:

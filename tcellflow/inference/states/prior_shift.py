@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.inference.states.calls import StateCalls
     from tcellflow.io.bundles.reliability import Reliability
     from tcellflow.provenance import JsonValue
     from tcellflow.vocabulary import State
@@ -175,14 +174,19 @@ def _measure_overturned(
 
 
 def measure_shift(
-    calls: StateCalls, is_usable: NDArray[np.bool_], reliability: Reliability
+    ood_score: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    is_usable: NDArray[np.bool_],
+    reliability: Reliability,
 ) -> dict[str, JsonValue]:
     """Measure the shift of a sample: how far its T cells lie from the cells a bundle learnt from.
 
     Parameters
     ----------
-    calls
-        Raw calls of B cells.
+    ood_score
+        Of B cells, shape (B,).
+    probabilities
+        Their state probabilities by the network alone, as the bundle's own, shape (B, 7).
     is_usable
         Which of them are single T cells, shape (B,).
     reliability
@@ -200,13 +204,15 @@ def measure_shift(
     reference = reliability.reference
     ood = confidence = states = None
     if reference is not None and is_usable.any():
-        scores = calls.ood_score[is_usable]
+        scores = ood_score[is_usable]
         if np.isfinite(scores).all():
             ood = _compare_quantiles(scores, np.linspace(0.0, 1.0, len(reference.ood_quantiles)))
         if reference.confidence_quantiles:
-            confidence = _compare_quantiles(calls.confidence[is_usable], reference.confidence_quantiles)
+            confidence = _compare_quantiles(
+                probabilities[is_usable].max(axis=1), reference.confidence_quantiles
+            )
         if reference.state_shares is not None:
-            states = _compare_shares(calls.state_probabilities[is_usable], reference.state_shares)
+            states = _compare_shares(probabilities[is_usable], reference.state_shares)
     return {
         "score": confidence if ood is None else ood,
         "ood": ood,

@@ -10,29 +10,27 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.states.abstention import choose_rules, decide_verdicts, list_prediction_sets
-from tcellflow.inference.states.checks import check_coverage, check_library_size
+from tcellflow.inference.states.checks import check_coverage, check_library_size, check_molecules
 from tcellflow.inference.states.clones import find_clones, pool_lineages
-from tcellflow.inference.states.cluster_vote import vote_in_clusters
 from tcellflow.inference.states.prior_shift import check_shares, estimate_correction, measure_shift
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from tcellflow.genes.panel import PanelAlignment
     from tcellflow.inference.states.abstention import Rules, Verdicts
     from tcellflow.inference.states.calls import StateCalls
     from tcellflow.inference.states.clones import CloneCells
-    from tcellflow.inference.states.cluster_vote import ClusterVote
     from tcellflow.inference.states.options import CallOptions
     from tcellflow.inference.states.predictor import Progress, StatePredictor
     from tcellflow.inference.states.prior_shift import PriorCorrection
     from tcellflow.inference.states.sources import CellFacts, CellSource
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
     from tcellflow.provenance import JsonValue
-    from tcellflow.states.axes import EffectorMemoryAs
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,11 +61,13 @@ class SampleCalls:
         What is reported.
     clones
         Which cells are one clone.
+    programmes
+        In the order of `Programme`, 0-1, shape (B, P), float32; NaN = not measurable, or no T cell.
     shift
         How far the sample lies from the bundle's cells, JSON-ready.
     warnings
         What the user should know.
-    correction, vote, lineage_pooled, prediction_sets
+    correction, lineage_pooled, prediction_sets
         None where not asked for.
     """
 
@@ -81,10 +81,10 @@ class SampleCalls:
     n_panel_genes: NDArray[np.int64]
     verdicts: Verdicts
     clones: CloneCells
+    programmes: NDArray[np.float32]
     shift: dict[str, JsonValue]
     warnings: tuple[str, ...]
     correction: PriorCorrection | None = None
-    vote: ClusterVote | None = None
     lineage_pooled: NDArray[np.object_] | None = None
     prediction_sets: NDArray[np.object_] | None = None
 
@@ -136,12 +136,13 @@ def call_sample(
     warnings = [
         *check_coverage(panel, source, predictor.bundle.description.name),
         *check_library_size(source),
-        *_tell_mapping(predictor.effector_memory_as),
+        *check_molecules(source),
+        *_tell_gate(predictor),
         *_tell_unused_input(predictor, vectors),
     ]
     for warning in warnings:
         _LOG.warning("%s", warning)
-    called = predictor.call_cells(source, panel, vectors, progress=progress)
+    called = predictor.call_cells(source, panel, vectors, chains=facts.receptors, progress=progress)
     verdicts = decide_verdicts(called.calls, facts, called.n_panel_genes, rules)
     sample = SampleCalls(
         predictor=predictor,
@@ -154,7 +155,14 @@ def call_sample(
         n_panel_genes=called.n_panel_genes,
         verdicts=verdicts,
         clones=find_clones(facts.clone_id, verdicts),
-        shift=measure_shift(called.calls, verdicts.is_usable | verdicts.is_ood, details.reliability),
+        # NK and myeloid cells show programmes that are not theirs
+        programmes=np.where(facts.is_t_cell[:, None], called.programmes, np.float32(np.nan)),
+        shift=measure_shift(
+            called.calls.ood_score,
+            called.network_states,
+            verdicts.is_usable | verdicts.is_ood,
+            details.reliability,
+        ),
         warnings=tuple(warnings),
     )
     if options.correct_priors:
@@ -190,8 +198,6 @@ def _correct_priors(
 
 
 def _add_what_was_asked(sample: SampleCalls, options: CallOptions) -> SampleCalls:
-    if options.vote:
-        sample = replace(sample, vote=vote_in_clusters(sample.calls, sample.verdicts.is_usable))
     if options.pool_lineage:
         sample = replace(sample, lineage_pooled=pool_lineages(sample.clones, sample.calls))
     if sample.rules.least_probability is not None:
@@ -201,14 +207,14 @@ def _add_what_was_asked(sample: SampleCalls, options: CallOptions) -> SampleCall
     return sample
 
 
-def _tell_mapping(effector_memory_as: EffectorMemoryAs) -> list[str]:
-    """Tell that the threshold was not measured for the mapping in use."""
-    if effector_memory_as == "memory":
+def _tell_gate(predictor: StatePredictor) -> list[str]:
+    """Tell that trust was not measured where the gates tell Effector."""
+    if predictor.effector_by != "gate":
         return []
     return [
         (
-            "the threshold for abstaining was measured with effector memory counted as Memory: with --em-as "
-            f"{effector_memory_as} the share of wrong calls may differ from the target risk"
+            "trust in calls was measured where the cytotoxic programme tells Effector: with --effector-by "
+            "gate the share of wrong calls may differ from the target risk"
         )
     ]
 

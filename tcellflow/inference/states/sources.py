@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from tcellflow.cells.counts import are_counts
+from tcellflow.cells.normalise import recover_library_sizes
 from tcellflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from tcellflow.genes.panel import CsrBlock, PanelAlignment
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
+    from tcellflow.states.unconventional import ReceptorFacts
 
 _BLOCK_CELLS: Final = 1_024
 _LOOKED_AT: Final = 10_000
@@ -43,8 +45,15 @@ class CellSource(Protocol):
     def gene_names(self) -> NDArray[np.object_]:
         """Gene symbols, shape (genes,), object."""
 
+    @property
+    def has_counts(self) -> bool:
+        """Whether its library sizes were counted, not estimated from logarithms."""
+
     def blocks(self) -> Iterator[sparse.csr_matrix]:
         """Stream log1p(counts per 10,000), CSR (cells, genes); can be called again."""
+
+    def measured_blocks(self) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float64]]]:
+        """Stream the same with the true library size of each cell."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +67,18 @@ class MatrixCells:
         gives rows by slicing, such as ``X`` of a backed AnnData.
     gene_names
         Gene symbols, shape (genes,), object.
+    library
+        True library size of each cell, shape (cells,); None = estimated from its smallest value.
     """
 
     matrix: Any
     gene_names: NDArray[np.object_]
+    library: NDArray[np.number] | None = None
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether the library sizes are known."""
+        return self.library is not None
 
     @property
     def where(self) -> str:
@@ -94,6 +111,15 @@ class MatrixCells:
             )
             _check_is_normalised(block.data)
             yield block
+
+    def measured_blocks(self) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float64]]]:
+        """Stream the matrix with the library size of each cell, as `blocks` does."""
+        first = 0
+        for block in self.blocks():
+            rows = slice(first, first + block.shape[0])
+            known = None if self.library is None else self.library[rows].astype(np.float64)
+            yield block, recover_library_sizes(block) if known is None else known
+            first = rows.stop
 
 
 def _view_rows(matrix: CsrBlock, start: int, stop: int) -> sparse.csr_matrix:
@@ -201,6 +227,8 @@ class CellFacts:
         Verdict of the T-cell gate, shape (B,), bool.
     is_doublet
         Signs of two cells under one barcode, shape (B,), bool.
+    receptors
+        What their chains say; None for a sample without receptors.
     """
 
     cell_id: NDArray[np.object_]
@@ -208,6 +236,7 @@ class CellFacts:
     clone_id: NDArray[np.object_]
     is_t_cell: NDArray[np.bool_]
     is_doublet: NDArray[np.bool_]
+    receptors: ReceptorFacts | None = None
 
 
 def gather_blocks(
@@ -235,11 +264,12 @@ def gather_blocks(
     for block in source.blocks():
         expression = panel.gather(block)
         n_cells = len(expression)
-        yield expression, None if receptors is None else _take_receptors(receptors, first, n_cells)
+        yield expression, None if receptors is None else take_receptors(receptors, first, n_cells)
         first += n_cells
 
 
-def _take_receptors(receptors: ReceptorVectors | ReceptorBlock, first: int, n_cells: int) -> ReceptorBlock:
+def take_receptors(receptors: ReceptorVectors | ReceptorBlock, first: int, n_cells: int) -> ReceptorBlock:
+    """Take the vectors of some consecutive cells out of a source of them."""
     if isinstance(receptors, ReceptorBlock):
         return receptors.take(slice(first, first + n_cells))
     return ReceptorBlock(*receptors.take(first, n_cells))

@@ -6,7 +6,6 @@ a matching sha256, nothing lies outside the folder, and nothing in it is executa
 
 from __future__ import annotations
 
-import json
 import os
 import tomllib
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from tcellflow.io.bundles.description import MODEL_FILE, BundleDescription, pars
 from tcellflow.io.bundles.onnx_structure import check_onnx_is_plain
 from tcellflow.io.bundles.receptors import TASK_RECEPTORS, ReceptorsDetails
 from tcellflow.io.bundles.states import TASK_STATES, GenePanel, StatesDetails, read_panel
+from tcellflow.io.files.json_text import NotJsonError, parse_json
 from tcellflow.provenance import digest_file
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tcellflow.provenance import JsonValue
 
 DESCRIPTION_FILE: Final = "bundle.json"
+TRAINED_FOLDER: Final = "bundle"  # of the bundle within the folder of a training
 MANIFEST_FILE: Final = "MANIFEST.toml"
 SEARCH_VARIABLE: Final = "TCELLFLOW_BUNDLES"
 PACKAGED_FOLDER: Final = Path(__file__).resolve().parents[2] / "bundles"
@@ -161,7 +162,8 @@ def find_bundle(name: str | Path) -> Path:
     Parameters
     ----------
     name
-        A folder with a ``bundle.json``, or the name of a bundle that `list_bundles` lists.
+        A folder with a ``bundle.json``, the name of a bundle that `list_bundles` lists, or the folder of a
+        training, which holds its bundle.
 
     Returns
     -------
@@ -176,14 +178,16 @@ def find_bundle(name: str | Path) -> Path:
     path = Path(name)
     if (path / DESCRIPTION_FILE).is_file():
         return path
-    if path.is_dir() and len(path.parts) > 1:
-        raise BundleError(
-            "the folder is not a bundle: it holds no bundle.json", where=path, mend="name a bundle's folder"
-        )
     places = list_bundles()
     for place in places:
         if place.name == str(name):
             return place.folder
+    if (path / TRAINED_FOLDER / DESCRIPTION_FILE).is_file():
+        return path / TRAINED_FOLDER
+    if path.is_dir() and len(path.parts) > 1:
+        raise BundleError(
+            "the folder is not a bundle: it holds no bundle.json", where=path, mend="name a bundle's folder"
+        )
     raise BundleError(
         f"there is no bundle '{name}'",
         where=f"{SEARCH_VARIABLE} and the packaged bundles",
@@ -228,12 +232,12 @@ def _read_description(path: Path) -> dict[str, JsonValue]:
     try:
         if path.stat().st_size > _MAX_DESCRIPTION_BYTES:
             raise BundleError("bundle.json is implausibly large", where=path, mend="fetch the bundle again")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(path.read_bytes())
     except OSError as error:
         raise BundleError(
             f"bundle.json cannot be read: {error.strerror}", where=path, mend="name a bundle's folder"
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except NotJsonError as error:
         raise BundleError(
             f"bundle.json is not JSON: {error}", where=path, mend="fetch the bundle again"
         ) from error

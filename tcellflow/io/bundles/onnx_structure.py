@@ -1,7 +1,8 @@
 """What an ONNX file is made of, read without the onnx package: operators, domains, outside data.
 
 Invariant: nothing is executed or loaded. An ONNX file is a protocol-buffer message; only the few
-fields that could make it reach outside itself are followed.
+fields that could make it reach outside itself are followed, and what another parser might read
+differently (tags and sizes wider than it reads) is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 # Field numbers of onnx.proto; a message of one kind is walked by the fields listed here.
 _CHILDREN: dict[str, dict[int, str]] = {
-    "model": {7: "graph", 8: "opset", 25: "function"},
+    "model": {7: "graph", 8: "opset", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
     "function": {7: "node", 9: "opset", 11: "attribute"},
     "node": {5: "attribute"},
@@ -28,6 +30,10 @@ _TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
 _STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _MAX_DEPTH = 64  # nested graphs of a real model stay far below
+# The limits of the parser inside ONNX Runtime: of a wider tag it takes the lower 32 bits, which would make
+# one field here another one there.
+_MAX_TAG_BYTES, _MAX_VALUE_BYTES = 5, 10
+_MAX_TAG, _MAX_SIZE, _MAX_VALUE = (1 << 32) - 1, (1 << 31) - 1, (1 << 64) - 1
 
 
 class _DamagedError(Exception):
@@ -48,6 +54,8 @@ def check_onnx_is_plain(path: Path) -> None:
         If the file is damaged, keeps tensors in other files, or uses operators outside the
         standard ONNX domain (they would load foreign code).
     """
+    if path.stat().st_size > _MAX_SIZE:
+        raise _damaged(path)
     data = path.read_bytes()
     try:
         n_nodes = sum(_check_message(memoryview(data), "model", path, depth=0))
@@ -98,32 +106,34 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Give each (field number, value) of one message; numbers as int, the rest as bytes."""
     position = 0
     while position < len(data):
-        key, position = _varint(data, position)
+        key, position = _varint(data, position, _MAX_TAG, n_bytes=_MAX_TAG_BYTES)
         number, wire = key >> 3, key & 7
+        if number == 0:
+            raise _DamagedError
         if wire == _VARINT:
-            value, position = _varint(data, position)
+            value, position = _varint(data, position, _MAX_VALUE)
             yield number, value
             continue
         if wire == _LENGTH:
-            size, position = _varint(data, position)
+            size, position = _varint(data, position, _MAX_SIZE)
         elif wire in {_FIXED64, _FIXED32}:
             size = 8 if wire == _FIXED64 else 4
         else:
             raise _DamagedError
-        if number == 0 or position + size > len(data):
+        if position + size > len(data):
             raise _DamagedError
         yield number, data[position : position + size]
         position += size
 
 
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    result = shift = 0
-    while True:
-        if position >= len(data) or shift > 63:
-            raise _DamagedError
-        byte = data[position]
-        position += 1
-        result |= (byte & 0x7F) << shift
+def _varint(
+    data: memoryview, position: int, highest: int, *, n_bytes: int = _MAX_VALUE_BYTES
+) -> tuple[int, int]:
+    result = 0
+    for place, byte in enumerate(data[position : position + n_bytes]):
+        result |= (byte & 0x7F) << 7 * place
         if not byte & 0x80:
-            return result, position
-        shift += 7
+            if result > highest:
+                raise _DamagedError
+            return result, position + place + 1
+    raise _DamagedError

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import numpy as np
-from pydantic import AfterValidator, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic.dataclasses import dataclass
 
 from tcellflow.errors import BundleError
@@ -127,6 +127,8 @@ class StatesDetails(Reliability):
         Coverage-risk curve and its default.
     calibration
         How the probabilities were calibrated, as its maker noted it.
+    recipe
+        How it was trained, as `tcellflow train states` notes it; empty without.
     """
 
     panel: PanelEntry
@@ -134,6 +136,7 @@ class StatesDetails(Reliability):
     evidence: Annotated[dict[str, Evidence], AfterValidator(_check_evidence)]
     abstention: Abstention
     calibration: dict[str, Any]
+    recipe: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check_ood(self) -> Self:
@@ -143,6 +146,14 @@ class StatesDetails(Reliability):
             )
             raise ValueError(message)
         return self
+
+    @property
+    def has_axes(self) -> bool:
+        """Whether its network learnt lineage and function as axes, so that states can be read anew from them.
+
+        Those of other bundles are of one piece: seven classes, or those of a teacher.
+        """
+        return bool(self.recipe.get("architecture") == "axes")
 
     @property
     def reliability(self) -> Reliability:

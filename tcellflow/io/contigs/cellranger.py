@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,6 +17,8 @@ import pandas as pd
 
 from tcellflow.errors import InputError
 from tcellflow.io.contigs.loci import standard_loci
+from tcellflow.io.contigs.samples import SAMPLE_COLUMNS, choose_rows
+from tcellflow.io.files.json_text import NotJsonError, check_texts
 from tcellflow.io.files.text import open_text
 from tcellflow.io.files.text_tables import check_columns
 from tcellflow.io.files.text_values import MISSING, parse_booleans, parse_counts
@@ -65,7 +69,9 @@ _JSON_FIELDS: Final = {
     "is_cell": "is_cell",
     "high_confidence": "high_confidence",
 }
+_BETWEEN: Final = re.compile(r"[, \t\r\n]*")
 _BLOCK_CHARACTERS = 1 << 20
+_MAX_CONTIG_CHARACTERS: Final = 8 << 20  # the longest of real files have 30,000
 
 
 def is_contig_table(columns: frozenset[str]) -> bool:
@@ -115,8 +121,15 @@ def _collect(frame: pd.DataFrame, *, layout: str, where: Path) -> RawChains:
     )
 
 
-def read_contig_json(path: Path) -> RawChains:
+def read_contig_json(path: Path, sample: str | None = None) -> RawChains:
     """Read Cell Ranger's ``all_contig_annotations.json`` contig by contig, in bounded memory.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sample
+        Sample whose contigs are read, where they name several; "all" = all of them, None = there is one.
 
     Returns
     -------
@@ -126,9 +139,11 @@ def read_contig_json(path: Path) -> RawChains:
     Raises
     ------
     InputError
-        If it is no such list, is cut off, or a contig lacks fields.
+        If it is no such list, is cut off, a contig lacks fields, or it is of several samples.
+    OptionsError
+        If the sample is not there.
     """
-    with open_text(path) as content:
+    with open_text(path, has_lines=False) as content:
         handle = io.TextIOWrapper(content, encoding="utf-8")
         try:
             records = [_flatten(contig, number, path) for number, contig in enumerate(_contigs(handle, path))]
@@ -142,7 +157,14 @@ def read_contig_json(path: Path) -> RawChains:
             for name, values in columns.items()
         }
     )
-    return _collect(frame, layout=JSON_LAYOUT, where=path)
+    samples = {name: [record[name] for record in records] for name in SAMPLE_COLUMNS}
+    is_wanted = choose_rows(pd.DataFrame(samples, dtype=object), sample, where=path)
+    if is_wanted is None:
+        return _collect(frame, layout=JSON_LAYOUT, where=path)
+    raw = _collect(frame[is_wanted].reset_index(drop=True), layout=JSON_LAYOUT, where=path)
+    n_others = int(np.count_nonzero(~is_wanted))
+    dropped = {DropReason.OTHER_SAMPLE: n_others, **raw.dropped}
+    return replace(raw, rows_read=raw.rows_read + n_others, dropped=dropped)
 
 
 def _contigs(handle: TextIO, path: Path) -> Iterator[dict[str, Any]]:
@@ -150,27 +172,35 @@ def _contigs(handle: TextIO, path: Path) -> Iterator[dict[str, Any]]:
     decoder, buffer = json.JSONDecoder(), handle.read(_BLOCK_CHARACTERS).lstrip()
     if not buffer.startswith("["):
         raise _not_a_list(path)
-    buffer = buffer[1:].lstrip()
+    place = 1
     while True:
-        buffer = buffer.lstrip(", \t\r\n")
-        if buffer.startswith("]"):
+        between = _BETWEEN.match(buffer, place)
+        place = between.end() if between else place
+        if buffer.startswith("]", place):
             return
         try:
-            contig, end = decoder.raw_decode(buffer)
+            contig, end = decoder.raw_decode(buffer, place)
+            check_texts(contig, buffer[place:end])
+        except NotJsonError as error:
+            raise _damaged(str(error), path) from error
         except json.JSONDecodeError as error:
             block = handle.read(_BLOCK_CHARACTERS)
-            if not block:
-                raise InputError(
-                    f"the JSON file is cut off or damaged: {error.msg}",
-                    where=path,
-                    mend="copy or download it again",
-                ) from error
-            buffer += block
+            if not block or len(buffer) - place > _MAX_CONTIG_CHARACTERS:
+                raise _damaged(error.msg, path) from error
+            buffer, place = buffer[place:] + block, 0
             continue
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists
+            raise _damaged(str(error), path) from error
         if not isinstance(contig, dict):
             raise _not_a_list(path)
-        buffer = buffer[end:]
+        place = end
         yield contig
+
+
+def _damaged(reason: str, path: Path) -> InputError:
+    return InputError(
+        f"the JSON file is cut off or damaged: {reason}", where=path, mend="copy or download it again"
+    )
 
 
 def _not_a_list(path: Path) -> InputError:
@@ -186,6 +216,7 @@ def _flatten(contig: dict[str, Any], number: int, path: Path) -> dict[str, Any]:
     if missing:
         raise _incomplete(f"contig {number + 1} lacks the fields {', '.join(missing)}", path)
     record = {ours: contig[name] for name, ours in _JSON_FIELDS.items()}
+    record |= {name: contig.get(name) or None for name in SAMPLE_COLUMNS}
     loci = set()
     try:
         for annotation in contig["annotations"]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from tcellflow.errors import InputError, OptionsError
+from tcellflow.errors import InputError
 from tcellflow.io.contigs import airr, bd, cellranger, scirpy, screpertoire, tracer
-from tcellflow.io.contigs.samples import ALL_SAMPLES, keep_sample
+from tcellflow.io.contigs.samples import SAMPLE_COLUMNS, choose_rows, keep_sample
 from tcellflow.io.files.kinds import check_is_file, describe_content, is_hdf5, is_pickle, may_be_text
 from tcellflow.io.files.text import open_text
 from tcellflow.io.files.text_tables import open_text_table, show_columns
@@ -36,6 +36,24 @@ _CONTIG_TABLES: Final = (
 _EXPORT: Final = f"give one of: {_KNOWN}"
 _CELL_WORDS: Final = frozenset({"barcode", "barcodes", "index", ""})
 _TENX_MEND: Final = "give filtered_contig_annotations.csv of the same folder"
+# Columns of tables that cells can be in, but not their chains one by one, and what to give instead.
+_JOINED: Final = (
+    (
+        frozenset({"chain1", "chain2", "secondary_chain1"}),
+        "TRUST4's barcode report, which keeps a chain in one cell of the table",
+        "give its table of chains: <prefix>_barcode_airr.tsv",
+    ),
+    (
+        frozenset({"cdr3.aa", "v.name"}),
+        "immunarch's table of clonotypes, which joins the cells of one",
+        "give the file of contigs that immunarch loaded",
+    ),
+    (
+        frozenset({"complex.id", "epitope"}),
+        "VDJdb's table of receptors with known antigens",
+        "give a sample's own table of contigs",
+    ),
+)
 # Columns of tables that describe receptors, not cells: the special ones first.
 _WITHOUT_CELLS: Final = (
     (frozenset({"clonotype_id", "consensus_id"}), "Cell Ranger's table of consensus sequences", _TENX_MEND),
@@ -54,6 +72,16 @@ _WITHOUT_CELLS: Final = (
         frozenset({"freq", "cdr3aa", "cdr3nt"}),
         "a clone table of VDJtools",
         "give the table of single cells that it was made from",
+    ),
+    (
+        frozenset({"rearrangement", "amino_acid"}),
+        "immunoSEQ's table of a bulk library",
+        "give a table of single cells, such as Cell Ranger's airr_rearrangement.tsv",
+    ),
+    (
+        frozenset({"nucleotide", "aminoacid", "vgenename"}),
+        "immunoSEQ's table of a bulk library",
+        "give a table of single cells, such as Cell Ranger's airr_rearrangement.tsv",
     ),
     (
         frozenset({"v_call", "j_call", "junction_aa"}),
@@ -96,7 +124,7 @@ def read_receptors(path: Path, *, species: str = "human", sample: str | None = N
     species
         Species of the sample.
     sample
-        Which sample of a table that names several; "all" = all of them, None = there is one.
+        Which sample of a file that names several; "all" = all of them, None = there is one.
 
     Returns
     -------
@@ -115,15 +143,10 @@ def read_receptors(path: Path, *, species: str = "human", sample: str | None = N
         raise _refuse_folder(path)
     check_is_file(path)
     if is_hdf5(path):
-        _refuse_sample(path, sample)
-        raw = scirpy.read_scirpy_file(path)
+        raw = _keep_cells(scirpy.read_scirpy_file(path), path, sample)
     else:
         _refuse_binary(path)
-        if _is_json(path):
-            _refuse_sample(path, sample)
-            raw = cellranger.read_contig_json(path)
-        else:
-            raw = _read_table(path, sample)
+        raw = cellranger.read_contig_json(path, sample) if _is_json(path) else _read_table(path, sample)
     raw = drop_repeated(raw)
     if len(raw.rows) and raw.rows["umi_count"].isna().all():
         unranked = "the file holds no counts: the chains of a cell are ranked by their sequences"
@@ -143,15 +166,20 @@ def _refuse_binary(path: Path) -> None:
 
 
 def _is_json(path: Path) -> bool:
-    with open_text(path) as text:
+    with open_text(path, has_lines=False) as text:
         return text.peek(64).lstrip(b" \t\r\n").startswith((b"[", b"{"))
 
 
-def _refuse_sample(path: Path, sample: str | None) -> None:
-    if sample is not None and sample != ALL_SAMPLES:
-        raise OptionsError(
-            f"{path} is no table that names samples", where="--tcr-sample", mend="leave the option out"
-        )
+def _keep_cells(raw: RawChains, path: Path, sample: str | None) -> RawChains:
+    """Cut the chains of an .h5ad or .h5mu file to the cells of one sample, as its obs columns name it."""
+    if sample is None:  # each cell is of one sample there
+        return raw
+    names = scirpy.read_sample_names(path, SAMPLE_COLUMNS)
+    is_wanted = choose_rows(names, sample, where=path, must_be_one=False)
+    if is_wanted is None:
+        return raw
+    cells = names.index[is_wanted]
+    return raw.without(DropReason.OTHER_SAMPLE, ~raw.rows["cell_id"].isin(cells).to_numpy(dtype=bool))
 
 
 def _read_table(path: Path, sample: str | None) -> RawChains:
@@ -181,8 +209,11 @@ def _read_table(path: Path, sample: str | None) -> RawChains:
 
 
 def _refuse_without_cells(columns: frozenset[str], path: Path) -> None:
-    """Refuse tables of receptors that name no cells, and say which file of the same origin does."""
+    """Refuse tables of receptors that name no cells or no single chains; say which file of theirs does."""
     lowered = {name.lower() for name in columns}
+    for signs, what, mend in _JOINED:
+        if signs <= lowered:
+            raise InputError(f"this is {what}", where=path, mend=mend)
     if lowered & _CELL_WORDS or any(word.startswith("cell") for word in lowered):
         return
     for signs, what, mend in _WITHOUT_CELLS:

@@ -6,7 +6,6 @@ trusted: chains are ranked anew.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -28,12 +27,13 @@ from tcellflow.io.contigs.tracer import (
     is_tracer_table,
 )
 from tcellflow.io.files.hdf5 import open_hdf5
+from tcellflow.io.files.json_text import NotJsonError, parse_json
 from tcellflow.io.files.text_values import MISSING
-from tcellflow.io.h5ad.elements import read_element, read_frame, read_index
+from tcellflow.io.h5ad.elements import read_element, read_frame, read_index, read_names
 from tcellflow.receptors.contigs import COUNT_COLUMNS, RawChains, join_raw_chains
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from tcellflow.io.files.text_tables import TextTable
@@ -132,16 +132,8 @@ def read_scirpy_file(path: Path) -> RawChains:
         If it is damaged, holds no receptors, or needs the package awkward, which is not installed.
     """
     with open_hdf5(path) as file:
-        groups = (
-            {name: file[_MODALITIES][name] for name in sorted(file[_MODALITIES])}
-            if _MODALITIES in file
-            else {"": file}
-        )
-        parts = {
-            name: _read_array(group, path)
-            for name, group in groups.items()
-            if _ARRAY in group.get("obsm", {})
-        }
+        groups = _list_groups(file)
+        parts = {name: _read_array(group, path) for name, group in groups.items() if _has_array(group)}
         if not parts:  # columns that repeat the chains of an array are no further chains
             read = {name: _read_annotation(group, path) for name, group in groups.items()}
             parts = {name: found for name, found in read.items() if found is not None}
@@ -155,10 +147,41 @@ def read_scirpy_file(path: Path) -> RawChains:
     )
 
 
-def list_receptor_modalities(file: h5py.File) -> list[str]:
-    """List the modalities that keep chains as scirpy does; of an AnnData file, "" stands for the file."""
-    groups = dict(file[_MODALITIES]) if _MODALITIES in file else {"": file}
-    return sorted(name for name, group in groups.items() if _ARRAY in group.get("obsm", {}))
+def list_receptor_places(file: h5py.File) -> list[str]:
+    """List where an AnnData or MuData file keeps chains that `read_scirpy_file` would read, in words."""
+    groups = _list_groups(file)
+    arrays = [name for name, group in groups.items() if _has_array(group)]
+    found = arrays or sorted(name for name, group in groups.items() if _recognise(group) is not None)
+    within = "obsm['airr']" if arrays else "columns of obs"
+    return [f"modality {name}" if name else within for name in found]
+
+
+def read_sample_names(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read the samples that obs columns name, by cell and modality, indexed by cell; None = missing."""
+    parts = []
+    with open_hdf5(path) as file:
+        groups = [file, *(group for name, group in _list_groups(file).items() if name)]
+        for group in (group for group in groups if isinstance(group.get("obs"), h5py.Group)):
+            found = [name for name in columns if name in group["obs"]]
+            texts = {name: _as_texts(read_names(group["obs"], name, where=path)) for name in found}
+            parts.append(
+                pd.DataFrame(texts).set_axis(read_index(group["obs"], where=path)) if found else None
+            )
+    known = [part for part in parts if part is not None]
+    return pd.concat(known).astype(object) if known else pd.DataFrame()
+
+
+def _list_groups(file: h5py.File) -> dict[str, h5py.Group]:
+    modalities = file.get(_MODALITIES)
+    if not isinstance(modalities, h5py.Group):
+        return {"": file}
+    groups = {name: modalities.get(name) for name in sorted(modalities)}
+    return {name: group for name, group in groups.items() if isinstance(group, h5py.Group)}
+
+
+def _has_array(group: h5py.Group) -> bool:
+    obsm = group.get("obsm")
+    return isinstance(obsm, h5py.Group) and _ARRAY in obsm
 
 
 def _of_modality(name: str, raw: RawChains) -> RawChains:
@@ -174,7 +197,7 @@ def _read_array(group: h5py.Group, path: Path) -> RawChains:
         raise InputError(
             "the receptors are stored as an awkward array, and the package awkward is not installed",
             where=path,
-            mend="pip install 'tcellflow[scirpy]', or export an AIRR table (scirpy.io.write_airr)",
+            mend="pip install awkward, or export an AIRR table (scirpy.io.write_airr)",
         )
     import awkward as ak  # noqa: PLC0415 (an optional dependency)
 
@@ -201,11 +224,8 @@ def _slot_columns(columns: Iterable[str]) -> set[str]:
 
 def _read_annotation(group: h5py.Group, path: Path) -> RawChains | None:
     """Read receptors from obs columns; None if there are none."""
-    if not isinstance(group.get("obs"), h5py.Group):
-        return None
-    present = frozenset(group["obs"])
-    recognised = (is_scirpy_table, is_pair_table, is_tracer_table, is_screpertoire_table)
-    if not any(is_layout(present) for is_layout in recognised):
+    present = _recognise(group)
+    if present is None:
         return None
     obs = read_frame(group, "obs", where=path)
     wanted = [
@@ -221,6 +241,15 @@ def _read_annotation(group: h5py.Group, path: Path) -> RawChains | None:
         return collect_screpertoire(frame, names, where=path)
     slots, layout = (PAIR_SLOTS, PAIR_LAYOUT) if is_pair_table(present) else (TRACER_SLOTS, TRACER_LAYOUT)
     return read_slots(frame, slots, cell_ids=names, layout=layout, where=path, anchored="by content")
+
+
+def _recognise(group: h5py.Group) -> frozenset[str] | None:
+    """Give the names of obs columns where some of them hold chains; else None."""
+    if not isinstance(group.get("obs"), h5py.Group):
+        return None
+    present = frozenset(group["obs"])
+    recognised = (is_scirpy_table, is_pair_table, is_tracer_table, is_screpertoire_table)
+    return present if any(is_layout(present) for is_layout in recognised) else None
 
 
 def _read_obs(frame: pd.DataFrame, names: pd.Series, *, where: Path) -> RawChains:
@@ -244,11 +273,11 @@ def _read_obs(frame: pd.DataFrame, names: pd.Series, *, where: Path) -> RawChain
 
 def _decode(text: str, cell: str, where: Path) -> list[dict[str, Any]]:
     try:
-        chains = json.loads(text)
-    except json.JSONDecodeError as error:
+        chains = parse_json(text)
+    except NotJsonError as error:
         raise InputError(
             f"the extra chains of cell {cell} are no JSON: {text[:60]!r}",
             where=where,
             mend="remove the column extra_chains, or write the file again with scirpy",
         ) from error
-    return [chain for chain in chains if isinstance(chain, dict)]
+    return [chain for chain in chains if isinstance(chain, dict)] if isinstance(chains, list) else []

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from tcellflow.errors import InputError
-from tcellflow.io.files.hdf5 import open_dataset
+from tcellflow.io.files.hdf5 import find_dataset, open_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,15 +80,16 @@ def read_row_starts(
     """
     place = group.name
     for name, kinds in (("data", "iuf"), ("indices", "iu"), ("indptr", "iu")):
-        check_numeric(group[name], kinds, where=where)
-    starts: NDArray[np.int64] = open_dataset(group, "indptr", where=where)[:].astype(np.int64)
-    n_values, n_indices = group["data"].shape[0], group["indices"].shape[0]
-    if len(starts) != n_rows + 1:
+        check_numeric(find_dataset(group, name, where=where, ndim=1), kinds, where=where)
+    n_starts = group["indptr"].shape[0]
+    if n_starts != n_rows + 1:
         raise InputError(
-            f"{place}/indptr has {len(starts):,} entries, but {n_rows:,} {rows} need {n_rows + 1:,}",
+            f"{place}/indptr has {n_starts:,} entries, but {n_rows:,} {rows} need {n_rows + 1:,}",
             where=where,
             mend="the file is damaged; export it anew",
         )
+    starts: NDArray[np.int64] = open_dataset(group, "indptr", where=where)[:].astype(np.int64)
+    n_values, n_indices = group["data"].shape[0], group["indices"].shape[0]
     falls = np.flatnonzero(np.diff(starts) < 0)
     if starts[0] != 0 or len(falls):
         row = int(falls[0]) if len(falls) else 0
@@ -150,6 +151,7 @@ def read_row_blocks(
     InputError
         If an index lies outside, a column occurs twice in a row, or a chunk cannot be decoded.
     """
+    _check_row_lengths(row_starts, n_columns, where=where)
     data = open_dataset(group, "data", where=where)
     indices = open_dataset(group, "indices", where=where)
     for start, stop in row_spans(row_starts, n_rows, max_values=MAX_BLOCK_VALUES):
@@ -165,6 +167,18 @@ def read_row_blocks(
         offsets = (row_starts[start : stop + 1] - low).astype(np.int32)
         check_columns(columns, offsets, n_columns, first_row=start, where=where)
         yield as_block(values, columns, offsets, n_columns, first_row=start, where=where)
+
+
+def _check_row_lengths(row_starts: NDArray[np.int64], n_columns: int, *, where: object) -> None:
+    """Refuse rows with more values than columns before any is read: a single row is never cut."""
+    lengths = np.diff(row_starts)
+    if len(lengths) and int(lengths.max()) > n_columns:
+        row = int(np.argmax(lengths > n_columns))
+        raise InputError(
+            f"the cell in row {row:,} holds {int(lengths[row]):,} values for {n_columns:,} features",
+            where=where,
+            mend="export the file anew with one value per cell and feature",
+        )
 
 
 def check_columns(

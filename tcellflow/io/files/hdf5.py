@@ -1,6 +1,7 @@
 """HDF5 inputs: what the library cannot read becomes an error that a user can mend.
 
-Invariant: no OSError of h5py leaves an `open_hdf5` block; files are opened for reading only.
+Invariant: no error that h5py raises leaves an `open_hdf5` block; files are opened for reading only, and
+hold all of their content themselves.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import h5py
 import numpy as np
 
-from tcellflow.errors import InputError
+from tcellflow.errors import InputError, TcellflowError
+from tcellflow.io.files.hdf5_structure import check_structure
 from tcellflow.io.files.kinds import check_is_file, describe_content, is_hdf5
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ _LOG = logging.getLogger(__name__)
 # Chunks that straddle two blocks are decoded once if the cache holds a few of them.
 _CACHED_CHUNKS = 4
 _MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 1 << 20, 128 << 20
+_DAMAGED: Final = "the file is damaged; export it anew"
+_AXES: Final = {1: "a list", 2: "a table"}
 _BUILT_IN_FILTERS: Final = range(1, 256)  # the HDF Group's own; from 256 on they are plugins
 
 
@@ -35,7 +39,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     Raises
     ------
     InputError
-        If it is absent, a folder, not HDF5, truncated or damaged.
+        If it is absent, a folder, not HDF5, truncated or damaged, reaches outside itself or declares
+        more than it holds.
     """
     check_is_file(path)
     if not is_hdf5(path):
@@ -48,14 +53,30 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     try:
         # without a lock: file systems of clusters often have none, and nobody writes to inputs
         with h5py.File(path, "r", locking=False) as file:
+            check_structure(file, where=path)
             yield file
+    except TcellflowError:
+        raise
     except (OSError, RuntimeError) as error:
         raise _damage(error, path) from error
-    except KeyError as error:
-        # h5py reports both absent names and damaged objects as KeyError
-        if "Unable to" not in str(error):
+    except Exception as error:
+        if not _is_of_library(error):
             raise
         raise _damage(error, path) from error
+
+
+def _is_of_library(error: Exception) -> bool:
+    """Whether h5py itself raised an error.
+
+    Notes
+    -----
+    For damaged objects, odd types and broken names it raises whatever its parts raise: KeyError, ValueError,
+    TypeError, UnicodeDecodeError. All of them are the file's fault; the same errors of our own code are not.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("h5py")
 
 
 def _damage(error: Exception, path: Path) -> InputError:
@@ -73,8 +94,67 @@ def _damage(error: Exception, path: Path) -> InputError:
     )
 
 
+def find_dataset(group: h5py.Group, name: str, *, where: object, ndim: int | None = None) -> h5py.Dataset:
+    """Find a dataset of an HDF5 file.
+
+    Parameters
+    ----------
+    group, name
+        Where it lies.
+    where
+        Named in errors as the place.
+    ndim
+        How many axes it must have; None = any.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name, something else has it, or it has other axes.
+    """
+    item = group.get(name)
+    place = f"{group.name.rstrip('/')}/{name}"
+    if not isinstance(item, h5py.Dataset) or item.shape is None:
+        found = "is missing" if item is None else "is no array"
+        raise InputError(f"{place} {found}", where=where, mend=_DAMAGED)
+    if ndim is not None and item.ndim != ndim:
+        raise InputError(
+            f"{place} has the shape {item.shape} where {_AXES.get(ndim, f'{ndim} axes')} belongs",
+            where=where,
+            mend=_DAMAGED,
+        )
+    return item
+
+
+def find_group(group: h5py.Group, name: str, *, where: object) -> h5py.Group | None:
+    """Find a group of an HDF5 file; None without one.
+
+    Raises
+    ------
+    InputError
+        If something else has its name.
+    """
+    item = group.get(name)
+    if item is not None and not isinstance(item, h5py.Group):
+        raise InputError(
+            f"{group.name.rstrip('/')}/{name} is no group of entries", where=where, mend=_DAMAGED
+        )
+    return item
+
+
+def read_text_attribute(item: h5py.Group | h5py.Dataset, name: str, default: str = "") -> str:
+    """Read an attribute of an HDF5 object that is a text; the default where it is absent or no text."""
+    value = item.attrs.get(name, default)
+    return value if isinstance(value, str) else default
+
+
+def read_shape_attribute(item: h5py.Group | h5py.Dataset) -> tuple[int, ...]:
+    """Read the attribute ``shape`` of a sparse matrix; empty where it is absent or no list of sizes."""
+    value = np.asarray(item.attrs.get("shape", ()))
+    return tuple(int(n) for n in value) if value.ndim == 1 and value.dtype.kind in "iu" else ()
+
+
 def open_dataset(group: h5py.Group, name: str, *, where: object) -> h5py.Dataset:
-    """Open a dataset of an HDF5 file, which must exist, for reading from front to back.
+    """Open a dataset of an HDF5 file for reading from front to back.
 
     Returns
     -------
@@ -84,9 +164,9 @@ def open_dataset(group: h5py.Group, name: str, *, where: object) -> h5py.Dataset
     Raises
     ------
     InputError
-        If it is compressed by a filter that is not installed.
+        If there is none of this name, or it is compressed by a filter that is not installed.
     """
-    dataset = group[name]
+    dataset = find_dataset(group, name, where=where)
     creation = dataset.id.get_create_plist()
     for number in range(creation.get_nfilters()):
         code, _, _, label = creation.get_filter(number)
@@ -105,7 +185,7 @@ def open_dataset(group: h5py.Group, name: str, *, where: object) -> h5py.Dataset
         )
     access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
     access.set_chunk_cache(1009, min(max(wanted, _MIN_CACHE_BYTES), _MAX_CACHE_BYTES), 1.0)
-    return h5py.Dataset(h5py.h5d.open(group.id, name.encode(), access))
+    return h5py.Dataset(h5py.h5d.open(group.id, name.encode(errors="surrogateescape"), access))
 
 
 def _load_filter(code: int, label: str, *, where: object) -> None:
@@ -135,8 +215,15 @@ def read_strings(dataset: h5py.Dataset, *, where: object) -> NDArray[np.object_]
             where=where,
             mend="export the file anew",
         )
+    is_text = h5py.check_string_dtype(dataset.dtype) is not None
+    if not is_text and dataset.dtype.kind not in "biufSU":
+        raise InputError(
+            f"{dataset.name} holds values of the type {dataset.dtype} where names belong",
+            where=where,
+            mend="export the file anew",
+        )
     try:
-        if h5py.check_string_dtype(dataset.dtype) is None:
+        if not is_text:
             return dataset[:].astype(str).astype(object)  # type: ignore[no-any-return]
         return np.asarray(dataset.asstr()[:], dtype=object)
     except UnicodeDecodeError as error:

@@ -6,19 +6,20 @@ Invariant: a damaged or misnamed gzip file is refused with a sentence, wherever 
 from __future__ import annotations
 
 import gzip
-import io
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tcellflow.errors import InputError
 from tcellflow.io.files.kinds import GZIP_MAGIC, UTF8_MARK, UTF16_MARKS, check_is_file
+from tcellflow.io.files.streams import end_lines_by_newlines, recode_utf16, watch_expansion, watch_lines
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterator
     from pathlib import Path
 
-_BUFFER_BYTES = 1 << 20
+_MAX_LINES: Final = 50_000_000
 
 
 @contextmanager
@@ -28,7 +29,8 @@ def open_plain_or_gzip(path: Path) -> Iterator[io.BufferedReader]:
     Raises
     ------
     InputError
-        If it is absent, a folder, named .gz without being gzip, or a damaged gzip file.
+        If it is absent, a folder, named .gz without being gzip, a damaged gzip file, or one that unpacks to
+        more than a hundred times its size.
     """
     check_is_file(path)
     with path.open("rb") as plain:
@@ -40,7 +42,7 @@ def open_plain_or_gzip(path: Path) -> Iterator[io.BufferedReader]:
                 mend="rename it, or compress or download it again",
             )
         try:
-            yield io.BufferedReader(gzip.GzipFile(fileobj=plain), _BUFFER_BYTES) if is_gzip else plain
+            yield watch_expansion(gzip.GzipFile(fileobj=plain), plain, path) if is_gzip else plain
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(
                 f"the gzip file is damaged or cut off: {error}", where=path, mend="copy or download it again"
@@ -48,19 +50,26 @@ def open_plain_or_gzip(path: Path) -> Iterator[io.BufferedReader]:
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[io.BufferedReader]:
+def open_text(path: Path, *, has_lines: bool = True) -> Iterator[io.BufferedReader]:
     r"""Open a text file, plain or gzip, for reading its bytes as UTF-8 without a byte-order mark.
 
-    UTF-16 (with its mark) is recoded and line ends of the old Macintosh become ``\n``; such a file is read
-    into memory, others are streamed.
+    UTF-16 (with its mark) is recoded and line ends of the old Macintosh become ``\n``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    has_lines
+        Whether lines without an end are refused; JSON may well be one line.
 
     Raises
     ------
     InputError
-        As `open_plain_or_gzip`.
+        As `open_plain_or_gzip`, or if a line has no end within 16 MiB.
     """
     with open_plain_or_gzip(path) as content:
-        yield _as_utf8(content)
+        utf8 = _as_utf8(content)
+        yield watch_lines(utf8, path) if has_lines else utf8
 
 
 def _as_utf8(handle: io.BufferedReader) -> io.BufferedReader:
@@ -68,12 +77,8 @@ def _as_utf8(handle: io.BufferedReader) -> io.BufferedReader:
     if start.startswith(UTF8_MARK):
         handle.read(len(UTF8_MARK))
     if start.startswith(UTF16_MARKS):  # Excel's "Unicode text"
-        content = handle.read().decode("utf-16", errors="replace").encode()
-    elif b"\r" in start and b"\n" not in start:
-        content = handle.read().replace(b"\r", b"\n")
-    else:
-        return handle
-    return io.BufferedReader(io.BytesIO(content))
+        return recode_utf16(handle)
+    return end_lines_by_newlines(handle) if b"\r" in start and b"\n" not in start else handle
 
 
 def read_lines(path: Path) -> list[str]:
@@ -82,10 +87,14 @@ def read_lines(path: Path) -> list[str]:
     Raises
     ------
     InputError
-        If it cannot be read or is not UTF-8 text.
+        If it cannot be read, is not UTF-8 text or has more than 50 million lines.
     """
     with open_text(path) as handle:
-        content = handle.read()
+        content = handle.read().rstrip()
+    if content.count(b"\n") > _MAX_LINES:
+        raise InputError(
+            f"the list has more than {_MAX_LINES:,} lines", where=path, mend="give the list of one sample"
+        )
     try:
         lines = content.decode().split("\n")
     except UnicodeDecodeError as error:

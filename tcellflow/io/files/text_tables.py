@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,7 @@ _DELIMITERS = "\t,;|"
 _MAX_HEADER_BYTES = 4 << 20
 _SHOWN_COLUMNS = 20
 _BLOCK_BYTES = 8 << 20
+_NAMES_BEHIND_HASH = re.compile(r"#\w+(\t\w+){2,}$")
 _EXPORT = "export the table again as comma- or tab-separated UTF-8 text"
 
 
@@ -169,6 +172,8 @@ class TextTable:
 def open_text_table(path: Path) -> TextTable:
     """Read the header of a text table, plain or gzip; lines with ``#`` before it are skipped.
 
+    A ``#`` right before the first of several names with tabs between them is no comment: so TRUST4 writes.
+
     Raises
     ------
     InputError
@@ -177,9 +182,10 @@ def open_text_table(path: Path) -> TextTable:
     check_is_file(path)
     with open_text(path) as handle:
         header, first, n_lines = _find_header(handle, path)
+    header = header.removeprefix("#")
     delimiter = find_delimiter(header, first) or _DELIMITERS[0]
-    columns = [name.strip() for name in split_fields(header, delimiter)]
-    if len(split_fields(first, delimiter)) == len(columns) + 1:
+    columns = [name.strip() for name in _split_header(header, delimiter, path)]
+    if len(_split_header(first, delimiter, path)) == len(columns) + 1:
         columns.insert(0, "")  # R writes row names without a column name
     return TextTable(path, tuple(columns), delimiter, n_lines)
 
@@ -203,14 +209,35 @@ def find_delimiter(header: str, first_row: str, *, among: str = _DELIMITERS) -> 
     present = sorted((sign for sign in among if sign in header), key=header.count, reverse=True)
     for sign in present:
         # R writes no name over the row names
-        if len(split_fields(first_row, sign)) - len(split_fields(header, sign)) in {0, 1}:
-            return sign
+        with suppress(ValueError):
+            if len(split_fields(first_row, sign)) - len(split_fields(header, sign)) in {0, 1}:
+                return sign
     return next(iter(present), None)
 
 
 def split_fields(line: str, delimiter: str) -> list[str]:
-    """Split one line of a text table into its fields, quotes taken off; an empty line has none."""
-    return next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
+    """Split one line of a text table into its fields, quotes taken off; an empty line has none.
+
+    Raises
+    ------
+    ValueError
+        If a carriage return stands within it, or a field is too long.
+    """
+    try:
+        return next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise ValueError(str(error).partition(" - ")[0]) from error
+
+
+def _split_header(line: str, delimiter: str, path: Path) -> list[str]:
+    try:
+        return split_fields(line, delimiter)
+    except ValueError as error:
+        raise InputError(
+            f"a line at the beginning cannot be split into fields: {error}",
+            where=path,
+            mend=_EXPORT,
+        ) from error
 
 
 def check_columns(table: TextTable, required: Sequence[str | tuple[str, ...]], *, layout: str) -> None:
@@ -263,7 +290,7 @@ def _find_header(handle: io.BufferedReader, path: Path) -> tuple[str, str, int]:
             raise InputError("the file is not UTF-8 text", where=path, mend=_EXPORT) from error
         if not lines:
             n_lines += 1
-        if text.strip() and not (text.startswith("#") and not lines):
+        if text.strip() and (lines or not text.startswith("#") or _NAMES_BEHIND_HASH.match(text)):
             lines.append(text)
     if not lines:
         raise InputError(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import h5py
 
-from tcellflow.contracts.cells import AnnDataContract, Entry, find_cells_faults
+from tcellflow.contracts.cells import ANNDATA_CONTRACTS, AnnDataContract, Entry, find_cells_faults
 from tcellflow.contracts.faults import Fault
+from tcellflow.io.files.hdf5 import read_shape_attribute, read_text_attribute
 from tcellflow.vocabulary import LAYER_COUNTS, UNS_KEY
 
 if TYPE_CHECKING:
@@ -57,11 +58,12 @@ def find_file_faults(file: h5py.File, contract: AnnDataContract) -> list[Fault]:
     faults = find_cells_faults(stamp, list_places(file), contract)
     if faults:
         return faults
-    version = stamp.partition("/")[2]
-    if not version.isdecimal() or int(version) > contract.version:
+    name, _, version = stamp.partition("/")
+    known = {own.name: own.version for own in ANNDATA_CONTRACTS}[name]
+    if not version.isdecimal() or int(version) > known:
         return [
             Fault(
-                f"the file carries the contract {stamp!r}, this version reads up to {contract.version}",
+                f"the file carries the contract {stamp!r}, this version reads up to {known}",
                 f"uns/{UNS_KEY}",
                 "update tcellflow",
             )
@@ -81,7 +83,7 @@ def _find_type_fault(item: Any, entry: Entry) -> list[Fault]:
 
 
 def _kind_of(item: Any) -> str:
-    encoding = str(item.attrs.get("encoding-type", ""))
+    encoding = read_text_attribute(item, "encoding-type")
     by_encoding = {
         "categorical": "string",
         "nullable-integer": "integer",
@@ -100,8 +102,8 @@ def _kind_of(item: Any) -> str:
 def _find_size_faults(file: h5py.File) -> Iterator[Fault]:
     sizes = {}
     for slot in _FRAMES:
-        index = file[slot].get(str(file[slot].attrs.get(_INDEX, _INDEX)))
-        if not isinstance(index, h5py.Dataset):
+        index = file[slot].get(read_text_attribute(file[slot], _INDEX, _INDEX) or _INDEX)
+        if not isinstance(index, h5py.Dataset) or index.ndim != 1:
             yield Fault("has no row names", slot, _MEND)
             return
         sizes[slot] = index.shape[0]
@@ -110,7 +112,7 @@ def _find_size_faults(file: h5py.File) -> Iterator[Fault]:
         if place not in file:
             continue
         matrix = file[place]
-        if str(matrix.attrs.get("encoding-type", "")) != "csr_matrix":
+        if not isinstance(matrix, h5py.Group) or read_text_attribute(matrix, "encoding-type") != "csr_matrix":
             yield Fault("is not stored row by row (CSR)", place, _MEND)
-        elif (shape := tuple(int(n) for n in matrix.attrs["shape"])) != wanted:
+        elif (shape := read_shape_attribute(matrix)) != wanted:
             yield Fault(f"has the shape {shape}, but obs and var have {wanted}", place, _MEND)

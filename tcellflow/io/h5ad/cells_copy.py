@@ -39,7 +39,7 @@ def write_cells_copy(
     obs: pd.DataFrame,
     note: StepNote,
     obsm: Mapping[str, ObsmValue] | None = None,
-    entries: Mapping[str, Any] | None = None,
+    uns: Mapping[str, Any] | None = None,
     without: Collection[str] = (),
     contract: AnnDataContract = ANNOTATED,
 ) -> None:
@@ -57,8 +57,8 @@ def write_cells_copy(
         Provenance of the step that adds them.
     obsm
         Tables to add or replace; slashes in column names become hyphens.
-    entries
-        Further entries of ``uns/tcellflow``.
+    uns
+        Further entries of ``uns``, by their path within it.
     without
         Columns of the source that the copy lacks.
     contract
@@ -80,7 +80,10 @@ def write_cells_copy(
     with h5py.File(path, "r+", locking=False) as file:
         _add_columns(file["obs"], as_storable(obs, where="obs"), without)
         write_obsm(file, obsm or {}, pd.Index(source.cell_ids))
-        write_notes(file, note, contract, entries or {})
+        write_notes(file, note, contract, {})
+        for place, value in sorted((uns or {}).items()):
+            folder, _, name = place.rpartition("/")
+            write_element(file["uns"][folder] if folder else file["uns"], name, value)
         faults = find_cells_faults(contract.stamp, list_places(file), contract)
         raise_faults(faults, stamp=contract.stamp, where=final_name(path.name))
 

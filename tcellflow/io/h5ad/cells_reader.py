@@ -5,17 +5,20 @@ Invariant: a file is checked against its contract before anything of it is used;
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+
 from tcellflow.cells.barcodes import check_barcodes
+from tcellflow.cells.normalise import recover_library_sizes
 from tcellflow.contracts.cells import CELLS, AnnDataContract
 from tcellflow.contracts.faults import raise_faults
-from tcellflow.errors import ContractError
+from tcellflow.errors import ContractError, InputError
 from tcellflow.io.files.csr_blocks import BLOCK_ROWS, read_row_blocks, read_row_starts
 from tcellflow.io.files.hdf5 import open_hdf5
+from tcellflow.io.files.json_text import NotJsonError, parse_json
 from tcellflow.io.h5ad.cells_check import find_file_faults, read_stamp
 from tcellflow.io.h5ad.elements import read_element, read_frame, read_index
 from tcellflow.vocabulary import LAYER_COUNTS, UNS_KEY
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
     from scipy import sparse
@@ -90,13 +92,26 @@ class CellsFile:
 
     @cached_property
     def notes(self) -> dict[str, JsonValue]:
-        """Provenance by step, as `tcellflow.provenance.StepNote.as_dict` gave it."""
+        """Provenance by step, as `tcellflow.provenance.StepNote.as_dict` gave it.
+
+        Raises
+        ------
+        InputError
+            If a note is damaged.
+        """
         with open_hdf5(self.path) as file:
             found = read_element(file["uns"], UNS_KEY, where=self.path)
         notes = {
             key: value for key, value in found.items() if isinstance(value, str) and value.startswith("{")
         }
-        return {key: json.loads(value) for key, value in notes.items()}
+        try:
+            return {key: parse_json(value) for key, value in notes.items()}
+        except NotJsonError as error:
+            raise InputError(
+                f"a note in uns/{UNS_KEY} is no JSON: {error}",
+                where=self.path,
+                mend="re-run the step that wrote the file",
+            ) from error
 
     def read_entry(self, name: str) -> Any:
         """Read one entry of ``uns/tcellflow`` the way anndata does.
@@ -125,6 +140,27 @@ class CellsFile:
                     f"{place}/{name} is missing", where=self.path, mend="re-run the step that writes it"
                 )
             return read_element(file[place], name, where=self.path)
+
+    def measured_blocks(self) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float64]]]:
+        """Stream X with the true library size of each cell, which is that of all genes ever counted.
+
+        Yields
+        ------
+        logs : scipy.sparse.csr_matrix
+            As `blocks` gives them.
+        library : ndarray
+            Molecules, or reads, shape (cells,).
+
+        Raises
+        ------
+        InputError
+            If the matrix is damaged.
+        """
+        totals = self.obs["total_counts"].to_numpy()
+        first = 0
+        for logs in self.blocks():
+            yield logs, recover_library_sizes(logs, totals[first : first + logs.shape[0]])
+            first += logs.shape[0]
 
     def blocks(
         self, n_rows: int = BLOCK_ROWS, layer: Literal["X", "counts"] = "X"
@@ -160,7 +196,9 @@ class CellsFile:
                 )
             group = file[place]
             starts = read_row_starts(group, self.n_obs, where=self.path)
-            yield from read_row_blocks(group, starts, self.n_vars, n_rows=n_rows, where=self.path)
+            for block in read_row_blocks(group, starts, self.n_vars, n_rows=n_rows, where=self.path):
+                # stored as small as they are; arithmetic in such types would overflow
+                yield block.astype(np.int32) if block.dtype.kind == "u" else block
 
 
 def read_cells(path: Path, contract: AnnDataContract = CELLS) -> CellsFile:

@@ -21,6 +21,7 @@ from tcellflow.io.files.staged import final_name
 from tcellflow.io.h5ad.cells_check import list_places
 from tcellflow.io.h5ad.elements import mark_encoding, write_element
 from tcellflow.io.h5ad.frames import as_storable
+from tcellflow.io.h5ad.growing import GrowingCounts, GrowingDataset
 from tcellflow.vocabulary import LAYER_COUNTS, UNS_KEY
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from tcellflow.provenance import StepNote
+    from tcellflow.vocabulary import Compression
 
-# 256 KiB per chunk: small samples waste little, and a million cells make 20,000 chunks.
-_CHUNK_VALUES: Final = 1 << 16
 _INT32_VALUES: Final = 2**31 - 1
 _COUNTS_GROUP: Final = f"layers/{LAYER_COUNTS}"
 _EMPTY_GROUPS: Final = ("layers", "obsm", "obsp", "varm", "varp", "uns")
@@ -51,20 +51,22 @@ class CellsWriter:
         Open for writing, empty.
     var
         The genes.
+    compression
+        How the matrices are stored.
     """
 
-    def __init__(self, path: Path, file: h5py.File, var: pd.DataFrame) -> None:
+    def __init__(self, path: Path, file: h5py.File, var: pd.DataFrame, compression: Compression) -> None:
         self._path = path
+        self._compression = compression
         self._file = file
         self._var = var
         self._row_lengths: list[NDArray[np.int32]] = []
         self._has_counts: bool | None = None
-        self._n_values = 0
         self._is_finished = False
         matrix = file.create_group("X")
-        self._values = _grown_dataset(matrix, "data", np.float32)
-        self._indices = _grown_dataset(matrix, "indices", np.int32)
-        self._counts: h5py.Dataset | None = None
+        self._values = GrowingDataset(matrix, "data", np.float32, compression)
+        self._indices = GrowingDataset(matrix, "indices", np.int32, compression)
+        self._counts: GrowingCounts | None = None
 
     @property
     def n_cells(self) -> int:
@@ -101,12 +103,8 @@ class CellsWriter:
         """
         whole = counts.astype(np.int32, copy=False)
         self._note_kind(has_counts=True)
-        if self._counts is None:
-            group = self._file.create_group(_COUNTS_GROUP)
-            self._counts = _grown_dataset(group, "data", np.int32)
-        start = self._n_values
         self._append_rows(whole, log_normalise(whole, totals))
-        _append(self._counts, start, whole.data)
+        self._open_counts().append(whole.data)
 
     def append_log(self, values: sparse.csr_matrix) -> None:
         """Append cells whose values are log-normalised already; the file has no counts then.
@@ -124,6 +122,12 @@ class CellsWriter:
         self._note_kind(has_counts=False)
         self._append_rows(values, values.data.astype(np.float32, copy=False))
 
+    def _open_counts(self) -> GrowingCounts:
+        if self._counts is None:
+            group = self._file.require_group(_COUNTS_GROUP)
+            self._counts = GrowingCounts(group, "data", self._compression)
+        return self._counts
+
     def _note_kind(self, *, has_counts: bool) -> None:
         if self._has_counts not in {None, has_counts}:
             message = "a cells file holds counts for all cells or for none"
@@ -135,9 +139,8 @@ class CellsWriter:
             message = f"the block has {block.shape[1]} genes, var has {len(self._var)}"
             raise ValueError(message)
         self._row_lengths.append(np.diff(block.indptr).astype(np.int32))
-        _append(self._values, self._n_values, values)
-        _append(self._indices, self._n_values, block.indices)
-        self._n_values += len(values)
+        self._values.append(values)
+        self._indices.append(block.indices)
 
     def finish(
         self,
@@ -192,16 +195,15 @@ class CellsWriter:
         lengths = np.concatenate([np.zeros(1, dtype=np.int64), *self._row_lengths])
         starts = np.cumsum(lengths, dtype=np.int64)
         # anndata and scipy expect 32-bit offsets where they suffice
-        starts = starts.astype(np.int32) if self._n_values <= _INT32_VALUES else starts
+        starts = starts.astype(np.int32) if len(self._values) <= _INT32_VALUES else starts
         shape = np.array([self.n_cells, len(self._var)], dtype=np.int64)
         matrix = self._file["X"]
         matrix.create_dataset("indptr", data=starts)
         self._mark_sparse(matrix, shape)
         if self._has_counts is False:
             return
-        group = self._file.require_group(_COUNTS_GROUP)
-        if self._counts is None:
-            self._counts = _grown_dataset(group, "data", np.int32)
+        self._open_counts()
+        group = self._file[_COUNTS_GROUP]
         group["indices"] = matrix["indices"]
         group["indptr"] = matrix["indptr"]
         self._mark_sparse(group, shape)
@@ -213,7 +215,7 @@ class CellsWriter:
 
 
 @contextmanager
-def write_cells(path: Path, var: pd.DataFrame) -> Iterator[CellsWriter]:
+def write_cells(path: Path, var: pd.DataFrame, compression: Compression = "none") -> Iterator[CellsWriter]:
     """Open a new cells file for writing.
 
     Parameters
@@ -222,6 +224,8 @@ def write_cells(path: Path, var: pd.DataFrame) -> Iterator[CellsWriter]:
         Staged path from `tcellflow.io.outputs.staging.OutputSet.path`.
     var
         The genes in column order, indexed by symbol.
+    compression
+        How the matrices are stored; tables are small and never compressed.
 
     Yields
     ------
@@ -236,7 +240,7 @@ def write_cells(path: Path, var: pd.DataFrame) -> Iterator[CellsWriter]:
     # The oldest file format is read by every HDF5 library, and carries no times.
     file = h5py.File(path, "w", libver=("earliest", "v110"), locking=False)
     try:
-        writer = CellsWriter(path, file, var)
+        writer = CellsWriter(path, file, var, compression)
         yield writer
         writer.check_finished()
     except BaseException:
@@ -245,16 +249,6 @@ def write_cells(path: Path, var: pd.DataFrame) -> Iterator[CellsWriter]:
             file.close()
         raise
     file.close()
-
-
-def _grown_dataset(group: h5py.Group, name: str, dtype: type[np.generic]) -> h5py.Dataset:
-    return group.create_dataset(name, shape=(0,), maxshape=(None,), chunks=(_CHUNK_VALUES,), dtype=dtype)
-
-
-def _append(dataset: h5py.Dataset, start: int, values: NDArray[Any]) -> None:
-    if len(values):
-        dataset.resize((start + len(values),))
-        dataset[start:] = values
 
 
 def write_obsm(file: h5py.File, tables: Mapping[str, ObsmValue], cells: pd.Index[Any]) -> None:

@@ -9,13 +9,13 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import numpy as np
 import pandas as pd
 
 from tcellflow.errors import InputError
-from tcellflow.io.files.hdf5 import open_dataset, read_strings
+from tcellflow.io.files.hdf5 import open_dataset, read_strings, read_text_attribute
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -66,8 +66,8 @@ def read_index(group: h5py.Group, *, where: object) -> NDArray[np.object_]:
     InputError
         If there are none.
     """
-    name = str(group.attrs.get("_index", "_index"))
-    if name not in group:
+    name = read_text_attribute(group, "_index", "_index")
+    if not name or name not in group:
         raise InputError(
             f"{group.name} has no row names", where=where, mend="open the file with anndata and save it again"
         )
@@ -84,7 +84,17 @@ def read_names(group: h5py.Group, name: str, *, where: object) -> NDArray[np.obj
     """
     if isinstance(group[name], h5py.Dataset):
         return read_strings(open_dataset(group, name, where=where), where=where)
-    values = pd.Series(read_element(group, name, where=where)).astype(object)
+    found = read_element(group, name, where=where)
+    if (
+        not isinstance(found, pd.Categorical | pd.api.extensions.ExtensionArray | np.ndarray)
+        or found.ndim != 1
+    ):
+        raise InputError(
+            f"{group.name.rstrip('/')}/{name} is no column of names",
+            where=where,
+            mend="open the file with anndata and save it again",
+        )
+    values = pd.Series(found).astype(object)
     return values.where(values.notna(), "").astype(str).to_numpy(dtype=object)
 
 

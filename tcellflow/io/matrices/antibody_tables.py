@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from scipy import sparse
 
 from tcellflow.cells.counts import are_counts
 from tcellflow.errors import InputError
+from tcellflow.io.files.json_text import NotJsonError, parse_json
 from tcellflow.io.files.kinds import check_is_file, is_parquet
+from tcellflow.io.files.parquet_files import open_parquet
 from tcellflow.io.files.text import open_plain_or_gzip
 from tcellflow.io.files.text_tables import find_delimiter, split_fields
 from tcellflow.io.matrices.source import AntibodyCounts
@@ -27,6 +28,8 @@ from tcellflow.io.matrices.source import AntibodyCounts
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import pyarrow as pa
 
 
 _DELIMITERS = ",\t;"  # names of BD AbSeq hold bars
@@ -72,18 +75,31 @@ def read_antibody_table(path: Path, barcodes: Sequence[str]) -> AntibodyCounts:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"the Parquet file is damaged: {str(error).splitlines()[0]}", where=path, mend="export it again"
-        ) from error
-    if "cell_id" in table.columns:
+    with open_parquet(path, mend="export it again") as file:
+        whole = file.read()
+        whole.validate(full=True)  # texts that are no UTF-8
+    _check_columns(whole.column_names, path)
+    table: pd.DataFrame = whole.replace_schema_metadata(None).to_pandas()
+    index = _find_index(whole)
+    if index is not None:
+        table = table.set_index(index)
+    elif "cell_id" in table.columns:
         table = table.set_index("cell_id")
     elif isinstance(table.index, pd.RangeIndex) and len(table.columns) and _is_text(table.iloc[:, 0]):
         table = table.set_index(table.columns[0])  # R and polars write names as a column
     table.index = table.index.map(str)
     return table
+
+
+def _find_index(table: pa.Table) -> str | None:
+    """Find the column of row names that pandas noted; None where it noted none."""
+    try:
+        note = parse_json((table.schema.metadata or {}).get(b"pandas", b"{}"))
+    except NotJsonError:
+        return None  # a note of others; the columns tell
+    columns = note.get("index_columns") if isinstance(note, dict) else None
+    first = columns[0] if isinstance(columns, list) and len(columns) == 1 else None
+    return first if isinstance(first, str) and first in table.column_names else None
 
 
 def _is_text(values: pd.Series) -> bool:
@@ -108,8 +124,8 @@ def _read_text(path: Path) -> pd.DataFrame:
             where=path,
             mend="give a table with a header line of names and one row per cell or antibody",
         )
-    _check_columns(split_fields(header, delimiter), path)
     try:
+        _check_columns(split_fields(header, delimiter), path)
         # Names stay text: a pandas guess would turn barcodes such as 1E10 into numbers.
         table = pd.read_csv(
             io.StringIO(text),
@@ -121,7 +137,7 @@ def _read_text(path: Path) -> pd.DataFrame:
         )
     except (pd.errors.ParserError, ValueError) as error:
         raise InputError(
-            f"the table cannot be read: {str(error).splitlines()[0]}",
+            f"the table cannot be read: {str(error).partition(chr(10))[0]}",
             where=path,
             mend="give every row as many fields as the header",
         ) from error
@@ -168,7 +184,7 @@ def _as_counts(table: pd.DataFrame, path: Path) -> sparse.csr_matrix:
         if bad.any():
             row = int(np.argmax(bad))
             value = raw.iloc[row]
-            shown = repr(value) if isinstance(value, str) else f"{value:g}"
+            shown = f"{value:g}" if isinstance(value, int | float) else repr(value)
             raise InputError(
                 f"antibody counts of {table.columns[number]} are not whole numbers of at least zero "
                 f"({int(bad.sum())}; first: cell {table.index[row]}, value {shown})",

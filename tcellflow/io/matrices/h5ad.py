@@ -161,5 +161,5 @@ def _expression_modality(modalities: h5py.Group, path: Path) -> h5py.Group:
 
 
 def _find_modality(modalities: h5py.Group, wanted: tuple[str, ...]) -> str | None:
-    by_name = {name.lower(): name for name in modalities}
+    by_name = {name.lower(): name for name in modalities if isinstance(modalities.get(name), h5py.Group)}
     return next((by_name[name] for name in wanted if name in by_name), None)

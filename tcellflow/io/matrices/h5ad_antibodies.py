@@ -15,6 +15,7 @@ from scipy import sparse
 
 from tcellflow.cells.counts import are_counts
 from tcellflow.errors import InputError
+from tcellflow.io.files.hdf5 import find_group
 from tcellflow.io.h5ad.elements import read_element, read_index
 from tcellflow.io.matrices.h5ad_blocks import read_slot_blocks
 from tcellflow.io.matrices.h5ad_features import read_features
@@ -74,7 +75,7 @@ def _read_first(
     root: h5py.Group, keys: tuple[str, ...], *, where: object
 ) -> tuple[tuple[str, ...], sparse.csr_matrix] | None:
     """Read the first table under one of these keys that holds counts under names."""
-    obsm = root.get("obsm", {})
+    obsm = find_group(root, "obsm", where=where) or {}
     by_name = {key.lower(): key for key in obsm}
     for key in [by_name[name] for name in keys if name in by_name]:
         place = f"obsm/{key}"
@@ -94,11 +95,11 @@ def _read_first(
 def _names_of(table: Any, root: h5py.Group, key: str, *, where: object) -> tuple[str, ...] | None:
     if isinstance(table, pd.DataFrame):
         return tuple(map(str, table.columns))
-    uns = root.get("uns", {})
+    uns = find_group(root, "uns", where=where) or {}
     for place in (f"{key}_names", "protein_names"):
         if place in uns:
             names = np.asarray(read_element(uns, place, where=where)).ravel()
-            if len(names) == table.shape[1]:
+            if np.ndim(table) == 2 and len(names) == table.shape[1]:
                 return tuple(map(str, names))
     return None
 

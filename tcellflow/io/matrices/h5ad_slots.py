@@ -16,7 +16,13 @@ from scipy import sparse
 
 from tcellflow.errors import InputError
 from tcellflow.io.files.csr_blocks import MAX_BLOCK_VALUES, check_numeric, read_row_starts
-from tcellflow.io.files.hdf5 import open_dataset
+from tcellflow.io.files.hdf5 import (
+    find_dataset,
+    find_group,
+    open_dataset,
+    read_shape_attribute,
+    read_text_attribute,
+)
 from tcellflow.io.matrices.slot_choice import (
     LAYERS,
     RAW,
@@ -97,7 +103,7 @@ def choose_slot(root: h5py.Group, wanted: str | None, *, n_cells: int, where: ob
     InputError
         If there is no such slot, no matrix at all, or its parts do not fit together.
     """
-    present = _list_slots(root)
+    present = _list_slots(root, where=where)
     if wanted is not None:
         return _describe_slot(root, find_slot(wanted, present, where=where), n_cells=n_cells, where=where)
     if not present:
@@ -105,16 +111,22 @@ def choose_slot(root: h5py.Group, wanted: str | None, *, n_cells: int, where: ob
     looks = tuple(_look_at(root, name, n_cells=n_cells, where=where) for name in order_slots(present))
     choice = choose_by_content(looks)
     holds = next(look.holds for look in looks if look.name == choice.name)
-    if holds is not Holds.COUNTS:
+    if holds is not Holds.COUNTS and not choice.looks:  # else the line on the choice says it
         _LOG.info("%s: no counts were found (%s), so %s is read", where, ", ".join(present), choice.name)
     slot = _describe_slot(root, choice.name, n_cells=n_cells, where=where)
     return replace(slot, choice=choice)
 
 
-def _list_slots(root: h5py.Group) -> list[str]:
-    layers = [f"{LAYERS}{name}" for name in root.get("layers", ())]
+def _list_slots(root: h5py.Group, *, where: object) -> list[str]:
+    layers = [f"{LAYERS}{name}" for name in find_group(root, "layers", where=where) or ()]
     names = ["X", *layers, RAW]
-    return [name for name in names if name in root and root[name].attrs.get("encoding-type") != "null"]
+    items = {name: root.get(name) for name in names}
+    return [
+        name
+        for name, item in items.items()
+        if isinstance(item, (h5py.Group, h5py.Dataset))
+        and read_text_attribute(item, "encoding-type") != "null"
+    ]
 
 
 def _look_at(root: h5py.Group, name: str, *, n_cells: int, where: object) -> SlotLook:
@@ -124,7 +136,7 @@ def _look_at(root: h5py.Group, name: str, *, n_cells: int, where: object) -> Slo
     if name.startswith(LAYERS) and (("data" not in item) if is_group else item.dtype.kind not in "iuf"):
         return SlotLook(name, 0, Holds.OTHER)  # a layer may hold anything; X and raw are told to be damaged
     slot = _describe_slot(root, name, n_cells=n_cells, where=where)
-    if is_group and item["data"].shape[0] == 0:
+    if is_group and find_dataset(item, "data", where=where, ndim=1).shape[0] == 0:
         return SlotLook(name, slot.shape[1], Holds.NOTHING)
     parts = [_read_rows(item, slot, rows, where=where) for rows in sample_rows(slot.shape[0])]
     rows = sparse.csr_matrix(sparse.vstack(parts, format="csr"))
@@ -168,8 +180,8 @@ def _describe_slot(root: h5py.Group, name: str, *, n_cells: int, where: object) 
         check_numeric(item, "iuf", where=where)
         return MatrixSlot(root.name, name, "dense", (int(item.shape[0]), int(item.shape[1])))
     missing = [part for part in ("data", "indices", "indptr") if part not in item]
-    encoding = str(item.attrs.get("encoding-type", "nothing"))
-    shape = tuple(int(n) for n in item.attrs.get("shape", ()))
+    encoding = read_text_attribute(item, "encoding-type", "nothing")
+    shape = read_shape_attribute(item)
     if missing or len(shape) != 2 or encoding not in {"csr_matrix", "csc_matrix"}:
         raise InputError(
             f"{item.name} is no sparse matrix: it is encoded as {encoding} "

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _BANNER: Final = "%%MatrixMarket matrix coordinate"
 _CHUNK_BYTES: Final = 1 << 22
+_MAX_DIGITS: Final = 18
 _COLUMNS: Final = ("feature", "cell", "value")
 _MEND: Final = "copy or export the matrix anew"
 
@@ -35,11 +36,13 @@ class MtxHeader:
     Parameters
     ----------
     n_features, n_cells, n_entries
-        Rows, columns and stored entries of the matrix.
+        Sizes of the matrix, and its stored entries.
     is_integer
         Whether the values are declared whole numbers.
     n_lines
         Lines up to and including the one with the sizes.
+    cells_first
+        Whether cells are the rows of the matrix; else features are.
     """
 
     n_features: int
@@ -47,6 +50,7 @@ class MtxHeader:
     n_entries: int
     is_integer: bool
     n_lines: int
+    cells_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Entries:
     first_line: int
 
 
-def read_header(handle: BufferedIOBase, path: Path) -> MtxHeader:
+def read_header(handle: BufferedIOBase, path: Path, *, cells_first: bool = False) -> MtxHeader:
     """Read the header of Matrix Market (mtx) text; the handle is left behind the line with the sizes.
 
     Raises
@@ -97,14 +101,21 @@ def read_header(handle: BufferedIOBase, path: Path) -> MtxHeader:
     while line.startswith("%") or (line and not line.strip()):
         number, line = number + 1, _next_line(handle)
     sizes = line.split()
-    if len(sizes) != 3 or not all(size.isdecimal() for size in sizes):
+    if len(sizes) != 3 or not all(size.isdecimal() and len(size) <= _MAX_DIGITS for size in sizes):
         raise InputError(
             f"line {number} should hold three sizes (features, cells, entries): {line[:60]!r}",
             where=path,
             mend=_MEND,
         )
-    n_features, n_cells, n_entries = (int(size) for size in sizes)
-    return MtxHeader(n_features, n_cells, n_entries, field == "integer", number)
+    n_rows, n_columns, n_entries = (int(size) for size in sizes)
+    n_features, n_cells = (n_columns, n_rows) if cells_first else (n_rows, n_columns)
+    if n_entries > n_features * n_cells:
+        raise InputError(
+            f"line {number} declares {n_entries:,} entries for {n_features:,} features x {n_cells:,} cells",
+            where=path,
+            mend=_MEND,
+        )
+    return MtxHeader(n_features, n_cells, n_entries, field == "integer", number, cells_first)
 
 
 def _next_line(handle: BufferedIOBase) -> str:
@@ -130,14 +141,17 @@ def read_entries(handle: BufferedIOBase, header: MtxHeader, path: Path) -> Itera
         entries = _parse_entries(complete + end, header, line, path)
         line += complete.count(b"\n") + 1
         found += len(entries.counts)
+        if found > header.n_entries:  # surplus ones are not gathered
+            break
         yield entries
-    if rest.strip():
+    if found <= header.n_entries and rest.strip():
         entries = _parse_entries(rest + b"\n", header, line, path)
         found += len(entries.counts)
         yield entries
     if found != header.n_entries:
         raise InputError(
-            f"the header declares {header.n_entries:,} entries, but {found:,} are there",
+            f"the header declares {header.n_entries:,} entries, but {found:,} "
+            + ("and more are there" if found > header.n_entries else "are there"),
             where=path,
             mend="the file is truncated or was edited; " + _MEND,
         )
@@ -160,6 +174,8 @@ def _parse_entries(text: bytes, header: MtxHeader, first_line: int, path: Path) 
         # Tabs or several spaces are legal but rare, so the quick parser is tried first.
         columns = _parse_slowly(text, header, first_line, path)
     features, cells, values = columns
+    if header.cells_first:
+        features, cells = cells, features
     for indices, size, axis in ((features, header.n_features, "feature"), (cells, header.n_cells, "cell")):
         if len(indices) and (indices.min() < 1 or indices.max() > size):
             row = int(np.argmax((indices < 1) | (indices > size)))

@@ -15,7 +15,7 @@ import numpy as np
 from tcellflow.cells.barcodes import check_barcodes
 from tcellflow.errors import InputError
 from tcellflow.io.files.csr_blocks import BLOCK_ROWS, read_row_blocks, read_row_starts
-from tcellflow.io.files.hdf5 import open_dataset, open_hdf5, read_strings
+from tcellflow.io.files.hdf5 import find_dataset, open_dataset, open_hdf5, read_strings
 from tcellflow.io.matrices.source import GENE_EXPRESSION, FeatureTable, MatrixKind, MatrixSource
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def open_tenx_h5(path: Path) -> TenxH5Matrix:
         if len(found) > 1:
             raise _several_genomes(found, path)
         group = file[found[0]]
-        is_v3 = "features" in group
+        is_v3 = isinstance(group.get("features"), h5py.Group)
         _check_parts(group, _PARTS if is_v3 else _PARTS + _V2_PARTS, path)
         barcodes = read_strings(open_dataset(group, "barcodes", where=path), where=path)
         features = _read_v3_features(group["features"], path) if is_v3 else _read_v2_features(group, path)
@@ -110,10 +110,11 @@ def _read_v2_features(group: h5py.Group, path: Path) -> FeatureTable:
 
 
 def _read_v3_features(group: h5py.Group, path: Path) -> FeatureTable:
-    _check_parts(group, ("id", "name", "feature_type"), path)
+    columns_needed = ("id", "name", "feature_type")
+    _check_parts(group, columns_needed, path)
     columns = {
         name: read_strings(open_dataset(group, name, where=path), where=path)
-        for name in ("id", "name", "feature_type", "genome")
+        for name in (*columns_needed, "genome")
         if name in group
     }
     _check_lengths(columns, group.name, path)
@@ -134,7 +135,10 @@ def _check_lengths(columns: dict[str, NDArray[np.object_]], place: str, path: Pa
 
 
 def _check_shape(group: h5py.Group, n_features: int, n_cells: int, path: Path) -> None:
-    shape = tuple(int(n) for n in group["shape"][:].ravel())
+    declared = find_dataset(group, "shape", where=path)
+    if declared.dtype.kind not in "iu" or declared.size != 2:
+        raise InputError(f"{declared.name} holds no two whole numbers", where=path, mend=_RE_EXPORT)
+    shape = tuple(int(n) for n in declared[:].ravel())
     if shape == (n_features, n_cells):
         return
     words = (

@@ -1,4 +1,4 @@
-"""Cell Ranger's mtx folders: matrix.mtx, barcodes.tsv and features.tsv (or genes.tsv), plain or gzip.
+"""Matrices in Matrix Market text with lists of cells and features, as Cell Ranger and others write them.
 
 Invariant: entries are streamed in file order while they are sorted by cell, as Cell Ranger
 writes them; a file sorted by gene is gathered in memory, and a log line says so.
@@ -7,18 +7,18 @@ writes them; a file sorted by gene is gathered in memory, and a log line says so
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tcellflow.cells.barcodes import check_barcodes
 from tcellflow.errors import InputError
 from tcellflow.io.files.csr_blocks import BLOCK_ROWS, MAX_BLOCK_VALUES, as_block, row_spans
-from tcellflow.io.files.text import open_text, read_lines
+from tcellflow.io.files.text import open_text
 from tcellflow.io.matrices.mtx_entries import Entries, MtxHeader, read_entries, read_header
-from tcellflow.io.matrices.source import GENE_EXPRESSION, FeatureTable, MatrixKind, MatrixSource
+from tcellflow.io.matrices.mtx_files import MtxFiles, find_mtx_files
+from tcellflow.io.matrices.source import FeatureTable, MatrixKind, MatrixSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,30 +28,21 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 _LOG = logging.getLogger(__name__)
-_MATRIX_NAME: Final = re.compile(r"(?P<prefix>.*)matrix\.mtx(\.gz)?")
-_FEATURE_NAMES: Final = ("features.tsv", "genes.tsv")
-_FIELD_SIGNS: Final = ("\t", ",", ";", " ")  # Cell Ranger writes tabs, hands write the others
-_ZARR_NAMES: Final = ("zarr.json", ".zgroup", ".zattrs")
-_INNER_NAMES: Final = (
-    "filtered_feature_bc_matrix.h5",
-    "filtered_feature_bc_matrix",
-    "filtered_gene_bc_matrices",
-)
 
 
 @dataclass(frozen=True)
 class MtxMatrix(MatrixSource):
-    """A Cell Ranger mtx folder; made by `open_mtx`.
+    """A matrix of Matrix Market text (mtx); made by `open_mtx`.
 
     Parameters
     ----------
     path, kind, slot, barcodes, features
         As in `tcellflow.io.matrices.source.MatrixSource`; the slot is the name of the matrix file.
-    matrix_path
-        The matrix file.
+    files
+        Its files.
     """
 
-    matrix_path: Path
+    files: MtxFiles
 
     def blocks(self, n_rows: int = BLOCK_ROWS) -> Iterator[sparse.csr_matrix]:
         """Stream the matrix as CSR blocks, int32, or float64 where the header declares real numbers.
@@ -61,10 +52,11 @@ class MtxMatrix(MatrixSource):
         InputError
             If an entry is no entry, or the order of the cells breaks late in the file.
         """
-        with open_text(self.matrix_path) as handle:
-            header = read_header(handle, self.matrix_path)
-            assembler = _Assembler(header, n_rows, self.matrix_path)
-            for entries in read_entries(handle, header, self.matrix_path):
+        path = self.files.matrix
+        with open_text(path) as handle:
+            header = read_header(handle, path, cells_first=self.files.cells_first)
+            assembler = _Assembler(header, n_rows, path)
+            for entries in read_entries(handle, header, path):
                 yield from assembler.add(entries)
             yield from assembler.finish()
 
@@ -164,7 +156,7 @@ def _sort_by_cell(entries: Entries) -> Entries:
 
 
 def open_mtx(path: Path) -> MtxMatrix:
-    """Open Cell Ranger's (10x) mtx folder.
+    """Open a matrix of Matrix Market text (mtx).
 
     Parameters
     ----------
@@ -181,87 +173,37 @@ def open_mtx(path: Path) -> MtxMatrix:
     InputError
         If files are missing, or their sizes do not fit together.
     """
-    matrix_path = _find_matrix(path) if path.is_dir() else path
-    named = _MATRIX_NAME.fullmatch(matrix_path.name)
-    prefix = named["prefix"] if named else ""
-    folder = matrix_path.parent
-    barcode_path = _find_beside(folder, prefix, ("barcodes.tsv",))
-    feature_path = _find_beside(folder, prefix, _FEATURE_NAMES)
-    with open_text(matrix_path) as handle:
-        header = read_header(handle, matrix_path)
-    barcodes = np.array([line.split("\t")[0].strip('"') for line in read_lines(barcode_path)], dtype=object)
-    features = _read_features(feature_path)
-    _check_sizes(header, features, barcodes, (matrix_path, feature_path, barcode_path))
-    check_barcodes(barcodes, where=barcode_path)
-    return MtxMatrix(path, MatrixKind.TENX_MTX, matrix_path.name, barcodes, features, matrix_path)
+    files = find_mtx_files(path)
+    header = _read_header(files)
+    barcodes = np.array(files.read_barcodes(), dtype=object)
+    features = files.read_features()
+    _check_sizes(header, features, barcodes, files)
+    check_barcodes(barcodes, where=files.barcodes)
+    return MtxMatrix(path, MatrixKind.TENX_MTX, files.matrix.name, barcodes, features, files)
 
 
-def _find_matrix(folder: Path) -> Path:
-    names = sorted(item.name for item in folder.iterdir())
-    found = [name for name in names if _MATRIX_NAME.fullmatch(name)]
-    samples = {name.removesuffix(".gz") for name in found}
-    if len(samples) == 1:
-        return folder / found[0]
-    if samples:
-        raise InputError(
-            f"the folder holds {len(samples)} matrices: {', '.join(sorted(samples)[:3])}",
-            where=folder,
-            mend="name the matrix file of one sample",
-        )
-    if any(name in names for name in _ZARR_NAMES):
-        raise InputError("the folder is a Zarr store", where=folder, mend="save it as .h5ad")
-    inner = next((name for name in _INNER_NAMES if name in names), "")
-    raise InputError(
-        "the folder holds no matrix.mtx or matrix.mtx.gz",
-        where=folder,
-        mend=f"name {folder / inner}" if inner else "name a 10x mtx folder, or the .h5 or .h5ad file itself",
-    )
-
-
-def _find_beside(folder: Path, prefix: str, names: tuple[str, ...]) -> Path:
-    candidates = [folder / f"{prefix}{name}{end}" for name in names for end in ("", ".gz")]
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
-        raise InputError(
-            f"{' and '.join(prefix + name for name in names)} are both missing (plain or .gz)"
-            if len(names) > 1
-            else f"{prefix}{names[0]} is missing (plain or .gz)",
-            where=folder,
-            mend="put matrix.mtx, barcodes.tsv and features.tsv of one sample into one folder",
-        )
-    return found
-
-
-def _read_features(path: Path) -> FeatureTable:
-    lines = read_lines(path)
-    sign = next((sign for sign in _FIELD_SIGNS if lines and all(sign in line for line in lines)), "\t")
-    # the type, which comes last, holds a space itself: "Gene Expression"
-    n_splits = 2 if sign == " " else -1
-    rows = [[field.strip('"') for field in line.split(sign, n_splits)] for line in lines]
-    ids = [row[0] for row in rows]
-    # a single column holds names, for want of ids
-    names = [row[1] if len(row) > 1 else row[0] for row in rows]
-    types = [row[2] if len(row) > 2 else GENE_EXPRESSION for row in rows]
-    if all(len(row) == 1 for row in rows):
-        ids = [""] * len(rows)
-    return FeatureTable(*(np.array(column, dtype=object) for column in (ids, names, types)))
+def _read_header(files: MtxFiles) -> MtxHeader:
+    with open_text(files.matrix) as handle:
+        return read_header(handle, files.matrix, cells_first=files.cells_first)
 
 
 def _check_sizes(
-    header: MtxHeader, features: FeatureTable, barcodes: NDArray[np.object_], paths: tuple[Path, Path, Path]
+    header: MtxHeader, features: FeatureTable, barcodes: NDArray[np.object_], files: MtxFiles
 ) -> None:
     declared, listed = (header.n_features, header.n_cells), (len(features), len(barcodes))
     if declared == listed:
         return
-    matrix, feature_path, barcode_path = paths
     words = (
-        f"{matrix.name} declares {declared[0]:,} features x {declared[1]:,} cells, "
-        f"but {feature_path.name} lists {listed[0]:,} features and {barcode_path.name} {listed[1]:,} barcodes"
+        f"{files.matrix.name} declares {declared[0]:,} features x {declared[1]:,} cells, "
+        f"but {files.features.name} lists {listed[0]:,} features and {files.barcodes.name} "
+        f"{listed[1]:,} barcodes"
     )
     mend = "take the three files from one export"
     if declared == listed[::-1]:
-        words += "; the matrix looks transposed (cells x features)"
-        mend = "export it as features x cells, as Cell Ranger does"
+        right, wrong = "features x cells", "cells x features"
+        right, wrong = (wrong, right) if files.cells_first else (right, wrong)
+        words += f"; the matrix looks transposed ({wrong})"
+        mend = f"export it as {right}, as the program does whose names the files have"
     elif (listed[0] - declared[0], listed[1] - declared[1]) in {(1, 0), (0, 1), (1, 1)}:
         mend = "remove the header line of the list, or take the three files from one export"
-    raise InputError(words, where=matrix, mend=mend)
+    raise InputError(words, where=files.matrix, mend=mend)

@@ -33,11 +33,14 @@ class StepRecord:
         File name to digest; None while the step runs, or if it was killed.
     previous
         The same of the run before, while the step runs: those files are ours, too.
+    contained
+        Of `outputs`, each file that was removed, and the later file that holds its whole content.
     """
 
     fingerprint: Mapping[str, JsonValue]
     outputs: Mapping[str, str | None] = field(default_factory=dict)
     previous: Mapping[str, str] = field(default_factory=dict)
+    contained: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_finished(self) -> bool:
@@ -60,6 +63,7 @@ def write_steps(steps: Mapping[str, StepRecord]) -> dict[str, JsonValue]:
                 "fingerprint": dict(step.fingerprint),
                 "outputs": dict(step.outputs),
                 **({} if step.is_finished else {"previous": dict(step.previous)}),
+                **({"contained": dict(step.contained)} if step.contained else {}),
             }
             for name, step in steps.items()
         },
@@ -90,16 +94,22 @@ def read_steps(folder: Path, prefix: str) -> dict[str, StepRecord]:
 
 def _read_step(step: JsonValue, path: Path, prefix: str) -> StepRecord:
     if isinstance(step, dict):
-        fingerprint, outputs, previous = (
-            step.get("fingerprint"),
-            step.get("outputs"),
-            step.get("previous", {}),
-        )
-        if isinstance(fingerprint, dict) and isinstance(outputs, dict) and isinstance(previous, dict):
-            for name in (*outputs, *previous):
+        fingerprint, outputs = step.get("fingerprint"), step.get("outputs")
+        previous, contained = step.get("previous", {}), step.get("contained", {})
+        if (
+            isinstance(fingerprint, dict)
+            and isinstance(outputs, dict)
+            and isinstance(previous, dict)
+            and isinstance(contained, dict)
+        ):
+            for name in (*outputs, *previous, *contained, *map(str, contained.values())):
                 _check_name(name, path, prefix)
-            digests = {name: None if digest is None else str(digest) for name, digest in outputs.items()}
-            return StepRecord(fingerprint, digests, {name: str(digest) for name, digest in previous.items()})
+            return StepRecord(
+                fingerprint,
+                {name: None if digest is None else str(digest) for name, digest in outputs.items()},
+                {name: str(digest) for name, digest in previous.items()},
+                {name: str(holder) for name, holder in contained.items()},
+            )
     raise InputError("the record of a step is damaged", where=path, mend="remove the file and run again")
 
 

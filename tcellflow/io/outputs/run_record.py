@@ -2,11 +2,13 @@
 
 Invariant: a file of a step is named here before the step writes it, so that a killed run can go on
 and files of others are never replaced; what was made from outputs that are being replaced does not keep
-its name; the record holds no times and no paths.
+its name; a file is removed only where the record says which other one holds its content; the record holds
+no times and no paths.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tcellflow.errors import OutputError
@@ -62,7 +64,10 @@ class RunRecord:
         known = self._steps.get(step)
         if known is None or not known.is_finished or known.fingerprint != fingerprint:
             return False
-        places = {name: self._find_unchanged(name, digest) for name, digest in known.outputs.items()}
+        places = {
+            name: self._find_unchanged(name, digest) or self._find_holder(known, name)
+            for name, digest in known.outputs.items()
+        }
         if None in places.values():
             return False
         self._restore(known.outputs)
@@ -99,8 +104,33 @@ class RunRecord:
 
     def list_outputs(self, step: str) -> list[Path]:
         """List the files that a step is known to have written, by name; none for an unknown step."""
-        known = self._steps.get(step)
-        return [] if known is None else [self._folder / name for name in sorted(known.outputs)]
+        known = self._steps.get(step, StepRecord({}))
+        paths = (self._folder / name for name in sorted(known.outputs))
+        return [path for path in paths if path.name not in known.contained or path.exists()]
+
+    def give_up(self, step: str, name: str, holder: str) -> None:
+        """Remove a file of a step, if unchanged, whose whole content another step's file holds."""
+        known = self._steps[step]
+        if name in known.contained and not (self._folder / name).exists():
+            return
+        if self._is_unchanged(self._folder / name, known.outputs[name]):
+            contained = {**known.contained, name: holder}
+            self._steps = {**self._steps, step: replace(known, contained=contained)}
+            self._write(self._steps)
+            (self._folder / name).unlink()
+
+    def locate(self, path: Path) -> Path | None:
+        """Find a file of this sample: itself or the file that holds its content; None without either."""
+        if path.exists():
+            return path
+        known = self._find_container(path)
+        return None if known is None else self._find_holder(known, path.name, or_aside=True)
+
+    def digest(self, path: Path) -> str:
+        """Give the digest of a file, or the recorded one of a file whose content another one holds."""
+        known = None if path.exists() else self._find_container(path)
+        digest = None if known is None else known.outputs.get(path.name)
+        return self.digests.digest(path) if digest is None else digest
 
     def check_replaceable(self, step: str, names: Iterable[str]) -> None:
         """Refuse to let a step replace files that this record does not know.
@@ -194,6 +224,22 @@ class RunRecord:
     def _find_unchanged(self, name: str, digest: str | None) -> Path | None:
         path = self._folder / name
         return next((place for place in (path, _aside(path)) if self._is_unchanged(place, digest)), None)
+
+    def _find_container(self, path: Path) -> StepRecord | None:
+        """Find the step that gave up a file of this sample."""
+        steps = self._steps.values() if path.parent == self._folder else ()
+        return next((step for step in steps if path.name in step.contained), None)
+
+    def _find_holder(self, step: StepRecord, name: str, *, or_aside: bool = False) -> Path | None:
+        """Find the unchanged file that holds the content of a removed one."""
+        holder = step.contained.get(name)
+        if holder is None:
+            return None
+        digest = next(
+            (known.digests[holder] for known in self._steps.values() if holder in known.digests), None
+        )
+        found = self._find_unchanged(holder, digest)
+        return found if or_aside or found == self._folder / holder else None
 
     def _is_unchanged(self, path: Path, digest: str | None) -> bool:
         return path.is_file() and self.digests.digest(path) == digest

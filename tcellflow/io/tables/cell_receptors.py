@@ -8,24 +8,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from tcellflow.contracts.tables import RECEPTORS
 from tcellflow.errors import InputError
 from tcellflow.io.tables.parquet import read_table
 from tcellflow.receptors.contigs import as_texts
-from tcellflow.vocabulary import ChainPairing
+from tcellflow.states.unconventional import ReceptorFacts
+from tcellflow.vocabulary import ChainPairing, ReceptorSubtype
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tcellflow.io.h5ad.cells_reader import CellsFile
 
 _KEY = ["sample_id", "cell_id"]
 _COLUMNS = ["clone_id", "emb_tra", "emb_trb"]
+_GENES = ["v_call_tra", "j_call_tra", "v_call_trb"]
+_HAS = ["has_tra", "has_trb", "has_trg", "has_trd"]
 _CLUSTER = ["receptor_cluster", "receptor_cluster_size"]
 
 
@@ -42,12 +45,15 @@ class CellReceptors:
     clusters
         Columns ``receptor_cluster`` and ``receptor_cluster_size``, B rows; None where they were not asked
         for.
+    facts
+        Genes and kinds of the chains; None without any, or for a table of a version that did not tell them.
     """
 
     clone_id: NDArray[np.object_]
     emb_tra: NDArray[np.object_]
     emb_trb: NDArray[np.object_]
     clusters: pd.DataFrame | None = None
+    facts: ReceptorFacts | None = None
 
 
 def read_cell_receptors(path: Path, cells: CellsFile) -> CellReceptors:
@@ -82,4 +88,39 @@ def read_cell_receptors(path: Path, cells: CellsFile) -> CellReceptors:
     rows = table.reindex(places)  # -1 is no row: all missing
     clusters = rows[_CLUSTER].astype({_CLUSTER[1]: "Int32"}) if _CLUSTER[0] in rows else None
     clone_id, emb_tra, emb_trb = (as_texts(rows[name]) for name in _COLUMNS)
-    return CellReceptors(clone_id, emb_tra, emb_trb, clusters)
+    return CellReceptors(clone_id, emb_tra, emb_trb, clusters, tell_facts(rows))
+
+
+def tell_facts(rows: pd.DataFrame) -> ReceptorFacts | None:
+    """Tell what the chains of cells say of their lineage, from rows of a receptors table, one per cell.
+
+    Returns
+    -------
+    ReceptorFacts or None
+        None where no cell has a chain, or the table is of a version that does not tell their kinds.
+    """
+    if not rows["has_trg"].notna().any() or not rows[_HAS].eq(True).to_numpy().any():
+        return None
+    genes = (rows[name].fillna("").to_numpy(dtype=object) for name in _GENES)
+    has = (rows[name].eq(True).to_numpy(dtype=bool) for name in _HAS)
+    return ReceptorFacts(*genes, *has)
+
+
+def tell_receptors(cells: CellsFile) -> ReceptorFacts | None:
+    """Tell what a cells file says of its receptors: which arms they have, and none of their genes.
+
+    Returns
+    -------
+    ReceptorFacts or None
+        None where no cell has a receptor.
+    """
+    obs = cells.obs
+    pairing = obs["chain_pairing"].astype(str).to_numpy()
+    if (pairing == ChainPairing.NO_IR).all():
+        return None
+    is_gamma_delta = (obs["receptor_subtype"] == ReceptorSubtype.TRG_TRD).to_numpy()
+    # an orphan chain is one of both, and the file does not say which
+    is_pair = is_gamma_delta & ~np.isin(pairing, [ChainPairing.ORPHAN_VJ, ChainPairing.ORPHAN_VDJ])
+    unknown = np.full(cells.n_obs, "", dtype=object)
+    has_alpha, has_beta = (obs[name].to_numpy(dtype=bool) for name in ("has_tra", "has_trb"))
+    return ReceptorFacts(unknown, unknown, unknown, has_alpha, has_beta, is_pair, is_pair)

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tcellflow.errors import InputError
+from tcellflow.io.files.json_text import NotJsonError, parse_json
 from tcellflow.io.files.kinds import check_is_file
 from tcellflow.vocabulary import UNS_KEY
 
@@ -38,8 +39,8 @@ def read_json(path: Path) -> dict[str, JsonValue]:
     """
     check_is_file(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        content = parse_json(path.read_bytes())
+    except NotJsonError as error:
         raise InputError(
             f"the file is not JSON: {error}", where=path, mend="re-run the step that wrote it"
         ) from error

@@ -5,9 +5,8 @@ Invariant: what is read or written fits its contract, and the same content gives
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +14,9 @@ import pyarrow.parquet as pq
 from tcellflow.contracts.faults import raise_faults
 from tcellflow.contracts.table_faults import find_table_faults
 from tcellflow.errors import ContractError, InputError
+from tcellflow.io.files.json_text import NotJsonError, parse_json
 from tcellflow.io.files.kinds import check_is_file, is_parquet
+from tcellflow.io.files.parquet_files import open_parquet
 from tcellflow.io.files.staged import final_name
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _CONTRACT_KEY = b"tcellflow.contract"
 _NOTE_KEY = b"tcellflow.note"
+_RE_RUN: Final = "re-run the step that wrote it"
 
 
 class TableWriter:
@@ -169,6 +171,7 @@ def read_table(path: Path, contract: Table, columns: list[str] | None = None) ->
     """
     with _open_parquet(path, contract) as (file, version):
         table = file.read()
+        table.validate(full=True)  # texts that are no UTF-8
     written = contract.at(version)
     raise_faults(find_table_faults(table, written), stamp=written.stamp, where=path)
     for name in [c.name for c in contract.columns if c.since > version and not c.optional]:
@@ -207,6 +210,7 @@ def read_table_pieces(path: Path, contract: Table, n_rows: int) -> Iterator[pa.T
         batches = file.iter_batches(n_rows) if file.metadata.num_rows else [None]
         for batch in batches:
             piece = file.schema_arrow.empty_table() if batch is None else pa.Table.from_batches([batch])
+            piece.validate(full=True)
             raise_faults(find_table_faults(piece, written), stamp=written.stamp, where=path)
             yield piece.replace_schema_metadata(file.schema_arrow.metadata)
 
@@ -221,16 +225,9 @@ def _open_parquet(path: Path, contract: Table) -> Iterator[tuple[pq.ParquetFile,
             where=path,
             mend=f"give the {contract.name} file that tcellflow wrote",
         )
-    try:
-        with path.open("rb") as handle, pq.ParquetFile(handle) as file:
-            stamp = (file.schema_arrow.metadata or {}).get(_CONTRACT_KEY, b"").decode()
-            yield file, _find_version(stamp, contract, path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"the Parquet file is damaged: {str(error).splitlines()[0]}",
-            where=path,
-            mend="re-run the step that wrote it",
-        ) from error
+    with open_parquet(path, mend=_RE_RUN) as file:
+        stamp = (file.schema_arrow.metadata or {}).get(_CONTRACT_KEY, b"").decode(errors="replace")
+        yield file, _find_version(stamp, contract, path)
 
 
 def _find_version(stamp: str, contract: Table, path: Path) -> int:
@@ -246,8 +243,19 @@ def _find_version(stamp: str, contract: Table, path: Path) -> int:
 
 
 def read_table_note(path: Path) -> dict[str, JsonValue]:
-    """Read the provenance note of a Parquet table; empty if there is none."""
+    """Read the provenance note of a Parquet table; empty if there is none.
+
+    Raises
+    ------
+    InputError
+        If the note is damaged.
+    """
     with path.open("rb") as file:
         metadata = pq.read_schema(file).metadata or {}
-    note: dict[str, JsonValue] = json.loads(metadata.get(_NOTE_KEY, b"{}"))
-    return note
+    try:
+        note = parse_json(metadata.get(_NOTE_KEY, b"{}"))
+    except NotJsonError as error:
+        raise InputError(
+            f"the note about the file's origin is no JSON: {error}", where=path, mend=_RE_RUN
+        ) from error
+    return note if isinstance(note, dict) else {}

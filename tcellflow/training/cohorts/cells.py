@@ -5,6 +5,7 @@ Invariant: row i of every array is the same cell; a cell without a label is kept
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from tcellflow.training.cohorts.chains import CellChains
     from tcellflow.training.cohorts.truth import CellTruth
 
+_LOG = logging.getLogger(__name__)
+_SHOWN: Final = 20
 _LEAST_SHARED: Final = 0.5  # of a table's cells must be in the matrix
 
 
@@ -196,7 +199,8 @@ def read_cell_table(
     Raises
     ------
     InputError
-        If the table cannot be read, lacks a column or names a cell twice.
+        If the table cannot be read, lacks a column, names a cell twice, or has no cell of a label that the
+        entry explains.
     """
     wanted = {own: name for name, own in entry.columns.items()}
     labels = [column.column for column in entry.labels]
@@ -211,7 +215,7 @@ def read_cell_table(
     if missing:
         raise InputError(
             f"there is no column {', '.join(missing)} about the cells; "
-            f"there are: {', '.join(map(str, frame.columns[:20]))}",
+            f"there are: {', '.join(map(str, frame.columns[:_SHOWN]))}",
             where=where,
             mend="mend 'columns' or 'labels' of the cohort",
         )
@@ -223,7 +227,30 @@ def read_cell_table(
             chosen[name] = ""
     if chosen["cell_id"].duplicated().any():
         raise InputError("a cell is named twice", where=where, mend="give every cell one row")
+    _check_labels(chosen, entry)
     return chosen[list(dict.fromkeys([*COLUMNS, *labels]))]
+
+
+def _check_labels(table: pd.DataFrame, entry: CohortEntry) -> None:
+    """Refuse labels that no cell has, which are misspelt; say how many cells each of the others has."""
+    for column in entry.labels:
+        counts = table[column.column].value_counts()
+        absent = [label for label in column.meanings if label not in counts]
+        if absent:
+            held = ", ".join(map(repr, counts.index[:_SHOWN]))
+            raise InputError(
+                f"no cell of {entry.name} has the label {', '.join(map(repr, absent))}; "
+                f"the column {column.column} holds: {held}",
+                where=entry.cells or entry.counts,
+                mend="mend 'map', or leave the label out",
+            )
+        told = [f"{label} {counts[label]:,}" for label in counts.index if label in column.meanings]
+        others = int(counts.sum() - sum(counts[label] for label in column.meanings))
+        if told:
+            _LOG.info(
+                "%s, %s (%s): %s; not in the map %s", entry.name, column.column, column.evidence,
+                ", ".join(told), f"{others:,}",
+            )  # fmt: skip
 
 
 def _read_table(path: Path) -> pd.DataFrame:

@@ -5,13 +5,14 @@ Invariant: a manifest in hand names only files that exist; every fault of one is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, get_args
 
 import yaml
 
 from tcellflow.errors import InputError
 from tcellflow.states.labels import Meaning, parse_meaning
+from tcellflow.training.options import NOT_STATED
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ T_CELL: Final = "T"  # the kind of cells that are learnt; every other kind is no
 # Columns about the cells under the names they have unless the manifest says otherwise.
 COLUMNS: Final = ("cell_id", "donor", "clone", "library_size", "kind")
 _KEYS: Final = (
-    "name", "counts", "counts_kind", "slot", "cells", "columns", "receptors", "labels", "licence", "source",
+    "name", "counts", "counts_kind", "slot", "cells", "columns", "kinds", "receptors", "labels", "licence",
+    "source",
 )  # fmt: skip
 _SHOWN: Final = 40
+_MAX_VALUES: Final = 1_000_000
 
 
 class _Named(Protocol):
@@ -73,6 +76,9 @@ class CohortEntry:
         Table about the cells; None = the columns of obs.
     columns
         Name of each of `COLUMNS` in that table.
+    kinds
+        What the values of the column of kinds stand for: ``T``, or the kind of other cell; empty where they
+        stand for themselves.
     receptors
         Receptor file; None without.
     labels
@@ -91,6 +97,42 @@ class CohortEntry:
     labels: tuple[LabelColumn, ...]
     licence: str
     source: str
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML of plain values: dates stay the text that they are, and little text stands for little.
+
+    Notes
+    -----
+    A few lines of aliases of aliases make a document that no memory holds once it is written out.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Compose the document; one that is too large or holds itself is refused."""
+        node = super().get_single_node()
+        if node is not None and _count_values(node, {}) > _MAX_VALUES:
+            problem = f"it stands for more than {_MAX_VALUES:,} values"
+            raise yaml.composer.ComposerError(None, None, problem, node.start_mark)
+        return node
+
+
+def _count_values(node: yaml.Node, counted: dict[int, int]) -> int:
+    """Count the values of a document as if aliases were written out."""
+    if id(node) not in counted:
+        counted[id(node)] = _MAX_VALUES + 1  # what it counts as within itself
+        parts = [node.value] if isinstance(node, yaml.ScalarNode) else node.value
+        pairs = isinstance(node, yaml.MappingNode)
+        inner = [part for pair in parts for part in pair] if pairs else parts
+        total = sum(_count_values(part, counted) for part in inner if isinstance(part, yaml.Node))
+        counted[id(node)] = 1 + total
+    return counted[id(node)]
+
+
+_Loader.yaml_implicit_resolvers = {
+    sign: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+    for sign, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def read_manifest(path: Path) -> tuple[CohortEntry, ...]:
@@ -137,8 +179,9 @@ def read_entries(path: Path, key: str, parse: Callable[[EntryReader], Entry]) ->
         If it cannot be read, or anything in it is wrong; all faults are named.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe loader, see below)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        # ValueError: text that is no UTF-8, numbers of thousands of digits
         raise InputError(
             f"the manifest cannot be read: {error}", where=path, mend="give a YAML file"
         ) from error
@@ -187,10 +230,11 @@ def _parse_entry(reader: EntryReader) -> CohortEntry:
         slot=reader.take_text("slot"),
         cells=cells,
         columns=reader.take_columns(),
+        kinds=reader.take_kinds(),
         receptors=receptors,
         labels=reader.take_labels(),
-        licence=reader.take_text("licence") or "not stated",
-        source=reader.take_text("source") or "not stated",
+        licence=reader.take_text("licence") or NOT_STATED,
+        source=reader.take_text("source") or NOT_STATED,
     )
 
 
@@ -235,6 +279,13 @@ class EntryReader:
         fits = isinstance(found, dict) and set(found) <= set(columns)
         self.check(fits, f"columns may rename {', '.join(columns)}")
         return {name: str(found.get(name, name)) if fits else name for name in columns}
+
+    def take_kinds(self) -> dict[str, str]:
+        """Take what the values of the column of kinds stand for."""
+        found = self.found.get("kinds") or {}
+        fits = isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+        self.check(fits, f"kinds is no mapping of values to {T_CELL} or another kind of cell")
+        return {str(name): value for name, value in found.items()} if fits else {}
 
     def take_labels(self) -> tuple[LabelColumn, ...]:
         """Take columns of labels and what they mean."""

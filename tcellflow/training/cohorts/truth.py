@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tcellflow.errors import InputError
 from tcellflow.states.axes import possible_joint
 from tcellflow.states.labels import Meaning, find_state
 from tcellflow.training.cohorts.manifest import T_CELL, CohortEntry
@@ -93,13 +94,18 @@ def read_truth(table: pd.DataFrame, entry: CohortEntry) -> CellTruth:
     -------
     CellTruth
         One row per row of the table. Where several columns speak about an axis the first one counts.
+
+    Raises
+    ------
+    InputError
+        If a kind of cell is not among those that the entry explains.
     """
     combined = _Combined.of(len(table))
     for column in entry.labels:
         texts = table[column.column].to_numpy(dtype=object)
         for text in sorted(set(texts) & set(column.meanings)):
             combined.add(np.flatnonzero(texts == text), text, column.meanings[text], column.evidence)
-    kinds = table["kind"].replace("", T_CELL).to_numpy(dtype=object)
+    kinds = _read_kinds(table["kind"].to_numpy(dtype=object), entry)
     is_t = kinds == T_CELL
     donor, clone = (table[name].to_numpy(dtype=object) for name in ("donor", "clone"))
     donor = np.where(donor == "", entry.name, donor).astype(object)
@@ -117,6 +123,17 @@ def read_truth(table: pd.DataFrame, entry: CohortEntry) -> CellTruth:
         donor=donor,
         clone=np.where(clone == "", "", donor + "/" + clone).astype(object),
     )
+
+
+def _read_kinds(found: NDArray[np.object_], entry: CohortEntry) -> NDArray[np.object_]:
+    unknown = sorted(set(found) - set(entry.kinds) - {""}) if entry.kinds else []
+    if unknown:
+        raise InputError(
+            f"{entry.name} has kinds of cells that 'kinds' does not explain: {', '.join(unknown)}",
+            where=entry.cells or entry.counts,
+            mend=f"map each of them to {T_CELL}, or to the kind of other cell that it is",
+        )
+    return np.array([entry.kinds.get(kind, kind) or T_CELL for kind in found], dtype=object)
 
 
 @dataclass

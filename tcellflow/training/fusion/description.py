@@ -24,7 +24,7 @@ from tcellflow.io.bundles.fusion import (
     FusionProteins,
     describe_panel,
 )
-from tcellflow.training.description import describe_parity, describe_tensor, write_card
+from tcellflow.training.description import describe_parity, describe_tensor, name_bundle, write_card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +85,11 @@ def tell_proteins(sets: Sequence[FusionSet], proteins: NDArray[np.object_]) -> F
                 moments[str(target)].append(tuple(float(part[column]) for part in numbers))  # type: ignore[arg-type]
     table = np.array([np.mean(moments[str(name)], axis=0) for name in proteins])
     names = np.array([str(name) for name in proteins], dtype=object)
-    return FusionProteins(proteins, names, *table.T)
+    measured = Counter({str(target): 0 for target in proteins})
+    for one in sets:
+        measured.update({str(target): int(one.has_adt.sum()) for target in one.targets})
+    cells = np.array([measured[str(name)] for name in proteins], dtype=np.float64)
+    return FusionProteins(proteins, names, cells, *table.T)
 
 
 def describe_fusion(
@@ -115,7 +119,7 @@ def describe_fusion(
     """
     genes, proteins = panels
     return {
-        "name": options.name,
+        "name": name_bundle(options.name, options.output),
         "version": options.version,
         "task": TASK_FUSION,
         "summary": f"Expression and surface proteins in one vector, learnt from "
@@ -146,14 +150,14 @@ def describe_fusion(
             **asdict(options.task),
         },
         "limits": [
-            "no step of tcellflow applies fusion bundles yet; the network takes standardised arrays",
+            "the vector alone tells clusters of a new set worse than the set's own axes; fuse joins both",
             "human cells only; antibodies whose target was not learnt are not used by the network",
             "sets of one donor each: the variation between donors is known only in part",
             "a sample of fewer than 200 cells is standardised by the cells that were learnt from",
             "a probability holds for cells like those of the validation fold",
         ],
         "intended_use": "Vectors, proteins and labels of human blood and immune cells; no clinical use",
-        "licence": "MIT",
+        "licence": options.licence,
         **measured,
     }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tcellflow.training.cohorts.manifest import CohortEntry, EntryReader, LabelColumn, read_entries
+from tcellflow.training.options import NOT_STATED
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ def _parse_entry(reader: EntryReader) -> FusionEntry:
             columns={**columns, **{name: name for name in _LEFT_OUT}},
             receptors=None,
             labels=asked,
-            licence=reader.take_text("licence") or "not stated",
-            source=reader.take_text("source") or "not stated",
+            licence=reader.take_text("licence") or NOT_STATED,
+            source=reader.take_text("source") or NOT_STATED,
         ),
         adt=adt,
         label=label,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tcellflow.training.options import LoopOptions
+from tcellflow.training.options import NOT_STATED, LoopOptions
 
 if TYPE_CHECKING:
     from tcellflow.models.configurations import MixerKind, TokenConfig
@@ -141,8 +141,8 @@ class TrainFusionOptions:
         Steps of the network that is kept.
     evaluation
         Markdown file with results to put on the card.
-    name, version
-        Of the bundle.
+    name, version, licence
+        Of the bundle; without a name it is called as its folder.
     resume
         Whether to go on from the folder's checkpoints.
     force
@@ -172,8 +172,9 @@ class TrainFusionOptions:
     )
     distil_steps: int = 2_500
     evaluation: Path | None = None
-    name: str = "fusion"
+    name: str | None = None
     version: str = "1"
+    licence: str = NOT_STATED
     resume: bool = False
     force: bool = False
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tcellflow.errors import InputError, OptionsError
+from tcellflow.io.bundles.folders import TRAINED_FOLDER
 from tcellflow.io.bundles.fusion import GENES_FILE, PROTEINS_FILE, write_fusion_genes, write_fusion_proteins
 from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.fusion import FusionBasis, FusionInference
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 _LOG = logging.getLogger(__name__)
-BUNDLE_FOLDER: Final = "bundle"
 _MOST_AXES: Final = 32
 _FOLD_SHARE: Final = 0.1
 _INPUTS: Final = ("genes", "gene_mask", "proteins", "protein_mask")
@@ -122,7 +122,7 @@ def train_fusion(options: TrainFusionOptions, *, on_step: Progress | None = None
         "CARD.md": write_fusion_card(document, evaluation).encode(),
     }
     return write_bundle(
-        options.output / BUNDLE_FOLDER, document, files, force=options.force or options.resume
+        options.output / TRAINED_FOLDER, document, files, force=options.force or options.resume
     )
 
 

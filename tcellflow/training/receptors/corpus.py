@@ -1,4 +1,4 @@
-"""The receptor corpus: Parquet tables of chains and pairs, streamed into compact tokens.
+"""The receptor corpus: tables of chains and pairs, streamed into compact tokens.
 
 Invariant: what is left out stays out. With `CorpusOptions.is_label_free`, no junction that bears an
 epitope label, alone or within a pair, is in a corpus; a source that is excluded gives no row.
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tcellflow.errors import InputError
 from tcellflow.receptors.encoding.keys import MAX_JUNCTION_LENGTH, MIN_JUNCTION_LENGTH
 from tcellflow.receptors.encoding.sequences import RESIDUES, ChainSequences
 from tcellflow.receptors.encoding.tokens import PADDING, ReceptorVocabulary
+from tcellflow.training.receptors.tables import lacks_column, open_receptor_table
 from tcellflow.vocabulary import Locus
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from tcellflow.training.receptors.options import CorpusOptions
 
-_ROWS_AT_ONCE: Final = 65_536
 _JUNCTION: Final = f"^[{RESIDUES}]{{{MIN_JUNCTION_LENGTH},{MAX_JUNCTION_LENGTH}}}$"
 # One junction of this many is kept for validation, the same ones in every run.
 _VALIDATION_ONE_OF: Final = 256
@@ -169,26 +168,25 @@ class _Reader:
             yield self._tokenise(block, "_tra"), self._tokenise(block, "_trb")
 
     def _kept_blocks(self, path: Path, needed: list[str], junctions: list[str]) -> Iterator[pa.RecordBatch]:
-        with _open_table(path, needed) as file:
-            present = [name for name in _MAY_BE_ABSENT if name in file.schema_arrow.names]
-            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=needed + present):
-                block = _without_dictionaries(batch)
-                if "source" in present:
-                    self.sources.update(filter(None, pc.unique(block["source"]).to_pylist()))
-                    is_wanted = pc.invert(
-                        pc.is_in(
-                            block["source"], pa.array(sorted(self._options.excluded_sources), pa.string())
-                        )
-                    )
-                    block = self._drop(block, is_wanted, "excluded source")
-                if "has_epitope_label" in present and self._options.is_label_free:
-                    block = self._drop(block, pc.invert(block["has_epitope_label"]), "epitope label")
-                for name in junctions:
-                    block = self._drop(block, pc.match_substring_regex(block[name], _JUNCTION), "junction")
-                    is_free = pc.invert(pc.is_in(block[name], self._withheld))
-                    block = self._drop(block, is_free, "withheld junction")
+        with open_receptor_table(path, needed) as table:
+            present = [name for name in _MAY_BE_ABSENT if name in table.columns]
+            for rows in table.blocks([*needed, *present]):
+                block = self._keep(rows, junctions)
                 self._count(path.name, block)
                 yield block
+
+    def _keep(self, block: pa.RecordBatch, junctions: list[str]) -> pa.RecordBatch:
+        present = block.schema.names
+        if "source" in present:
+            self.sources.update(filter(None, pc.unique(block["source"]).to_pylist()))
+            excluded = pa.array(sorted(self._options.excluded_sources), pa.string())
+            block = self._drop(block, pc.invert(pc.is_in(block["source"], excluded)), "excluded source")
+        if "has_epitope_label" in present and self._options.is_label_free:
+            block = self._drop(block, pc.invert(block["has_epitope_label"]), "epitope label")
+        for name in junctions:
+            block = self._drop(block, pc.match_substring_regex(block[name], _JUNCTION), "junction")
+            block = self._drop(block, pc.invert(pc.is_in(block[name], self._withheld)), "withheld junction")
+        return block
 
     def _drop(self, block: pa.RecordBatch, is_kept: pa.Array, reason: str) -> pa.RecordBatch:
         kept = block.filter(is_kept)  # null is not kept
@@ -224,44 +222,14 @@ class _Reader:
 def _read_junctions(paths: tuple[Path, ...]) -> pa.Array:
     found: set[str | None] = set()
     for path in paths:
-        with _open_table(path, []) as file:
-            names = [name for name in file.schema_arrow.names if name.startswith("junction_aa")]
+        with open_receptor_table(path, []) as table:
+            names = [name for name in table.columns if name.startswith("junction_aa")]
             if not names:
-                raise _lacks(path, "junction_aa")
-            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names):
-                for column in _without_dictionaries(batch).columns:
+                raise lacks_column(path, "junction_aa")
+            for block in table.blocks(names):
+                for column in block.columns:
                     found.update(pc.unique(column).to_pylist())
     return pa.array(sorted(filter(None, found)), pa.string())
-
-
-def _open_table(path: Path, needed: list[str]) -> pq.ParquetFile:
-    try:
-        file = pq.ParquetFile(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(
-            f"the table cannot be read: {str(error).splitlines()[0]}", where=path, mend="give a Parquet file"
-        ) from error
-    missing = [name for name in needed if name not in file.schema_arrow.names]
-    if missing:
-        file.close()
-        raise _lacks(path, missing[0])
-    return file
-
-
-def _lacks(path: Path, name: str) -> InputError:
-    return InputError(
-        f"the table has no column '{name}'",
-        where=path,
-        mend="give AIRR columns; docs/receptors.md lists them",
-    )
-
-
-def _without_dictionaries(batch: pa.RecordBatch) -> pa.RecordBatch:
-    columns = [
-        column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
-        for column in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _strings(column: pa.Array) -> npt.NDArray[np.object_]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tcellflow.io.bundles.receptors import TASK_RECEPTORS
 from tcellflow.receptors.encoding.keys import MAX_JUNCTION_LENGTH
-from tcellflow.training.description import describe_parity, describe_tensor, write_card
+from tcellflow.training.description import describe_parity, describe_tensor, name_bundle, write_card
+from tcellflow.training.options import NOT_STATED
 from tcellflow.vocabulary import ReceptorBackend
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def describe_bundle(
     network = options.task.network
     best = min(history, key=lambda line: line["validation_loss"], default=None)
     return {
-        "name": options.name,
+        "name": name_bundle(options.name, options.output),
         "version": options.version,
         "task": TASK_RECEPTORS,
         "summary": _SUMMARY + (" without epitope labels" if options.corpus.is_label_free else ""),
@@ -67,7 +68,7 @@ def describe_bundle(
         "loci": ["TRA", "TRB"],
         "parity": describe_parity(difference),
         "training": [
-            {"table": table, "source": source, "rows": rows, "licence": licences.get(source, "not stated")}
+            {"table": table, "source": source, "rows": rows, "licence": licences.get(source, NOT_STATED)}
             for table, sources in tally.kept.items()
             for source, rows in sorted(sources.items())
         ],
@@ -86,7 +87,7 @@ def describe_bundle(
             "an unknown V or J gene costs accuracy; a V gene never met in training is judged by its loops",
         ],
         "intended_use": "Nearest neighbours, clusters and features of T-cell receptors; no clinical use",
-        "licence": "MIT",
+        "licence": options.licence,
     }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tcellflow.models.configurations import ReceptorEncoderConfig
-from tcellflow.training.options import LoopOptions
+from tcellflow.training.options import NOT_STATED, LoopOptions
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ class TrainReceptorsOptions:
         TOML file that maps sources to the licences of their data.
     evaluation
         Markdown file with results to put on the bundle's card.
-    name, version
-        Of the bundle.
+    name, version, licence
+        Of the bundle; without a name it is called as its folder.
     resume
         Whether to go on from the folder's checkpoint.
     force
@@ -172,7 +172,8 @@ class TrainReceptorsOptions:
     )
     licences: Path | None = None
     evaluation: Path | None = None
-    name: str = "receptors"
+    name: str | None = None
     version: str = "1"
+    licence: str = NOT_STATED
     resume: bool = False
     force: bool = False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tcellflow.errors import InputError, OptionsError
+from tcellflow.io.bundles.folders import TRAINED_FOLDER
 from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.receptors import ReceptorInference
 from tcellflow.receptors.encoding.sequences import ChainSequences
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-BUNDLE_FOLDER: Final = "bundle"
 _GRAPH: Final = GraphSpec(
     inputs={
         "locus": ("batch",),
@@ -89,7 +89,7 @@ def train_receptors(options: TrainReceptorsOptions, *, on_step: OnStep | None = 
     content, difference = export_encoder(task.network, vocabulary)
     document = describe_bundle(options, tally, licences, history, difference)
     return write_bundle(
-        options.output / BUNDLE_FOLDER,
+        options.output / TRAINED_FOLDER,
         document,
         {
             "model.onnx": content,

@@ -13,7 +13,7 @@ import numpy as np
 
 from tcellflow.io.bundles.states import TASK_STATES, digest_symbols
 from tcellflow.states.axes import FUNCTIONS, LINEAGES, STATES
-from tcellflow.training.description import describe_parity, describe_tensor, write_card
+from tcellflow.training.description import describe_parity, describe_tensor, name_bundle, write_card
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def describe_bundle(
         Content of ``bundle.json`` but for format and files.
     """
     return {
-        "name": options.name,
+        "name": name_bundle(options.name, options.output),
         "version": options.version,
         "task": TASK_STATES,
         "summary": f"Lineage, function and cycle of T cells, learnt from {len(measured['training'])} cohorts",
@@ -188,7 +188,7 @@ def describe_bundle(
             "a confidence holds for cells like those it was calibrated on; see ood_score",
         ],
         "intended_use": "States of human T cells from single-cell expression data; no clinical use",
-        "licence": "MIT",
+        "licence": options.licence,
         **measured,
     }
 

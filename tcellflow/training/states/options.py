@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from tcellflow.training.options import LoopOptions
+from tcellflow.training.options import NOT_STATED, LoopOptions
 
 Architecture = Literal["axes", "seed"]
 SplitUnit = Literal["random", "clone", "donor", "cohort"]
@@ -199,8 +199,8 @@ class TrainStatesOptions:
         Steps of the network that is distilled from several members.
     evaluation
         Markdown file with results to put on the card.
-    name, version
-        Of the bundle.
+    name, version, licence
+        Of the bundle; without a name it is called as its folder.
     resume
         Whether to go on from the folder's checkpoints.
     force
@@ -224,8 +224,9 @@ class TrainStatesOptions:
     )
     distil_steps: int = 1_000
     evaluation: Path | None = None
-    name: str = "states"
+    name: str | None = None
     version: str = "1"
+    licence: str = NOT_STATED
     resume: bool = False
     force: bool = False
 

@@ -15,6 +15,7 @@ from tcellflow.errors import OptionsError
 from tcellflow.inference.receptors.encoder import find_encoder
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.io.bundles.description import ENSEMBLE_FILE
+from tcellflow.io.bundles.folders import TRAINED_FOLDER
 from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.exported_states import AxesInference
 from tcellflow.states.axes import STATES, resting_states
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 
 
 _LOG = logging.getLogger(__name__)
-BUNDLE_FOLDER: Final = "bundle"
 _SEED_GENES: Final = 3_000
 _OUTPUTS: Final = (
     "state_probabilities", "joint", "p_lineage", "p_function", "p_cycling", "latent", "ood_score",
@@ -111,7 +111,7 @@ def train_states(options: TrainStatesOptions, *, on_step: OnStep | None = None) 
         document["recipe"]["scores"] = scores
     files["CARD.md"] = write_state_card(document, evaluation).encode()
     return write_bundle(
-        options.output / BUNDLE_FOLDER, document, files, force=options.force or options.resume
+        options.output / TRAINED_FOLDER, document, files, force=options.force or options.resume
     )
 
 

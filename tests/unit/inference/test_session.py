@@ -91,7 +91,7 @@ def test_cuda_with_the_cpu_package_is_an_error():
     """--device cuda with the CPU build of onnxruntime ends with a mend, not with a slow run."""
     with pytest.raises(OptionsError, match="CPU build") as caught:
         open_session(MODEL, device="cuda")
-    assert "tcellflow[gpu]" in caught.value.mend
+    assert "'.[gpu]'" in caught.value.mend
 
 
 def test_cuda_is_used_where_it_loads(fake):
@@ -155,7 +155,7 @@ def test_no_package_is_told(monkeypatch):
     install(monkeypatch)
     with pytest.raises(OptionsError, match="not installed") as caught:
         open_session(MODEL)
-    assert "tcellflow[cpu]" in caught.value.mend
+    assert "'.[cpu]'" in caught.value.mend
 
 
 def test_an_empty_package_is_told(monkeypatch):

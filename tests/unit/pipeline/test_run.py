@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import anndata as ad
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -16,7 +17,9 @@ import pytest
 from state_bundles import RECEPTORS_ENTRY, make_states_model, write_states_bundle
 from tcellflow import pipeline
 from tcellflow.errors import BundleError, InputError, OptionsError, OutputError
+from tcellflow.io.outputs.run_record import DigestCache, RunRecord
 from tcellflow.pipeline import RunOptions, run_sample, use_demo
+from tcellflow.provenance import digest_file
 from tcellflow.steps.predict import CallOptions
 from tcellflow.steps.preprocess import PreprocessOptions
 from tcellflow.vocabulary import STEPS
@@ -71,7 +74,6 @@ def test_all_steps_write_their_files(whole_run):
     """A run on expression and receptors leaves every output of every step, and the record."""
     assert set(contents(whole_run)) == {
         "s.annotated.h5ad",
-        "s.cells.h5ad",
         "s.chains.parquet",
         "s.clonotypes.parquet",
         "s.embed.json",
@@ -79,6 +81,7 @@ def test_all_steps_write_their_files(whole_run):
         "s.metrics.json",
         "s.predictions.csv",
         "s.predictions.parquet",
+        "s.programmes.parquet",
         "s.qc.json",
         "s.receptors.parquet",
         "s.report.html",
@@ -92,7 +95,8 @@ def test_the_record_names_every_output(whole_run):
     record = json.loads((whole_run / "s.run.json").read_text())
     assert list(record["steps"]) == sorted(STEPS)
     named = {name for step in record["steps"].values() for name in step["outputs"]}
-    assert named == set(contents(whole_run)) - {"s.run.json"}
+    assert named == set(contents(whole_run)) - {"s.run.json"} | {"s.cells.h5ad"}
+    assert record["steps"]["preprocess"]["contained"] == {"s.cells.h5ad": "s.annotated.h5ad"}
 
 
 def test_a_second_run_keeps_everything(done, caplog):
@@ -112,11 +116,87 @@ def test_a_run_elsewhere_gives_the_same_bytes(whole_run, tmp_path):
 
 def test_a_lost_output_is_made_again(done, caplog):
     """Only the step whose output is gone runs; what it writes equals the old, so later steps are kept."""
+    options = replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True)
+    run_sample(options)
     before = contents(done)
     (done / "s.receptors.parquet").unlink()
-    run_sample(make_options(done, gex=GEX, tcr=(TCR,)))
+    ran(caplog)
+    run_sample(options)
     assert ran(caplog) == {**dict.fromkeys(STEPS, "kept"), "embed-tcr": "done"}
     assert contents(done) == before
+
+
+@pytest.mark.parametrize("lost", ["s.receptors.parquet", "s.annotated.h5ad"])
+def test_the_cells_file_is_made_again_where_a_later_step_needs_it(done, caplog, lost):
+    """Once given up for the annotated file, the cells file comes back for the step, and goes again."""
+    before = contents(done)
+    (done / lost).unlink()
+    run_sample(make_options(done, gex=GEX, tcr=(TCR,)))
+    assert ran(caplog)["preprocess"] == "done"
+    assert contents(done) == before
+
+
+def test_a_report_needs_no_cells_file(done, caplog):
+    """Where the report alone is lost, the cells file is not made again for it."""
+    before = contents(done)
+    (done / "s.report.html").unlink()
+    run_sample(make_options(done, gex=GEX, tcr=(TCR,)))
+    assert ran(caplog) == {**dict.fromkeys(STEPS, "kept"), "report": "done"}
+    assert contents(done) == before
+
+
+def test_the_cells_file_is_kept_when_asked_for(done, whole_run, caplog):
+    """--keep-cells makes it, leaves all else as it is, and a run without the option removes it again."""
+    options = make_options(done, gex=GEX, tcr=(TCR,))
+    outputs = run_sample(replace(options, keep_cells=True))
+    assert ran(caplog) == {**dict.fromkeys(STEPS, "kept"), "preprocess": "done"}
+    assert done / "s.cells.h5ad" in outputs
+    cells, annotated = (ad.read_h5ad(done / f"s.{name}.h5ad") for name in ("cells", "annotated"))
+    for left, right in ((cells.X, annotated.X), (cells.layers["counts"], annotated.layers["counts"])):
+        assert (left != right).nnz == 0
+    pd.testing.assert_frame_equal(annotated.obs[list(cells.obs)], cells.obs)
+    assert (
+        digest_file(done / "s.cells.h5ad")
+        == (json.loads((done / "s.run.json").read_text())["steps"]["preprocess"]["outputs"]["s.cells.h5ad"])
+    )
+    outputs = run_sample(options)
+    assert ran(caplog) == dict.fromkeys(STEPS, "kept")
+    assert done / "s.cells.h5ad" not in outputs
+    assert contents(done) == contents(whole_run)
+
+
+def test_an_edited_annotated_file_does_not_stand_for_the_cells(done, whole_run, caplog):
+    """What somebody changed holds the cells no longer: all that is needed is made anew."""
+    with (done / "s.annotated.h5ad").open("ab") as file:
+        file.write(b"x")
+    run_sample(make_options(done, gex=GEX, tcr=(TCR,)))
+    assert ran(caplog)["preprocess"] == "done"
+    assert contents(done) == contents(whole_run)
+
+
+@pytest.mark.parametrize("step", ["embed-tcr", "predict"])
+def test_a_later_step_alone_takes_the_cells_from_the_annotated_file(done, whole_run, caplog, step):
+    """--steps without preprocess works where the cells file was given up; a whole run mends the rest."""
+    options = make_options(done, steps=(step,))
+    changed = replace(
+        options,
+        predict=replace(options.predict, calls=CallOptions(target_risk=0.3)),
+        embed_tcr=replace(options.embed_tcr, neighbours=2),
+    )
+    run_sample(changed)
+    assert ran(caplog) == {step: "done"}
+    run_sample(make_options(done, gex=GEX, tcr=(TCR,)))
+    assert contents(done) == contents(whole_run)
+
+
+def test_a_damaged_record_gives_nothing_up(done):
+    """A file that changed since its step wrote it is not ours to remove."""
+    options = replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True)
+    run_sample(options)
+    record = RunRecord(done, "s", DigestCache())
+    (done / "s.cells.h5ad").write_bytes(b"somebody's own")
+    record.give_up("preprocess", "s.cells.h5ad", "s.annotated.h5ad")
+    assert (done / "s.cells.h5ad").read_bytes() == b"somebody's own"
 
 
 def test_an_edited_output_is_made_again(done, caplog):
@@ -130,7 +210,9 @@ def test_an_edited_output_is_made_again(done, caplog):
 
 def test_a_changed_option_runs_its_step_and_what_follows(done, caplog):
     """Another target risk changes predict and report, not the steps before."""
-    options = make_options(done, gex=GEX, tcr=(TCR,))
+    options = replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True)
+    run_sample(options)
+    ran(caplog)
     run_sample(replace(options, predict=replace(options.predict, calls=CallOptions(target_risk=0.3))))
     assert ran(caplog) == {"preprocess": "kept", "embed-tcr": "kept", "predict": "done", "report": "done"}
 
@@ -337,13 +419,13 @@ def test_the_demo_fills_in_a_packaged_sample(tmp_path):
     assert pipeline.DEMO_SAMPLE in caught.value.mend
 
 
-def test_effector_memory_can_count_as_effector(done):
-    """A run hands the mapping to predict, and runs it again when the mapping changes."""
+def test_the_gates_can_tell_effector(done):
+    """A run hands to predict what tells Effector, and runs it again when that changes."""
     options = make_options(done, gex=GEX, tcr=(TCR,))
-    options = replace(options, predict=replace(options.predict, effector_memory_as="effector"))
+    options = replace(options, predict=replace(options.predict, effector_by="gate"))
     run_sample(options)
     note = json.loads((done / "s.metrics.json").read_text())["tcellflow"]
-    assert note["options"]["effector_memory_as"] == "effector"
+    assert note["options"]["effector_by"] == "gate"
 
 
 def test_a_bundle_that_takes_receptors_gets_them(tmp_path):

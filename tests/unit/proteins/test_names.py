@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tcellflow.proteins.names import AntibodyKind, clean_name, find_kind, name_key, name_variants
@@ -144,3 +146,14 @@ def test_name_variants(name: str, variants: list[str]) -> None:
     """The most telling name comes first; brackets and clones follow."""
     found = list(name_variants(name))
     assert [v for v in found if v in variants][: len(set(variants))] == list(dict.fromkeys(variants))
+
+
+@pytest.mark.parametrize("part", ["_adt", "anti-", "-", " ", "(", "a", "1", "_hto", "igg1_", "|AB1|"])
+def test_names_of_any_length_are_taken_apart_at_once(part):
+    """A name of 30,000 letters is no name: it is kept as it is."""
+    name = part * (30_000 // len(part)) + "x"
+    start = time.process_time()
+    assert clean_name(name) == name
+    assert list(name_variants(name)) == [name]
+    assert find_kind(name) is AntibodyKind.PROTEIN
+    assert time.process_time() - start < 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 
 import pytest
@@ -116,3 +117,23 @@ def test_levels_add_up_to_the_names_given() -> None:
 def test_loci_are_inferred_from_agreeing_genes(calls: tuple[str | None, ...], locus: str | None) -> None:
     """All genes must agree, and TRAVxx/DVyy is ignored."""
     assert infer_locus(*calls) == locus
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "TRBV1-2-3-4-5-6-7-8-9-10-11-12-13-14-15-16-17",
+        "TRBV" + "1-" * 200,
+        "X1Y2Z3A4B5C6D7E8",
+        "(" * 200_000,
+        " " * 200_000 + "x",
+        "TRAV1" * 40_000,
+    ],
+)
+def test_names_that_are_too_long_or_hold_many_numbers_are_unknown_at_once(raw):
+    """Combinations of spellings are not tried for what cannot be a gene; it is counted as not understood."""
+    start = time.process_time()
+    found = standardise_calls([raw], ["TRB"], "V")
+    infer_locus(raw, None, None, None)
+    assert time.process_time() - start < 2
+    assert found.levels[0] in {"unknown", "family"}

@@ -52,6 +52,28 @@ def test_every_word_is_read_from_one_distribution(effector_by):
     assert np.char.startswith(found.function[exhausted].astype(str), "exhausted_").all()
 
 
+def test_support_is_what_either_part_says_of_the_call():
+    """The linear model's column is its own probability of the call; where it has no class, the network's."""
+    joint, cycling, scores, markers, molecules = draw(300)
+    joint[:30], cycling[:30], scores.values[:30] = 0, 0, 0.01
+    joint[:30, LINEAGES.index("CD4"), FUNCTIONS.index("th_effector")] = 1
+    scores.values[:30, NAMES.index("th1")] = 0.99
+    found = decide(joint, cycling, scores, markers, molecules)
+    called = np.array([STATES.index(state) for state in found.state])
+    rows = np.arange(300)
+    helper = found.state == "Th_effector"
+    assert 0 < helper.sum() < 300
+    assert found.support[~helper, 1] == pytest.approx(markers[rows, called][~helper])
+    assert (found.support[helper, 0] == found.support[helper, 1]).all()
+    silent = decide(joint, cycling, scores, np.zeros_like(markers), molecules)
+    alone = silent.ruled.states
+    assert found.support[:, 0] == pytest.approx(alone[rows, called])
+    assert silent.agrees.all()
+    known = np.arange(7) != STATES.index("Th_effector")
+    assert (found.agrees == ((alone * known).argmax(1) == markers.argmax(1))).all()
+    assert 0 < found.agrees.mean() < 1
+
+
 def test_by_gate_the_linear_model_does_not_tell_effector():
     """With the gate's word, what the linear model takes for Effector or Memory is split as the gates do."""
     joint, cycling, scores, markers, molecules = draw(50)

@@ -8,9 +8,10 @@ from importlib.resources import files
 import pytest
 
 DATA = files("tcellflow") / "data"
+TRUST = ("trust.tsv", "trust_risk.tsv", "trust_sets.tsv")
 
 
-@pytest.mark.parametrize("file", ["programmes.tsv", "programme_scales.tsv", "marker_model.tsv", "trust.tsv"])
+@pytest.mark.parametrize("file", ["programmes.tsv", "programme_scales.tsv", "marker_model.tsv", *TRUST])
 def test_provenance_describes_the_packaged_table(file):
     """The note gives source, licence and the checksum of the very file shipped."""
     notes = {note["file"]: note for note in tomllib.loads((DATA / "PROVENANCE.toml").read_text())["table"]}

@@ -200,8 +200,8 @@ def test_every_cell_of_the_cells_file_has_a_row(tmp_path):
     assert receptors["clone_size"].isna().tolist() == [True, False, True]
 
 
-def test_the_h5ad_holds_nan_rows_for_missing_chains(tmp_path):
-    """obsm follows the cells: vectors where there is a chain, rows of NaN where there is none."""
+def test_the_h5ad_holds_zeros_for_missing_chains_and_says_so(tmp_path):
+    """obsm follows the cells: vectors where there is a chain, zeros where there is none, a mask beside."""
     rows = make_chain_rows([("b", "TRA", ALPHA), ("b", "TRB", BETA), ("c", "TRB", BETA)])
     cells = write_cells_of(tmp_path / "cells.h5ad", ["a", "b", "c"], rows)
     folder = embed(tmp_path / "o", write_chain_rows(tmp_path / "c", rows), gex=cells)
@@ -214,7 +214,8 @@ def test_the_h5ad_holds_nan_rows_for_missing_chains(tmp_path):
     ):
         matrix = data.obsm[key]
         assert (matrix.dtype, matrix.shape) == (np.float32, (3, 692))
-        assert np.isnan(matrix).all(axis=1).tolist() == [not value for value in present]
+        assert (matrix == 0).all(axis=1).tolist() == [not value for value in present]
+        assert data.obs[f"has_{key}"].tolist() == present
         for row in np.flatnonzero(present):
             np.testing.assert_array_equal(matrix[row], vectors[kind, receptors[f"emb_{kind}"].iloc[row]])
     assert data.obs["has_tra"].tolist() == [False, True, False]
@@ -312,7 +313,7 @@ def test_an_empty_chains_file_gives_zero_rows(tmp_path, with_cells):
     assert read_vectors(folder) == {}
     assert len(read_receptors(folder)) == (2 if with_cells else 0)
     if with_cells:
-        assert np.isnan(ad.read_h5ad(folder / "s1.embedded.h5ad").obsm["X_tcr"]).all()
+        assert not ad.read_h5ad(folder / "s1.embedded.h5ad").obsm["X_tcr"].any()
 
 
 def test_long_junctions_are_cut_with_a_warning(tmp_path, monkeypatch, caplog):

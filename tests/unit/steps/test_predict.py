@@ -15,6 +15,7 @@ from factories import log_normalised, make_cells_obs, make_counts, write_cells_f
 from step_tables import write_receptors
 from tcellflow.contracts.cells import ANNOTATED
 from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
+from tcellflow.contracts.programmes import PROGRAMMES
 from tcellflow.errors import BundleError, ContractError, InputError, OptionsError, OutputError
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.states.predictor import StatePredictor
@@ -25,9 +26,12 @@ from tcellflow.io.tables.documents import read_json
 from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.predict import CallOptions, PredictOptions, predict
-from tcellflow.vocabulary import State
+from tcellflow.vocabulary import REPORTED_STATES, STATE_COLORS, State
 
-SUFFIXES = ["predictions.parquet", "predictions.csv", "clonotypes.parquet", "metrics.json", "annotated.h5ad"]
+SUFFIXES = [
+    "predictions.parquet", "predictions.csv", "clonotypes.parquet", "programmes.parquet", "metrics.json",
+    "annotated.h5ad",
+]  # fmt: skip
 N_CELLS = 90
 BUNDLE = "states-linear"  # cells made of noise are strange to the default bundle
 
@@ -194,9 +198,15 @@ def test_the_annotated_file_opens_in_anndata(outputs, frame, cells_path):
     adata = ad.read_h5ad(outputs / "s1.annotated.h5ad")
     assert list(adata.obs["state"].astype(str)) == list(frame["state"])
     assert list(adata.uns["tcellflow"]["state_classes"]) == [str(s) for s in State]
+    assert list(adata.obs["state"].cat.categories) == list(REPORTED_STATES)
+    assert adata.obs["state"].cat.ordered
+    assert list(adata.uns["state_colors"]) == [STATE_COLORS[state] for state in REPORTED_STATES]
+    assert list(adata.obsm["state_probabilities"]) == list(State)
     np.testing.assert_array_equal(adata.obsm["state_probabilities"], frame[[f"prob_{s}" for s in State]])
     assert adata.obsm["X_state"].shape == (N_CELLS, 68)
-    assert adata.uns["tcellflow"]["contract"] == "annotated/1"
+    programmes = read_table(outputs / "s1.programmes.parquet", PROGRAMMES).to_pandas().set_index("cell_id")
+    pd.testing.assert_frame_equal(adata.obsm["programmes"], programmes, check_names=False)
+    assert adata.uns["tcellflow"]["contract"] == "annotated/2"
     note = json.loads(adata.uns["tcellflow"]["predict"])
     assert note["bundle"]["name"] == "states-linear"
     before = ad.read_h5ad(cells_path)
@@ -385,24 +395,6 @@ def test_a_file_of_another_kind_is_refused(outputs, tmp_path):
         run(outputs / "s1.predictions.parquet", tmp_path / "out")
     with pytest.raises(InputError):
         run(outputs / "s1.annotated.h5ad", tmp_path / "out", receptors=outputs / "s1.metrics.json")
-
-
-def test_effector_memory_can_count_as_effector(cells_path, frame, tmp_path):
-    """--em-as effector moves mass from Memory to Effector and is noted."""
-    run(cells_path, tmp_path, effector_memory_as="effector", h5ad=False)
-    moved = read_table(tmp_path / "s1.predictions.parquet", PREDICTIONS).to_pandas()
-    assert (moved["prob_Effector"] >= frame["prob_Effector"] - 1e-6).all()
-    assert (moved["prob_Effector"] > frame["prob_Effector"] + 1e-3).any()
-    note = read_table_note(tmp_path / "s1.predictions.parquet")
-    assert note["options"]["effector_memory_as"] == "effector"
-
-
-def test_the_threshold_of_another_mapping_is_warned_of(cells_path, outputs, tmp_path):
-    """The abstention threshold was measured for the bundle's own mapping; with another it says so."""
-    run(cells_path, tmp_path, effector_memory_as="effector", h5ad=False)
-    said = read_json(tmp_path / "s1.metrics.json")["warnings"]
-    assert any("share of wrong calls may differ" in sentence for sentence in said)
-    assert not any("share of wrong calls" in s for s in read_json(outputs / "s1.metrics.json")["warnings"])
 
 
 def test_a_column_of_the_users_is_kept_under_another_name(sample, obs, tmp_path, caplog):

@@ -31,7 +31,7 @@ from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.predict import CallOptions, PredictOptions, predict
 from tcellflow.vocabulary import State
 
-WHOLE = CallOptions(set_coverage=0.9, correct_priors=True, pool_lineage=True, vote=True)
+WHOLE = CallOptions(set_coverage=0.9, correct_priors=True, pool_lineage=True)
 N_WHOLE = 240
 
 
@@ -91,8 +91,9 @@ def test_everything_at_once_fits_the_contracts(whole, tmp_path):
     files = run_whole(whole, tmp_path)
     assert "s1.gene_evidence.parquet" in [path.name for path in files]
     predictions = read_table(tmp_path / "s1.predictions.parquet", PREDICTIONS)
-    assert predictions.column_names == [column.name for column in PREDICTIONS.columns]
-    for name in ("model_agreement", "epistemic", "ood_score", "cluster", "prediction_set", "lineage_pooled"):
+    former = {"cluster", "state_voted", "vote_share"}  # of version 2
+    assert predictions.column_names == [c.name for c in PREDICTIONS.columns if c.name not in former]
+    for name in ("model_agreement", "epistemic", "ood_score", "prediction_set", "lineage_pooled"):
         assert predictions[name].null_count == 0, name
     assert predictions["inputs"].to_pylist()[:4] == ["gex", "gex+tra"] * 2
     assert read_table(tmp_path / "s1.clonotypes.parquet", CLONOTYPES).num_rows == 20
@@ -106,12 +107,12 @@ def test_everything_at_once_fits_the_contracts(whole, tmp_path):
     assert frequent["Treg"]["for"][0] == "FOXP3"
     note = read_table_note(tmp_path / "s1.predictions.parquet")
     assert note["options"] == {
-        "correct_priors": True, "effector_memory_as": "memory", "ensemble": True, "evidence_genes": 2,
-        "pool_lineage": True, "set_coverage": 0.9, "target_risk": 0.1, "vote": True,
+        "correct_priors": True, "effector_by": None, "ensemble": True, "evidence_genes": 2,
+        "pool_lineage": True, "set_coverage": 0.9, "target_risk": 0.1,
     }  # fmt: skip
     assert note["inputs"]["embeddings"] == digest_file(whole / "embeddings")
     obs = read_cells(tmp_path / "s1.annotated.h5ad", ANNOTATED).obs
-    assert list(obs["state_voted"]) == predictions["state_voted"].to_pylist()
+    assert list(obs["state_prediction_set"]) == predictions["prediction_set"].to_pylist()
     np.testing.assert_allclose(obs["state_epistemic"], predictions["epistemic"].to_numpy())
 
 
@@ -141,7 +142,7 @@ def test_receptors_change_the_calls_they_are_part_of(whole, tmp_path):
 
 
 def test_columns_of_an_earlier_predict_do_not_outlive_it(whole, tmp_path):
-    """Predicted again without votes, the annotated file has none; the users' own columns stay."""
+    """Predicted again without sets, the annotated file has none; the users' own columns stay."""
     run_whole(whole, tmp_path / "first", evidence_genes=0)
     options = PredictOptions(
         tmp_path / "first" / "s1.annotated.h5ad", tmp_path / "again", "s1", bundle=str(whole / "bundle"),
@@ -149,8 +150,9 @@ def test_columns_of_an_earlier_predict_do_not_outlive_it(whole, tmp_path):
     )  # fmt: skip
     predict(options)
     first, again = (ad.read_h5ad(tmp_path / f / "s1.annotated.h5ad") for f in ("first", "again"))
-    assert {"state_voted", "state_cluster"} <= set(first.obs)
-    assert not {"state_voted", "state_cluster", "state_prediction_set"} & set(again.obs)
+    asked = {"state_prediction_set", "state_lineage_pooled"}
+    assert asked <= set(first.obs)
+    assert not asked & set(again.obs)
     assert set(make_cells_obs(make_counts(3, 5))) <= set(again.obs)
 
 

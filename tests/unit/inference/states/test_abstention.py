@@ -18,6 +18,7 @@ from tcellflow.inference.states.abstention import (
     decide_verdicts,
     list_prediction_sets,
 )
+from tcellflow.inference.states.confidence import MEASURED_ON
 from tcellflow.io.bundles.reliability import ConformalLevel, OodRule, Reliability
 from tcellflow.io.bundles.states import Abstention, CurvePoint
 
@@ -80,8 +81,22 @@ def test_rules_are_those_of_the_bundle(tmp_path):
     """Thresholds come from the bundle's curve, its strangeness and its sets; sets only where asked for."""
     sets = [{"coverage": 0.9, "least_probability": 0.2}]
     states = write_states_bundle(tmp_path / "b", with_ood=True, conformal=sets).states
-    assert choose_rules(states) == Rules(0.1, 0.5, 0.9, None)
-    assert choose_rules(states, target_risk=0.05, set_coverage=0.9) == Rules(0.05, 0.9, 0.9, 0.2)
+    assert choose_rules(states) == Rules(0.1, 0.5, "none", 0.9, None)
+    assert choose_rules(states, target_risk=0.05, set_coverage=0.9) == Rules(0.05, 0.9, "none", 0.9, 0.2)
+
+
+def test_rules_of_states_read_with_programmes_are_of_trust(tmp_path):
+    """Where programmes speak, calls are reported whose trust is at least 1 - target; levels do not apply."""
+    sets = [{"coverage": 0.9, "least_probability": 0.2}]
+    states = write_states_bundle(
+        tmp_path / "b", with_ood=True, conformal=sets, recipe={"architecture": "axes"}
+    ).states
+    assert choose_rules(states) == Rules(0.1, 0.9, MEASURED_ON, 0.9, None)
+    assert choose_rules(states, target_risk=0.25).threshold == 0.75
+    with pytest.raises(OptionsError, match="of its network alone"):
+        choose_rules(states, set_coverage=0.9)
+    with pytest.raises(OptionsError, match="no share above 0"):
+        choose_rules(states, target_risk=0)
 
 
 def test_verdicts_keep_the_prediction():

@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from scipy import sparse
 
 from receptor_bundles import describe_receptors_bundle, identity_model, write_bundle_folder
-from tcellflow.errors import BundleError, InputError
+from tcellflow.errors import BundleError, InputError, OptionsError
 from tcellflow.inference.states.calls import entropy_of, join_calls
 from tcellflow.inference.states.network import BATCH_CELLS
 from tcellflow.inference.states.predictor import StatePredictor
@@ -112,18 +112,11 @@ def test_the_axes_never_contradict_the_state(predictor, bundle):
     assert set(states) == set(STATES)  # the claim was tried on different states
 
 
-def test_effector_memory_can_count_as_effector(bundle, predictor, expression, calls):
-    """--em-as effector moves exactly the resting effector-memory mass from Memory to Effector."""
-    moved = StatePredictor(bundle, threads=1, device="cpu", effector_memory_as="effector").predict(expression)
-    before, after = calls.state_probabilities, moved.state_probabilities
-    memory, effector = STATES.index(State.MEMORY), STATES.index(State.EFFECTOR)
-    gained = after[:, effector] - before[:, effector]
-    em = calls.p_function[:, FUNCTIONS.index(Function.EFFECTOR_MEMORY)] * (1 - calls.p_cycling)
-    np.testing.assert_allclose(gained, em, atol=1e-5)
-    np.testing.assert_allclose(before[:, memory] - after[:, memory], em, atol=1e-5)
-    rest = [i for i in range(7) if i not in {memory, effector}]
-    np.testing.assert_array_equal(before[:, rest], after[:, rest])
-    assert Function.EFFECTOR_MEMORY not in set(moved.function[moved.predicted_state == State.MEMORY])
+def test_no_programme_tells_effector_in_a_bundle_of_one_piece(bundle):
+    """The baseline's states are the teacher's; asked for programmes it says so."""
+    assert StatePredictor(bundle, threads=1, device="cpu", effector_by="gate").effector_by is None
+    with pytest.raises(OptionsError, match="of one piece"):
+        StatePredictor(bundle, threads=1, device="cpu", effector_by="programme")
 
 
 def test_a_missing_gene_counts_as_average(predictor, bundle):

@@ -199,19 +199,18 @@ def test_even_weights_change_nothing(tmp_path, expression):
     np.testing.assert_array_equal(calls.function, plain.function)
 
 
-def test_weights_and_another_mapping_contradict_each_other(tmp_path):
-    """Shares are stated for the bundle's own states, so effector memory cannot be moved as well."""
-    predictor = open_predictor(write_states_bundle(tmp_path / "b"), effector_memory_as="effector")
-    with pytest.raises(OptionsError, match="--em-as effector"):
+def test_weights_are_of_a_network_that_decides_alone(tmp_path):
+    """Shares are stated for the network's own states, so those read with programmes are not weighed."""
+    predictor = open_predictor(write_states_bundle(tmp_path / "b", recipe={"architecture": "axes"}))
+    with pytest.raises(OptionsError, match="rest on programmes too"):
         predictor.weighted(np.ones(7))
 
 
-@pytest.mark.parametrize("mapping", ["memory", "effector"])
-def test_every_joint_cell_has_one_resting_state(mapping):
+def test_every_joint_cell_has_one_resting_state():
     """Treg goes with regulatory alone and th_effector with CD4 alone; every other pair has a state."""
     for lineage in LINEAGES:
         for function in FUNCTIONS:
-            state = find_resting_state(lineage, function, mapping)
+            state = find_resting_state(lineage, function)
             is_zero = (lineage is Lineage.TREG) != (function is Function.REGULATORY) or (
                 function is Function.TH_EFFECTOR and lineage is not Lineage.CD4
             )

@@ -109,6 +109,24 @@ def test_small_and_strange_samples_are_refused_with_a_reason(n_cells, n_ood, wor
     assert correction.as_dict() == {"applied": False, "refusal": correction.refusal, "shares": None}
 
 
+def test_thirty_in_a_hundred_may_be_out_of_distribution():
+    """The share is of all single T cells, those out of distribution counted: at 30 % it still corrects."""
+    _, probabilities = draw(np.full(7, 1 / 7), 700)
+    assert correct(probabilities, reliability(), n_ood=300).refusal == ""
+    assert "30% of the T cells are unlike" in correct(probabilities, reliability(), n_ood=301).refusal
+
+
+def test_zero_stays_zero_even_for_cells_that_look_like_the_state():
+    """Cells of a state that the bundle states a share of 0 for go to the other states."""
+    shares = {**dict.fromkeys(State, 1 / 6), State.EXHAUSTED: 0.0}
+    probabilities = np.full((400, 7), 0.02, np.float32)
+    probabilities[:, STATES.index("Exhausted")] = 0.88
+    correction = correct(probabilities, reliability(shares))
+    assert correction.shares[STATES.index("Exhausted")] == 0
+    assert correction.weights[STATES.index("Exhausted")] == 1
+    assert np.isfinite(correction.weights).all()
+
+
 @pytest.mark.parametrize(
     "stated", [Reliability(None, None, (), None), reliability(shares=None)], ids=["nothing", "no shares"]
 )
@@ -120,12 +138,16 @@ def test_a_bundle_without_shares_cannot_be_corrected(stated):
         correct(np.ones((300, 7), np.float32) / 7, stated)
 
 
+def shift_of(calls, is_usable, stated):
+    return measure_shift(calls.ood_score, calls.state_probabilities, is_usable, stated)
+
+
 def test_a_sample_like_the_training_cells_is_not_shifted():
     """Scores spread evenly over the training percentiles, and shares as stated, give nearly 0."""
     n = 1_000
     calls = make_calls([sure(STATES[i % 7]) for i in range(n)], ood=np.linspace(0, 1, n))
     stated = reliability(ood=[0, 1, 2], confidence=[0.9399, 0.94, 0.9401])
-    shift = measure_shift(calls, np.ones(n, dtype=bool), stated)
+    shift = shift_of(calls, np.ones(n, dtype=bool), stated)
     assert shift["score"] == shift["ood"] < 0.01
     assert shift["states"] < 0.01
     assert shift["dataset"] == "some"
@@ -134,7 +156,7 @@ def test_a_sample_like_the_training_cells_is_not_shifted():
 def test_a_sample_unlike_the_training_cells_is_shifted():
     """Cells beyond all training cells, less sure and of one state, are at the far end of each scale."""
     calls = make_calls([sure("Naive", 0.4)] * 50, ood=np.ones(50))
-    shift = measure_shift(calls, np.ones(50, dtype=bool), reliability(ood=[0, 1], confidence=[0.5, 1.0]))
+    shift = shift_of(calls, np.ones(50, dtype=bool), reliability(ood=[0, 1], confidence=[0.5, 1.0]))
     assert shift["ood"] == shift["confidence"] == 1
     assert shift["states"] == pytest.approx(0.4 - 1 / 7, abs=0.01)
 
@@ -143,17 +165,17 @@ def test_only_usable_cells_are_compared():
     """Cells that are no single T cells move no figure."""
     calls = make_calls([sure("Naive")] * 10 + [sure("Treg")] * 90)
     usable = np.arange(100) < 10
-    alone = measure_shift(make_calls([sure("Naive")] * 10), np.ones(10, dtype=bool), reliability())
-    assert measure_shift(calls, usable, reliability()) == alone
+    alone = shift_of(make_calls([sure("Naive")] * 10), np.ones(10, dtype=bool), reliability())
+    assert shift_of(calls, usable, reliability()) == alone
 
 
 def test_without_reference_or_cells_there_is_no_figure():
     """Nothing to compare with, or nothing to compare, gives nulls; confidence stands in for the ood score."""
     calls = make_calls([sure("Naive")] * 10)
     every = np.ones(10, dtype=bool)
-    nothing = measure_shift(calls, every, Reliability(None, None, (), None))
+    nothing = shift_of(calls, every, Reliability(None, None, (), None))
     assert set(nothing.values()) == {None}
-    assert measure_shift(calls, ~every, reliability(confidence=[0.2, 1.0]))["score"] is None
-    shift = measure_shift(calls, every, reliability(confidence=[0.2, 1.0]))
+    assert shift_of(calls, ~every, reliability(confidence=[0.2, 1.0]))["score"] is None
+    shift = shift_of(calls, every, reliability(confidence=[0.2, 1.0]))
     assert shift["ood"] is None
     assert shift["score"] == shift["confidence"] > 0

@@ -27,7 +27,7 @@ from tcellflow.vocabulary import State
 
 N_CELLS = 1_500  # more than one block
 SETS = [{"coverage": 0.9, "least_probability": 0.1}]
-EVERYTHING = CallOptions(target_risk=0.1, set_coverage=0.9, correct_priors=True, pool_lineage=True, vote=True)
+EVERYTHING = CallOptions(target_risk=0.1, set_coverage=0.9, correct_priors=True, pool_lineage=True)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,8 @@ def test_tables_of_everything_keep_their_contracts(everything, source, vectors):
     sample = everything
     predictions = tabulate_predictions(sample)
     assert find_table_faults(predictions, PREDICTIONS) == []
-    assert predictions.column_names == [column.name for column in PREDICTIONS.columns]
+    former = {"cluster", "state_voted", "vote_share"}  # of version 2
+    assert predictions.column_names == [c.name for c in PREDICTIONS.columns if c.name not in former]
     clones = tabulate_clonotypes(sample.clones, sample.facts.donor, sample.calls, sample.verdicts)
     assert find_table_faults(clones, CLONOTYPES) == []
     pieces = list(tabulate_gene_evidence(sample, source, n_genes=2, vectors=vectors))
@@ -115,12 +116,12 @@ def test_without_vectors_the_user_is_told(predictor, source, facts):
 
 
 def test_calls_do_not_depend_on_options(predictor, source, facts, vectors, everything):
-    """Votes, pooling and sets change no call; the correction keeps the raw calls beside its own."""
+    """Pooling and sets change no call; the correction keeps the raw calls beside its own."""
     plain = call_sample(predictor, source, facts, CallOptions(), vectors=vectors)
     for field in fields(plain.calls):
         np.testing.assert_array_equal(getattr(plain.calls, field.name), getattr(everything.raw, field.name))
     assert plain.calls is plain.raw
-    asked = CallOptions(set_coverage=0.9, pool_lineage=True, vote=True)
+    asked = CallOptions(set_coverage=0.9, pool_lineage=True)
     beside = call_sample(predictor, source, facts, asked, vectors=vectors)
     np.testing.assert_array_equal(beside.verdicts.state, plain.verdicts.state)
 
@@ -145,10 +146,16 @@ def test_sets_are_of_the_raw_probabilities(everything):
     assert set(first) == {state for state, value in p.items() if value >= 0.1}
 
 
+def cut(facts, n):
+    """The first cells alone."""
+    names = ("cell_id", "donor", "clone_id", "is_t_cell", "is_doublet")
+    return CellFacts(*(getattr(facts, name)[:n] for name in names))
+
+
 def test_a_correction_that_is_refused_leaves_all_as_it_was(predictor, facts, source):
     """Too few cells: the calls are the raw ones, and metrics and warnings say why."""
     few = MatrixCells(source.matrix[:100], source.gene_names)
-    some = CellFacts(*(getattr(facts, field.name)[:100] for field in fields(facts)))
+    some = cut(facts, 100)
     sample = call_sample(predictor, few, some, CallOptions(correct_priors=True))
     assert sample.calls is sample.raw
     assert any("at least 200 are needed" in warning for warning in sample.warnings)
@@ -166,11 +173,9 @@ def test_reasons_come_from_flags_expression_and_strangeness(everything):
     assert summarise_predictions(everything)["abstained"]["ood"] == (reason == "ood").sum() > 0
 
 
-def test_metrics_tell_of_votes_shift_and_correction(everything):
+def test_metrics_tell_of_shift_and_correction(everything):
     """Metrics list what was done to the sample as a whole."""
     metrics = summarise_predictions(everything)
-    assert sum(metrics["voted_states"].values()) == everything.verdicts.is_usable.sum()
-    assert metrics["n_clusters"] == len(set(everything.vote.cluster) - {-1})
     assert 0 <= metrics["shift"]["score"] <= 1
     assert metrics["prior_correction"]["applied"] is True
     assert metrics["abstention"]["ood_threshold"] == 0.9
@@ -191,14 +196,10 @@ def test_what_the_bundle_cannot_do_is_refused(predictor, source, facts, options,
 
 
 def test_shares_need_a_bundle_that_states_them(tmp_path, source, facts):
-    """Correction is refused where shares are unknown, or effector memory was moved."""
+    """Correction is refused where shares are unknown."""
     plain = write_states_bundle(tmp_path / "plain")
     with pytest.raises(OptionsError, match="does not state the class shares"):
         call_sample(open_cpu(plain), source, facts, CallOptions(correct_priors=True))
-    stated = write_states_bundle(tmp_path / "stated", with_ood=True)
-    moved = StatePredictor(stated, threads=1, device="cpu", effector_memory_as="effector")
-    with pytest.raises(OptionsError, match="--em-as effector"):
-        call_sample(moved, source, facts, CallOptions(correct_priors=True))
 
 
 def open_cpu(bundle):
@@ -231,8 +232,8 @@ def test_gene_rows_are_of_single_t_cells_alone(everything, source, vectors):
 def test_no_cells_give_no_gene_rows(predictor, source, facts):
     """An empty sample is called and asked without error."""
     none = MatrixCells(source.matrix[:0], source.gene_names)
-    nobody = CellFacts(*(getattr(facts, field.name)[:0] for field in fields(facts)))
-    sample = call_sample(predictor, none, nobody, CallOptions(vote=True, pool_lineage=True, set_coverage=0.9))
+    nobody = cut(facts, 0)
+    sample = call_sample(predictor, none, nobody, CallOptions(pool_lineage=True, set_coverage=0.9))
     assert tabulate_predictions(sample).num_rows == 0
     assert list(tabulate_gene_evidence(sample, none, n_genes=3)) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -81,3 +82,60 @@ def test_a_cut_model_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(BundleError, match="not an ONNX model"):
         check_onnx_is_plain(path)
+
+
+def varint(value):
+    """Encode a number as protocol buffers do."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def field(number, content):
+    """Encode a field of bytes."""
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+@pytest.mark.parametrize("number", [7 + (1 << 29), 7 + (1 << 40)])
+def test_tags_that_are_wider_than_a_parser_reads_are_refused(tmp_path, number):
+    """A parser that takes 32 bits of a tag sees a second graph here, with operators that we would not see."""
+    hidden = make_model(domain="my.company").graph.SerializeToString()
+    path = tmp_path / "model.onnx"
+    path.write_bytes(make_model().SerializeToString() + field(number, hidden))
+    with pytest.raises(BundleError, match="not an ONNX model"):
+        check_onnx_is_plain(path)
+
+
+def test_tags_with_superfluous_bytes_and_sizes_beyond_two_gigabytes_are_refused(tmp_path):
+    """What is written in more bytes than it needs may be read differently elsewhere."""
+    whole = make_model().SerializeToString()
+    for more in (b"\xba\x80\x80\x80\x80\x00\x00", b"\x3a" + varint((1 << 31) + 5), b"\x00\x00"):
+        path = tmp_path / "model.onnx"
+        path.write_bytes(whole + more)
+        with pytest.raises(BundleError, match="not an ONNX model"):
+            check_onnx_is_plain(path)
+
+
+def test_outside_weights_of_training_graphs_are_refused(tmp_path):
+    """A graph for training is a graph like any other."""
+    weight = numpy_helper.from_array(np.ones((2, 2), np.float32), "w")
+    onnx.external_data_helper.set_external_data(weight, "w.bin")
+    model = make_model()
+    model.training_info.add().algorithm.CopyFrom(make_model(weight=weight).graph)
+    with pytest.raises(BundleError, match="outside its own file"):
+        check_onnx_is_plain(save(tmp_path, model))
+
+
+def test_the_runtime_confines_external_data_too(tmp_path):
+    """The second fence: the ONNX Runtime that is required refuses files outside the model's folder."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret").write_bytes(np.ones((2, 2), np.float32).tobytes())
+    weight = numpy_helper.from_array(np.ones((2, 2), np.float32), "w")
+    onnx.external_data_helper.set_external_data(weight, "../secret")
+    weight.ClearField("raw_data")
+    path = save(tmp_path / "in", make_model(weight=weight))
+    for model in (str(path), path.read_bytes()):
+        with pytest.raises(Exception, match=r"(?i)external data"):
+            onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])

@@ -406,7 +406,7 @@ class TestCopy:
         before = digest(path)
         latent = np.ones((60, 4), dtype=np.float32)
         cells = self.copy(
-            path, tmp_path / "b.h5ad", sample, obsm={"X_state": latent}, entries={"order": ["a"]}
+            path, tmp_path / "b.h5ad", sample, obsm={"X_state": latent}, uns={"tcellflow/order": ["a"]}
         )
         assert digest(path) == before
         assert list(cells.obs.columns) == [*make_cells_obs(sample).columns, "state", "score"]

@@ -170,10 +170,14 @@ def test_named_prefix_is_followed(tmp_path, sample, full):
         (["0 1 5"], "3 2 1", "line 4 names feature 0"),
         (["1 1 99999999999"], "3 2 1", "line 4 holds a number beyond"),
         (["1 1 5"], "3 2 2", "declares 2 entries, but 1 are there"),
-        (["1 1 5", "2 1 1"], "3 2 1", "declares 1 entries, but 2 are there"),
+        (["1 1 5", "2 1 1"], "3 2 1", "declares 1 entries, but 2 and more are there"),
         (["1 1 5", "1 1 1"], "3 2 2", "row 0 holds feature number 0 twice"),
         (["1 1 5"], "3 2", "line 3 should hold three sizes"),
         (["1 1 5"], "3 two 1", "line 3 should hold three sizes"),
+        (["1 1 5"], "3 2 " + "9" * 5000, "line 3 should hold three sizes"),
+        (["1 1 5"], "3 2 7", "line 3 declares 7 entries for 3 features x 2 cells"),
+        (["1 1 5"] * 400_000, "3 2 1", "declares 1 entries, but 400,000 and more are there"),
+        (["1 1 5"] * 3_000_000, "3 2 1", "and more are there"),
     ],
 )
 def test_bad_lines_are_refused_with_their_number(tmp_path, entries, sizes, said):

@@ -42,13 +42,38 @@ def test_all_faults_of_a_manifest_are_told_at_once(tmp_path):
         assert part in said, part
 
 
-@pytest.mark.parametrize("text", ["cohorts: [", "cohorts: {}", "[]", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cohorts: [",
+        "cohorts: {}",
+        "[]",
+        "",
+        "cohorts: " + "[" * 5000,
+        "cohorts: [{name: " + "9" * 5000 + "}]",
+        "\n".join(
+            ["a0: &a0 x", *(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]" for n in range(40)), "cohorts: [*a40]"]
+        ),
+        "cohorts: &a [*a]",
+        "cohorts: [!!timestamp 2024-99-99]",
+    ],
+)
 def test_what_is_no_manifest_is_refused(tmp_path, text):
     """Broken YAML, and YAML without cohorts, are refused."""
     path = tmp_path / "cohorts.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="manifest"):
         read_manifest(path)
+
+
+def test_dates_of_a_manifest_are_the_text_that_they_are(tmp_path):
+    """A cohort may be called after a day, even one that no calendar has."""
+    entry = write_cohort(tmp_path, "2024-02-30", 1, licence="2024-02-30")
+    path = write_manifest(tmp_path, entry)
+    path.write_text(path.read_text().replace("'2024-02-30'", "2024-02-30"), encoding="utf-8")
+    (parsed,) = read_manifest(path)
+    assert parsed.name == "2024-02-30"
+    assert parsed.licence == "2024-02-30"
 
 
 def test_a_label_allows_what_it_says_and_no_structural_zero():
@@ -182,3 +207,68 @@ def test_cohorts_of_one_donor_stay_together(cohorts):
     assert len(set(folds[cells.cohort < 2])) == 1
     with pytest.raises(OptionsError, match="2 cohorts have labelled cells, and 3"):
         split_folds(cells, "cohort", 3, seed=0)
+
+
+def test_a_label_that_no_cell_has_is_refused(tmp_path):
+    """A misspelt label would teach nothing in silence; the message says what the column holds."""
+    labels = [{"column": "gate", "evidence": "gated", "map": {**MAP, "Naive": {"function": "naive"}}}]
+    path = write_manifest(tmp_path, write_cohort(tmp_path, "one", 1, labels=labels))
+    with pytest.raises(InputError, match=r"the label 'Naive'; the column gate holds: .*'naive'"):
+        read_cohort(read_manifest(path)[0])
+
+
+def test_labels_and_their_cells_are_told(tmp_path, caplog):
+    """Before anything is learnt the log says how many cells each label has."""
+    with caplog.at_level("INFO", logger="tcellflow"):
+        cohort = read_cohort(read_manifest(write_manifest(tmp_path, write_cohort(tmp_path, "one", 1)))[0])
+    n_naive = int((cohort.truth.state == "Naive").sum())
+    told = next(line for line in caplog.messages if "one, gate (gated)" in line)
+    assert f"not in the map {int((cohort.truth.kind == 'B').sum())}" in told
+    assert n_naive <= int(told.split("naive ")[1].split(",")[0]) < len(cohort.cell_ids)
+
+
+def test_kinds_may_be_read_from_a_column_of_labels(tmp_path):
+    """`kinds` says which values are T cells; a value that it leaves out is named."""
+    changes = {"columns": {"kind": "gate"}, "kinds": {"naive": "T", "memory": "T", "treg": "T", "B": "B"}}
+    (entry,) = read_manifest(write_manifest(tmp_path, write_cohort(tmp_path, "one", 1, **changes)))
+    plain = read_cohort(read_manifest(write_manifest(tmp_path, write_cohort(tmp_path, "one", 1)))[0])
+    np.testing.assert_array_equal(read_cohort(entry).truth.kind, plain.truth.kind)
+    del changes["kinds"]["treg"]
+    (entry,) = read_manifest(write_manifest(tmp_path, write_cohort(tmp_path, "one", 1, **changes)))
+    with pytest.raises(InputError, match="does not explain: treg"):
+        read_cohort(entry)
+
+
+MEMORIES = ("central", "effector", "resident")
+
+
+@pytest.mark.parametrize(
+    ("found", "functions", "is_cycling"),
+    [
+        ({"state": "Naive"}, ("naive",), None),
+        (
+            {"state": "Memory", "lineage": "CD8"},
+            ("central_memory", "effector_memory", "resident_memory"),
+            None,
+        ),
+        ({"state": "Exhausted"}, ("exhausted_progenitor", "exhausted_terminal"), None),
+        ({"state": "Treg"}, ("regulatory",), None),
+        ({"state": "Proliferating"}, (), True),
+    ],
+)
+def test_a_state_stands_for_function_and_cycle(found, functions, is_cycling):
+    """A label may name one of the seven states instead of the axes."""
+    faults: list[str] = []
+    meaning = parse_meaning(found, faults, "x")
+    assert (meaning.functions, meaning.is_cycling, faults) == (functions, is_cycling, [])
+    if functions:
+        assert find_state(meaning.mark_joint(), meaning.is_cycling) == found["state"]
+
+
+@pytest.mark.parametrize("found", [{"state": "naive"}, {"state": "Naive", "function": "naive"}])
+def test_a_state_that_is_none_or_said_twice_is_a_fault(found):
+    """States have their names, and leave function and cycle out."""
+    faults: list[str] = []
+    parse_meaning(found, faults, "x")
+    assert len(faults) == 1
+    assert "leaves out function and cycle" in faults[0]

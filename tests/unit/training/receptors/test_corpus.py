@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from receptor_corpora import make_chains, make_pairs, write_table
@@ -136,3 +137,23 @@ def test_mistakes_are_told(tmp_path):
         read_corpus(CorpusOptions((tmp_path / "text.parquet",)), VOCABULARY)
     with pytest.raises(InputError, match="cannot be read"):
         read_corpus(CorpusOptions((tmp_path / "absent.parquet",)), VOCABULARY)
+
+
+def test_airr_rearrangements_are_read_as_text(tmp_path):
+    """A bulk AIRR table, gzip or plain: alleles and further genes are cut, unproductive rows are no data."""
+    betas = make_chains(60, "TRB", 5)
+    rows = pd.DataFrame(betas).drop(columns=["locus", "has_epitope_label", "source"])
+    rows["v_call"] = [None if gene is None else f"{gene}*01,{gene}*02" for gene in rows["v_call"]]
+    rows["productive"] = ["F"] * 10 + ["T"] * 40 + [""] * 10
+    rows["duplicate_count"] = 1
+    rows.to_csv(tmp_path / "bulk.tsv.gz", sep="\t", index=False)
+    plain = write_table(tmp_path / "same.parquet", {name: values[10:] for name, values in betas.items()})
+    found, same = (everything(CorpusOptions((path,))) for path in (tmp_path / "bulk.tsv.gz", plain))
+    assert found == same
+
+
+def test_a_text_without_its_columns_is_refused(tmp_path):
+    """The column that an AIRR table lacks is named."""
+    (tmp_path / "bulk.tsv").write_text("junction_aa\tj_call\nCASSF\tTRBJ1-1\n")
+    with pytest.raises(InputError, match="no column 'locus'"):
+        read_corpus(CorpusOptions((tmp_path / "bulk.tsv",)), VOCABULARY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -15,6 +16,7 @@ from tcellflow.models.configurations import ReceptorEncoderConfig
 from tcellflow.models.receptors import to_unit
 from tcellflow.receptors.encoding.tokens import build_vocabulary
 from tcellflow.receptors.encoding.vectors import pair_vectors
+from tcellflow.training.receptors import task
 from tcellflow.training.receptors.batches import BatchMaker, View
 from tcellflow.training.receptors.corpus import read_corpus
 from tcellflow.training.receptors.noise import NO_NOISE
@@ -73,6 +75,24 @@ def test_a_receptor_is_the_sum_of_its_chains(corpora):
     single = np.flatnonzero((arms == 0).all(2).any(0))
     expected = to_unit(torch.from_numpy(arms.sum(0)[single]))
     torch.testing.assert_close(encoded.vectors[torch.from_numpy(single)], expected, atol=1e-5, rtol=0)
+
+
+def test_short_chains_are_padded_to_no_long_one(corpora, monkeypatch):
+    """Chains run in parts of like lengths, so that all parts together hold fewer places than one would."""
+    view, _ = BatchMaker(corpora[0], 12, MixOptions(0.5, 0, 0.25), NO_NOISE, 0).draw(0)
+    parts, run = [], task._encode_rows
+
+    def spy(network, view, rows, longest):
+        parts.append((rows.numpy(), longest))
+        return run(network, view, rows, longest)
+
+    monkeypatch.setattr(task, "_encode_rows", spy)
+    with torch.no_grad():
+        encode_view(build_encoder(VOCABULARY, OPTIONS).eval(), view, 12)
+    lengths = (view.noised.chains.residues != 0).sum(1)
+    assert sorted(np.concatenate([rows for rows, _ in parts])) == list(range(len(lengths)))
+    for (one, longest), (other, _) in itertools.pairwise(parts):
+        assert longest == lengths[one].max() <= lengths[other].min()
 
 
 def test_only_hidden_residues_are_asked_for(corpora):

@@ -14,6 +14,7 @@ process TCELLFLOW_PREDICT {
     tuple val(meta), path("${prefix}.predictions.parquet"), emit: predictions
     tuple val(meta), path("${prefix}.predictions.csv"), emit: csv
     tuple val(meta), path("${prefix}.clonotypes.parquet"), emit: clonotypes
+    tuple val(meta), path("${prefix}.programmes.parquet"), emit: programmes
     tuple val(meta), path("${prefix}.metrics.json"), emit: metrics
     tuple val(meta), path("${prefix}.annotated.h5ad"), emit: annotated, optional: true
     tuple val(meta), path("${prefix}.gene_evidence.parquet"), emit: evidence, optional: true
@@ -46,6 +47,6 @@ process TCELLFLOW_PREDICT {
     prefix = task.ext.prefix ?: "${meta.id}"
     """
     touch ${prefix}.predictions.parquet ${prefix}.predictions.csv ${prefix}.clonotypes.parquet
-    touch ${prefix}.metrics.json ${prefix}.annotated.h5ad
+    touch ${prefix}.programmes.parquet ${prefix}.metrics.json ${prefix}.annotated.h5ad
     """
 }

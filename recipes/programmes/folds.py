@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from recipes.datasets.cells import normalise
+from recipes.datasets.cells import normalise, read_all
+from recipes.datasets.cord_blood import CORD
 from recipes.datasets.labels import find_kin
 from recipes.datasets.melanoma import NAME as MELANOMA
 from recipes.programmes.build import Sources, build_table, thin
@@ -27,12 +28,14 @@ from recipes.programmes.marker_model import (
     measure_transfer,
     simulate_chemistry,
 )
+from recipes.states.pseudo_labels import find_cycling
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.session import open_session
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.states.axes import STATES
 from tcellflow.states.marker_model import MarkerFeatures, MarkerModel, predict_states
 from tcellflow.states.programmes import ProgrammeScorer, ProgrammeScores, ProgrammeTable, make_table
+from tcellflow.vocabulary import Cycle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,13 +48,17 @@ if TYPE_CHECKING:
 
 PATIENTS = (("P24", "P27"), ("P28", "P20"), ("P33", "P7"))
 # The packaged network never saw these; of eccite_pbmc_3300 it saw 500 other cells of the sample, unlabelled.
-NEVER_TAUGHT = (MELANOMA, "eccite_pbmc_3300")
-SAMPLE_KIN = {"eccite_pbmc_3300": frozenset({"eccite_pbmc_3300", "eccite_pbmc_500"})}
-DEPTHS = (1.0, 0.5, 0.25)
+NEVER_TAUGHT = (MELANOMA, "eccite_pbmc_3300", CORD.name)
+SAMPLE_KIN = {
+    "eccite_pbmc_3300": frozenset({"eccite_pbmc_3300", "eccite_pbmc_500"}),
+    CORD.name: frozenset({CORD.name}),
+}
+DEPTHS = (1.0, 0.5, 0.25, 0.125)
+MILLION = 1e6
 AS_MOLECULES = 3_000
 VIEW_SEED = 7
 BATCH_CELLS = 256
-NETWORK_OUTPUTS = ("joint", "p_cycling", "state_probabilities")
+NETWORK_OUTPUTS = ("joint", "p_cycling", "state_probabilities", "ood_score")
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ class Fold:
 def list_folds() -> list[Fold]:
     """List all folds."""
     folds = [Fold(name, (name,), SAMPLE_KIN.get(name) or find_kin(name)) for name in TEACHERS]
+    folds.append(Fold(CORD.name, (CORD.name,), SAMPLE_KIN[CORD.name]))
     for pair in PATIENTS:
         names = tuple(f"{MELANOMA}:{patient}" for patient in pair)
         folds.append(Fold("+".join(pair), names, frozenset(names)))
@@ -74,10 +82,21 @@ def list_folds() -> list[Fold]:
 
 @dataclass(frozen=True)
 class View:
-    """Judged cells as they are or under a pretended shift."""
+    """Judged cells as they are or under a pretended shift.
+
+    Parameters
+    ----------
+    name
+        Set, and the shift after a comma.
+    cells
+        The cells, shifted.
+    whole
+        The same cells as they were measured.
+    """
 
     name: str
     cells: LabelledSet
+    whole: LabelledSet
 
     @cached_property
     def truth(self) -> NDArray[np.object_]:
@@ -93,8 +112,9 @@ class Outputs:
     ----------
     truth
         True states, "" where the label does not say, shape (B,).
-    joint, cycling, network
-        Of the network: shapes (B, 6, 9), (B,) and (B, 7); None without a network that never saw the cells.
+    joint, cycling, network, unlike
+        Of the network: shapes (B, 6, 9), (B,), (B, 7), and its out-of-distribution score, (B,); None without
+        a network that never saw the cells.
     scores
         Programmes by the fold's table.
     markers
@@ -103,20 +123,26 @@ class Outputs:
         Shape (B,).
     crude
         Detected checkpoint genes, and mean log1p(counts per 10,000) of ten cytotoxic genes, shape (B, 2).
+    is_cytotoxic, may_cycle
+        What the cells as they were measured show, by few well-known genes, shape (B,): so that calls which
+        differ from a label by what the word means can be told from mistakes.
     """
 
     truth: NDArray[np.object_]
     joint: NDArray[np.float64] | None
     cycling: NDArray[np.float64] | None
     network: NDArray[np.float64] | None
+    unlike: NDArray[np.float64] | None
     scores: ProgrammeScores
     markers: NDArray[np.float64]
     molecules: NDArray[np.float64]
     crude: NDArray[np.float64]
+    is_cytotoxic: NDArray[np.bool_]
+    may_cycle: NDArray[np.bool_]
 
     def save(self, path: Path) -> None:
         """Keep everything as arrays."""
-        network = {name: getattr(self, name) for name in ("joint", "cycling", "network")}
+        network = {name: getattr(self, name) for name in OF_NETWORK}
         np.savez(
             path,
             truth=self.truth.astype(str),
@@ -127,6 +153,8 @@ class Outputs:
             markers=self.markers,
             molecules=self.molecules,
             crude=self.crude,
+            is_cytotoxic=self.is_cytotoxic,
+            may_cycle=self.may_cycle,
             **{name: of for name, of in network.items() if of is not None},
         )
 
@@ -137,16 +165,20 @@ class Outputs:
             names = tuple(str(name) for name in kept["names"])
             return cls(
                 kept["truth"].astype(object),
-                *(kept.get(name) for name in ("joint", "cycling", "network")),
+                *(kept.get(name) for name in OF_NETWORK),
                 ProgrammeScores(names, kept["values"], kept["evidence"], kept["power"]),
                 kept["markers"],
                 kept["molecules"],
                 kept["crude"],
+                kept["is_cytotoxic"],
+                kept["may_cycle"],
             )
 
 
+OF_NETWORK = ("joint", "cycling", "network", "unlike")
 CHECKPOINTS = ("PDCD1", "LAG3", "HAVCR2", "TIGIT", "CTLA4", "TOX", "ENTPD1", "LAYN", "CXCL13", "TNFRSF9")
 CYTOTOXIC = ("GZMB", "PRF1", "NKG7", "GNLY", "GZMH", "GZMA", "FGFBP2", "CST7", "KLRD1", "CCL5")
+CYTOTOXIC_MEAN = 0.8
 
 
 @dataclass(frozen=True)
@@ -166,29 +198,55 @@ def fit_fold(sources: Sources, fold: Fold, seed: int) -> FoldModels:
     return FoldModels(table, fit_marker_model(teachers, table, seed=seed), measure_transfer(teachers))
 
 
+def read_judged(sources: Sources, fold: Fold) -> Mapping[str, LabelledSet]:
+    """Give the sets that a fold's cells are among: those that teach, or the one that teaches nothing."""
+    return {CORD.name: read_all(sources.data, CORD)} if fold.name == CORD.name else sources.sets
+
+
 def find_views(sets: Mapping[str, LabelledSet], fold: Fold, transfer: Transfer) -> Iterator[View]:
-    """Give the judged cells at several depths and chemistries; melanoma cells also as molecules."""
-    if not is_melanoma(fold.judged[0]):
-        cells = sets[fold.judged[0]]
-        cells = cells.rows(np.array([s is not None for s in cells.state]) & cells.is_t)
-        for depth in DEPTHS:
-            name = fold.name if depth == 1 else f"{fold.name}, 1/{round(1 / depth)} of the molecules"
-            thinned = thin(cells.counts, depth, VIEW_SEED)
-            yield View(name, replace(cells, counts=thinned, library=cells.library * depth))
-        yield View(f"{fold.name}, another chemistry", simulate_chemistry(cells, VIEW_SEED))
+    """Give the judged cells as they are, and at other depths, chemistries and panels of genes."""
+    if is_melanoma(fold.judged[0]):
+        yield from _find_melanoma_views(sets, fold, transfer)
         return
+    cells = sets[fold.judged[0]]
+    cells = cells.rows(np.array([s is not None for s in cells.state]) & cells.is_t)
+    for depth in DEPTHS:
+        name = fold.name if depth == 1 else f"{fold.name}, 1/{round(1 / depth)} of the molecules"
+        thinned = thin(cells.counts, depth, VIEW_SEED)
+        yield View(name, replace(cells, counts=thinned, library=cells.library * depth), cells)
+    yield View(f"{fold.name}, another chemistry", simulate_chemistry(cells, VIEW_SEED), cells)
+    yield View(f"{fold.name}, half of the genes", halve_genes(cells), cells)
+    yield View(f"{fold.name}, as parts per million", as_parts(cells), cells)
+
+
+def _find_melanoma_views(sets: Mapping[str, LabelledSet], fold: Fold, transfer: Transfer) -> Iterator[View]:
     by_genes: dict[int, list[LabelledSet]] = {}
     for name, cells in sets.items():
         if name.startswith(tuple(f"{patient}:" for patient in fold.judged)):
             by_genes.setdefault(cells.symbols.size, []).append(cells)
     for n_genes, patients in sorted(by_genes.items(), reverse=True):
         joined = join_rows(patients)
-        yield View(f"{MELANOMA}, {n_genes:,} genes", joined)
+        yield View(f"{MELANOMA}, {n_genes:,} genes", joined, joined)
         if n_genes > AS_MOLECULES:
             yield View(
                 f"{MELANOMA}, as {AS_MOLECULES:,} molecules",
                 transfer.as_molecules(joined, AS_MOLECULES, VIEW_SEED),
+                joined,
             )
+
+
+def halve_genes(cells: LabelledSet) -> LabelledSet:
+    """Give the cells as a matrix of half of the genes; the library sizes stay true."""
+    n = cells.symbols.size
+    kept = np.sort(np.random.default_rng(VIEW_SEED).permutation(n)[: n // 2])
+    return replace(cells, counts=sparse.csr_array(cells.counts[:, kept]), symbols=cells.symbols[kept])
+
+
+def as_parts(cells: LabelledSet) -> LabelledSet:
+    """Give the cells as parts per million, as full-length protocols are told."""
+    counts = sparse.csr_array(cells.counts, dtype=np.float64, copy=True)
+    counts.data = counts.data * np.repeat(MILLION / cells.library, np.diff(counts.indptr))
+    return replace(cells, counts=counts, library=np.full(len(cells), MILLION))
 
 
 def find_network(fold: Fold, left_out: Path | None) -> Bundle | None:
@@ -207,26 +265,27 @@ def run_parts(view: View, models: FoldModels, network: Bundle | None) -> Outputs
     found = predict_states(models.model, features.gather(cells.counts, cells.library))
     markers = np.zeros((len(cells), len(STATES)))
     markers[:, [STATES.index(s) for s in models.model.states]] = found
-    joint = cycling = states = None
+    joint = cycling = states = unlike = None
     if network is not None:
-        joint, cycling, states = run_network(network, cells)
+        joint, cycling, states, unlike = run_network(network, cells)
     molecules = scorer.effective_library(scorer.take(cells.counts), cells.library)
     return Outputs(
         view.truth,
         joint,
         cycling,
         states,
+        unlike,
         scorer.score(cells.counts, cells.library),
         markers,
         molecules,
         measure_crude(cells),
+        measure_crude(view.whole)[:, 1] > CYTOTOXIC_MEAN,
+        find_cycling(view.whole) != Cycle.RESTING,
     )
 
 
-def run_network(
-    bundle: Bundle, cells: LabelledSet
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Give joint, cycling and states of a network, from expression alone."""
+def run_network(bundle: Bundle, cells: LabelledSet) -> tuple[NDArray[np.float64], ...]:
+    """Give joint, cycling, states and out-of-distribution score of a network, from expression alone."""
     session = open_session(bundle.model_path, threads=1, device="cpu")
     panel = align_panel(cells.symbols, bundle.panel.symbols)
     expression = panel.gather(normalise(cells.counts, cells.library))
@@ -238,8 +297,8 @@ def run_network(
         out = session.run({"expression": batch, "present": panel.present[None].astype(np.float32)})
         for name, of in parts.items():
             of.append(out[name][: len(rows)])
-    joint, cycling, states = (np.concatenate(of).astype(np.float64) for of in parts.values())
-    return joint, cycling[:, 0], states
+    joint, cycling, states, unlike = (np.concatenate(of).astype(np.float64) for of in parts.values())
+    return joint, cycling[:, 0], states, unlike[:, 0]
 
 
 def measure_crude(cells: LabelledSet) -> NDArray[np.float64]:
