@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tcellflow.contracts.columns import Column, Table
+from tcellflow.contracts.fused import FUSED
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.contracts.programmes import PROGRAMMES
 from tcellflow.contracts.similarity import EMB_ID_PATTERN, NEIGHBOURS, list_cluster_columns
@@ -123,4 +124,5 @@ TABLES: Final = (
     PROGRAMMES,
     CLONOTYPES,
     GENE_EVIDENCE,
+    FUSED,
 )

@@ -152,7 +152,9 @@ def summarise_fused(fused: FusedSample, labels: Labels, warnings: Sequence[str])
             "used": [name for name in targets if name in known],
             "not_learnt": [name for name in targets if name not in known],
             "unknown": [] if proteins is None else list(proteins.panel.unknown),
-            "isotypes": [] if proteins is None else list(proteins.panel.raw_names[proteins.panel.is_isotype]),
+            "isotypes": []
+            if proteins is None
+            else [str(n) for n in proteins.panel.raw_names[proteins.panel.is_isotype]],
             "constant": [] if proteins is None else list(proteins.constant),
         },
         "labels": dict(sorted(Counter(str(x) for x in labels.label[~abstained] if x is not None).items())),
@@ -162,7 +164,7 @@ def summarise_fused(fused: FusedSample, labels: Labels, warnings: Sequence[str])
 
 
 def _as_vectors(vectors: NDArray[np.float32]) -> pa.Array:
-    is_known = np.isfinite(vectors).all(axis=1)
+    is_known = np.asarray(np.isfinite(vectors).all(axis=1))
     flat = pa.array(np.where(is_known[:, None], vectors, 0).ravel(), pa.float32())
     kind = pa.list_(pa.float32(), vectors.shape[1])
     return pa.FixedSizeListArray.from_arrays(flat, type=kind, mask=pa.array(~is_known))
