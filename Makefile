@@ -6,6 +6,8 @@ CORPUS ?= $(DATA)/tcr_corpus
 RUN    ?= receptors-run
 STATES ?= states-run
 FUSION ?= fusion-run
+CASES  ?= 1000000
+SEED   ?= 1
 LEFT_OUT ?= left-out
 HELD_OUT := citeseq_pbmc10k zheng_facs_mudan trex_pt17_trimodal citeseq_malt_1k pbmc3k citeseq_pbmc5k
 
@@ -15,7 +17,7 @@ CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version
 SOURCES := pyproject.toml $(wildcard requirements/*.lock)
 COMPILE := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11
 
-.PHONY: demo test nextflow lint-nextflow check lock docs golden bench bundles programmes trust clean
+.PHONY: demo test fuzz nextflow lint-nextflow check lock docs golden bench bundles programmes trust clean
 
 demo: .venv-demo/.ready  ## set up (no torch), run the packaged sample, say where the report is
 	.venv-demo/bin/tcellflow run --demo -o $(DEMO) --force
@@ -24,6 +26,10 @@ demo: .venv-demo/.ready  ## set up (no torch), run the packaged sample, say wher
 test: .venv/.ready  ## set up the test environment and run the whole suite
 	@$(MAKE) --no-print-directory nextflow || echo "Without Nextflow its tests are skipped, and fail where CI=true" >&2
 	.venv/bin/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+fuzz: .venv/.ready  ## a million damaged files, and two hundred kills (hours): failing inputs go to fuzz-found
+	OMP_NUM_THREADS=1 .venv/bin/python tests/fuzz/campaign.py --cases $(CASES) --seed $(SEED) --save fuzz-found
+	OMP_NUM_THREADS=1 .venv/bin/python tests/workflow/killed_runs.py --kills 200
 
 nextflow: .nxf/.ready  ## get the Nextflow that the pipeline is tested with (needs Java 17)
 

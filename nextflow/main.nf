@@ -68,7 +68,7 @@ def findBundle(bundle) {
 }
 
 def tellSkipped(rows, steps) {
-    [['embed-tcr', 'tcr'], ['predict', 'gex'], ['fuse', 'gex']].each { step, column ->
+    [['embed-tcr', 'tcr'], ['predict', 'gex'], ['fuse', 'gex'], ['describe', 'gex']].each { step, column ->
         def names = rows.findAll { row -> !row[column] }.collect { row -> row.meta.id }
         if (step in steps && names) {
             log.info("${step}: left out for ${names.join(', ')} (no ${column})")

@@ -21,6 +21,9 @@ from tcellflow.contracts.documents import DOCUMENTS
 from tcellflow.contracts.tables import TABLES
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.pipeline import RunOptions, run_sample
+from tcellflow.steps.describe.annotate import annotate
+from tcellflow.steps.describe.options import AnnotateOptions, VerifyOptions
+from tcellflow.steps.describe.verify import verify
 from tcellflow.steps.embed_tcr import EmbedTcrOptions
 from tcellflow.steps.fuse import FuseOptions, fuse
 from tcellflow.steps.predict import CallOptions, PredictOptions
@@ -72,6 +75,10 @@ def main() -> None:
         embedded = EmbedTcrOptions((), folder, "archive", backend="kmer", neighbours=3)
         run_sample(RunOptions(options, embed_tcr=embedded, predict=predicted, keep_cells=True))
         fuse(FuseOptions(folder / "archive.cells.h5ad", folder, "archive"))
+        cells = folder / "archive.cells.h5ad"
+        annotate(AnnotateOptions(cells=cells, output=folder, prefix="archive"))
+        text = folder / "archive.descriptions.md"
+        verify(VerifyOptions(text=text, cells=cells, output=folder, prefix="archive"))
         for name, version in wanted:
             target = archived_path(name, version)
             shutil.copyfile(folder / f"archive.{FILE_OF.get(name, name)}{target.suffix}", target)

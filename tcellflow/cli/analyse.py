@@ -225,13 +225,21 @@ def report(
             "--true-labels", help="CSV or TSV with the columns barcode and label to compare the states with."
         ),
     ] = None,
+    no_map: Annotated[
+        bool, typer.Option("--no-map", help="Leave out the map of the cells, which is made here.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Write one self-contained HTML page and one MultiQC section from a sample's files."""
     from tcellflow.steps.options import ReportOptions
 
     options = ReportOptions(
-        output=output, prefix=prefix, files=tuple(files or ()), true_labels=true_labels, force=force
+        output=output,
+        prefix=prefix,
+        files=tuple(files or ()),
+        true_labels=true_labels,
+        map_cells=not no_map,
+        force=force,
     )
     options.check()
     from tcellflow.steps import report as step  # heavy, hence behind the check

@@ -123,6 +123,13 @@ EvidenceGenes = Annotated[
     ),
 ]
 
+GuardCsv = Annotated[
+    bool,
+    typer.Option(
+        "--guard-csv", help="Put an apostrophe before texts of the CSV that spreadsheets take for formulas."
+    ),
+]
+
 
 def understand_effector_by(
     effector_by: Literal["programme", "gate"] | None, em_as: Literal["memory", "effector"] | None

@@ -17,6 +17,7 @@ from tcellflow.cli.options import (
     Ensemble,
     EvidenceGenes,
     Force,
+    GuardCsv,
     Output,
     PoolLineage,
     Prefix,
@@ -59,6 +60,7 @@ def predict(
     vote: Vote = False,
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
+    guard_csv: GuardCsv = False,
     h5ad: Annotated[
         bool, typer.Option("--h5ad/--no-h5ad", help="Write the copy of the cells with the calls.")
     ] = True,
@@ -87,6 +89,7 @@ def predict(
             pool_lineage=pool_lineage,
         ),
         evidence_genes=genes,
+        guard_csv=guard_csv,
         h5ad=h5ad,
         force=force,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from tcellflow.contracts.columns import Column, Table
+from tcellflow.contracts.descriptions import ANNOTATIONS, CLAIMS, DESCRIPTIONS, VERDICTS
 from tcellflow.contracts.fused import FUSED
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.contracts.programmes import PROGRAMMES
@@ -125,4 +126,8 @@ TABLES: Final = (
     CLONOTYPES,
     GENE_EVIDENCE,
     FUSED,
+    DESCRIPTIONS,
+    CLAIMS,
+    ANNOTATIONS,
+    VERDICTS,
 )

@@ -14,13 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
+import numpy as np
+
 from tcellflow.errors import BundleError, OptionsError, install_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import ModuleType
 
-    import numpy as np
     from numpy.typing import NDArray
 
 Batch = TypeVar("Batch")
@@ -44,10 +45,13 @@ class Session:
         The onnxruntime session.
     threads
         Batches that run at a time.
+    where
+        Named in errors as the place.
     """
 
-    def __init__(self, raw: Any, threads: int = 1) -> None:
+    def __init__(self, raw: Any, threads: int = 1, *, where: object = "the model") -> None:
         self._raw = raw
+        self._where = where
         self._threads = threads
         self.input_names: tuple[str, ...] = tuple(tensor.name for tensor in raw.get_inputs())
         self.output_names: tuple[str, ...] = tuple(tensor.name for tensor in raw.get_outputs())
@@ -76,9 +80,28 @@ class Session:
         -------
         dict
             Array of each output by name.
+
+        Raises
+        ------
+        BundleError
+            If the model cannot be run, or gives NaN.
         """
-        values = self._raw.run(list(self.output_names), dict(inputs))
-        return dict(zip(self.output_names, values, strict=True))
+        try:
+            values = self._raw.run(list(self.output_names), dict(inputs))
+        except MemoryError:
+            raise
+        except Exception as error:  # onnxruntime has an error of its own for each of its states
+            raise self._refuse(f"cannot be run: {str(error).partition(chr(10))[0]}") from error
+        outputs = dict(zip(self.output_names, values, strict=True))
+        for name, value in outputs.items():
+            if value.dtype.kind == "f" and np.isnan(value).any():
+                raise self._refuse(f"gives NaN in its output '{name}'")
+        return outputs
+
+    def _refuse(self, what: str) -> BundleError:
+        return BundleError(
+            f"the model {what}", where=self._where, mend="fetch the bundle again, or have its maker mend it"
+        )
 
     def spread(self, call: Callable[[Batch], Result], batches: Iterable[Batch]) -> Iterator[Result]:
         """Call a function that runs this session for each of some batches, several at a time; in order.
@@ -142,7 +165,7 @@ def open_session(onnx_path: Path, *, threads: int | None = None, device: Device 
             where=onnx_path,
             mend="check the bundle with 'tcellflow bundle verify'",
         ) from error
-    session = Session(raw, 1 if has_driver else threads or count_processors())
+    session = Session(raw, 1 if has_driver else threads or count_processors(), where=onnx_path)
     if device == "cuda" and session.device != "cuda":
         raise _no_gpu("the GPU was asked for, but the model was loaded on the CPU")
     if device == "auto":

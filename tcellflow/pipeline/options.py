@@ -30,6 +30,8 @@ class RunOptions:
         What those steps do; the run puts in their inputs, outputs and threads.
     fuse
         What fuse does; None = it runs only where `steps` names it.
+    describe
+        Whether groups of cells are described.
     steps
         Steps to run; None = all that there is input for, fuse only if it is wanted. Their order is fixed.
     threads
@@ -44,6 +46,7 @@ class RunOptions:
     embed_tcr: EmbedTcrOptions = _EMBED_TCR
     predict: PredictOptions = _PREDICT
     fuse: FuseOptions | None = None
+    describe: bool = True
     steps: tuple[str, ...] | None = None
     threads: int | None = None
     keep_cells: bool = False

@@ -13,6 +13,7 @@ from tcellflow.errors import OptionsError
 from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.inference.receptors.similar import choose_similarity
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
+from tcellflow.steps.describe import DescribeOptions, describe
 from tcellflow.steps.embed_tcr import embed_tcr
 from tcellflow.steps.fuse import fuse
 from tcellflow.steps.options import ReportOptions
@@ -40,8 +41,11 @@ _MAKERS: Final = {
     OutputName.METRICS: "predict",
     OutputName.PREDICTIONS: "predict",
     OutputName.CLONOTYPES: "predict",
+    OutputName.ANNOTATED: "predict",
+    OutputName.DESCRIPTIONS: "describe",
 }
-_OF_REPORT: Final = tuple(name for name in _MAKERS if name not in {OutputName.CELLS, OutputName.EMBEDDINGS})
+_NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS, OutputName.DESCRIPTIONS})
+_OF_REPORT: Final = tuple(name for name in _MAKERS if name not in _NOT_OF_REPORT)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def plan_steps(options: RunOptions) -> list[PlannedStep]:
     """
     options.check()
     plan: list[PlannedStep] = []
-    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_fuse, _plan_report)
+    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_fuse, _plan_describe, _plan_report)
     for name, make in zip(STEPS, planners, strict=True):
         if options.steps is None or name in options.steps:
             step = make(options, {output for step in plan for output in step.outputs})
@@ -181,6 +185,24 @@ def _check_encoder(options: RunOptions, wanted: ReceptorInput) -> None:
             where="--backend, --bundle",
             mend=f"add --backend {wanted.encoder}, or choose a states bundle that uses expression alone",
         )
+
+
+def _plan_describe(options: RunOptions, made: set[str]) -> PlannedStep | None:
+    if not options.describe:
+        return None
+    cells = _find(options, OutputName.CELLS, made)
+    if cells is None:
+        _leave_out(options, "describe", OutputName.CELLS, "no expression was given (--gex)")
+        return None
+    planned = DescribeOptions(
+        cells=cells,
+        output=options.output,
+        prefix=options.prefix,
+        predictions=_find(options, OutputName.PREDICTIONS, made),
+        chains=_find(options, OutputName.CHAINS, made),
+        force=True,
+    )
+    return PlannedStep("describe", describe, planned, planned.output_names)
 
 
 def _plan_report(options: RunOptions, made: set[str]) -> PlannedStep | None:

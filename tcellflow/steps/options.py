@@ -260,6 +260,8 @@ class PredictOptions:
         What is asked of the calls.
     evidence_genes
         Most genes listed for and against each call; 0 = no list.
+    guard_csv
+        Whether texts of the CSV that a spreadsheet would take for a formula get an apostrophe in front.
     h5ad
         Whether the annotated copy of the cells file is written.
     force
@@ -278,6 +280,7 @@ class PredictOptions:
     effector_by: EffectorBy | None = None
     calls: CallOptions = field(default_factory=CallOptions)
     evidence_genes: int = 0
+    guard_csv: bool = False
     h5ad: bool = True
     force: bool = False
 
@@ -374,6 +377,8 @@ class ReportOptions:
         The sample's files, recognised by their contract or note; empty = those in `output`.
     true_labels
         CSV or TSV of labels per barcode to compare the calls with; None = no comparison.
+    map_cells
+        Whether the cells are laid out on a map.
     force
         Whether finished outputs may be replaced.
     """
@@ -382,6 +387,7 @@ class ReportOptions:
     prefix: str
     files: tuple[Path, ...] = ()
     true_labels: Path | None = None
+    map_cells: bool = True
     force: bool = False
 
     def find_files(self) -> tuple[Path, ...]:

@@ -23,6 +23,7 @@ from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import list_clusters, tabulate_clonotypes
 from tcellflow.inference.states.evidence_table import count_genes, list_frequent_genes, tabulate_gene_evidence
 from tcellflow.inference.states.options import CallOptions
+from tcellflow.inference.states.outlook import tell_outlook
 from tcellflow.inference.states.prediction_table import (
     FORMER_OBS_COLUMNS,
     OBS_COLUMNS,
@@ -129,6 +130,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
                 vectors=vectors,
                 progress=progress,
             )
+            _LOG.info("%s", tell_outlook(sample))
             genes = None
             if options.evidence_genes:
                 pieces = tabulate_gene_evidence(
@@ -139,7 +141,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
             sample, frequent_genes=genes, unused_inputs=_find_unused(options, predictor)
         )
         write_document(paths[OutputName.METRICS], metrics, note, Metrics)
-        _write_tables(paths, sample, cells, receptors, note)
+        _write_tables(paths, sample, cells, receptors, note, guard_csv=options.guard_csv)
         return outputs.commit()
 
 
@@ -219,6 +221,8 @@ def _write_tables(
     cells: CellsFile,
     receptors: CellReceptors | None,
     note: StepNote,
+    *,
+    guard_csv: bool,
 ) -> None:
     predictions, programmes = tabulate_predictions(sample), tabulate_programmes(sample)
     clusters = list_clusters(sample.clones, receptors)
@@ -226,7 +230,7 @@ def _write_tables(
         sample.clones, sample.facts.donor, sample.calls, sample.verdicts, clusters
     )
     write_table(paths[OutputName.PREDICTIONS], predictions, PREDICTIONS, note)
-    write_csv_table(paths[OutputName.PREDICTIONS_CSV], predictions)
+    write_csv_table(paths[OutputName.PREDICTIONS_CSV], predictions, guard=guard_csv)
     write_table(paths[OutputName.CLONOTYPES], clonotypes, CLONOTYPES, note)
     write_table(paths[OutputName.PROGRAMMES], programmes, PROGRAMMES, note)
     if OutputName.ANNOTATED in paths:

@@ -61,7 +61,7 @@ def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
         page_path = outputs.path(OutputName.REPORT)
         section_path = outputs.path(OutputName.MULTIQC)
         paths = options.find_files()
-        inputs = read_report_inputs(paths)
+        inputs = read_report_inputs(paths, with_latent=options.map_cells)
         progress(1, 3)
         content = compose_report(inputs, options.prefix, _compare(options, inputs))
         progress(2, 3)

@@ -5,7 +5,6 @@ Invariant: a reader is given files alone and goes as far as the product does bef
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
 import shutil
@@ -157,9 +156,14 @@ def _read_contigs(path: Path) -> None:
 
 
 def _read_anndata(path: Path) -> None:
+    refusals = []
     for read in (_read_matrix, _read_cells_file, _read_contigs):
-        with contextlib.suppress(TcellflowError):
+        try:
             read(path)
+        except TcellflowError as error:
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
 
 
 def _read_antibodies(path: Path) -> None:

@@ -39,6 +39,15 @@ GOOD = {
 BAD = {
     "adt_alone": (HEAD + "donor1,,a.csv,a.h5\n", ["line 2, adt"]),
     "adt_ending": (HEAD + "donor1,a.h5,,a.xlsx\n", ["line 2, adt: 'a.xlsx' has an unknown ending"]),
+    "braces": (
+        HEAD + "donor1,a.h5,,\ndonor2,{{ab}}.h5,,\n",
+        ["line 3, gex: '{ab}.h5' holds braces"],
+    ),
+    "braces_quoted": (HEAD + 'donor1,"x{{a,b}}.h5",,\n', ["line 2, gex: 'x{a,b}.h5' holds braces"]),
+    "braces_remote": (
+        HEAD + "donor1,,https://example.org/{{a}}.csv,\n",
+        ["line 2, tcr: 'https://example.org/{a}.csv' holds braces"],
+    ),
     "empty_file": (HEAD + "donor1,empty.h5,,\n", ["line 2, gex: 'empty.h5' is empty"]),
     "empty_folder": (HEAD + "donor1,hollow,,\n", ["line 2, gex: 'hollow' is an empty folder"]),
     "gex_ending": (HEAD + "donor1,a.rds,,\n", ["line 2, gex: 'a.rds' has an unknown ending"]),
@@ -87,7 +96,18 @@ SHEETS = GOOD | {name: text for name, (text, _) in BAD.items()}
 def folder(tmp_path_factory):
     """A folder of samplesheets and the files they name."""
     folder = tmp_path_factory.mktemp("sheets")
-    for name in ("a.h5", "A.H5", "a.csv", "a.tsv.gz", "a.rds", "a.xlsx", "with, comma.csv", "with space.h5"):
+    for name in (
+        "a.h5",
+        "A.H5",
+        "a.csv",
+        "a.tsv.gz",
+        "a.rds",
+        "a.xlsx",
+        "with, comma.csv",
+        "with space.h5",
+        "{ab}.h5",
+        "x{a,b}.h5",
+    ):
         (folder / name).write_text("x")
     (folder / "empty.h5").touch()
     for name in ("matrix", "matrix.v3", "hollow", "adt"):

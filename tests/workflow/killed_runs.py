@@ -169,6 +169,7 @@ def main() -> int:
     """Run trials from the command line; 1 where the next run was not as it should be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--renames", type=int, default=1000, help="most renames to kill after")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=float("inf"))
     given = parser.parse_args()
@@ -179,8 +180,8 @@ def main() -> int:
         trials = Trials(Path(name))
         tally = trials.tally
         for with_older in (False, True):
-            for _ in trials.after_renames(with_older=with_older):
-                if time.monotonic() > end:
+            for number, _ in enumerate(trials.after_renames(with_older=with_older), start=1):
+                if time.monotonic() > end or number >= given.renames or tally.kills.total() >= given.kills:
                     break
         while tally.kills.total() < given.kills and time.monotonic() < end:
             trials.at_random(rng, with_older=bool(rng.randrange(2)))

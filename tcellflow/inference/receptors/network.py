@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.errors import BundleError, InputError, TcellflowError
+from tcellflow.errors import BundleError, InputError
 from tcellflow.inference.session import open_session
 from tcellflow.receptors.encoding.bert_tokens import BERT_INPUTS, check_bert_vocabulary, tokenise_for_bert
 from tcellflow.receptors.encoding.sequences import ChainSequences, cut_middle
@@ -175,12 +175,7 @@ class NetworkEncoder:
         v_call, j_call = (np.full(2, gene, dtype=object) for gene in self._last_genes)
         for junctions in _TRIALS:
             trial = ChainSequences(loci, np.array(junctions, dtype=object), v_call, j_call)
-            try:
-                features = self._run(trial)
-            except (MemoryError, TcellflowError):
-                raise
-            except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no other class
-                return [f"it cannot be run ({str(error).splitlines()[0]})"]
+            features = self._run(trial)
             if features.shape != (2, self.dimension):
                 return [f"'{self._reader.output}' has the shape {features.shape} for 2 chains"]
             if not np.isfinite(features).all():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tcellflow.contracts.documents import check_document
 from tcellflow.contracts.entries import Document
+from tcellflow.io.files.staged import final_name
 from tcellflow.io.tables.documents import read_json, write_json
 from tcellflow.vocabulary import UNS_KEY
 
@@ -32,7 +33,7 @@ def write_document(
         If it breaks its contract (a bug of the step, caught before it spreads).
     """
     whole = {**content, UNS_KEY: note.as_dict()}
-    check_document(whole, contract, where=path.name.removesuffix(".part"))
+    check_document(whole, contract, where=final_name(path.name))
     write_json(path, whole)
 
 

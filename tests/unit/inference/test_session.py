@@ -10,7 +10,9 @@ import sys
 import types
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from tcellflow.errors import BundleError, OptionsError
 from tcellflow.inference import session as module
@@ -221,3 +223,27 @@ def test_processors_follow_the_quota(tmp_path, monkeypatch, files, expected):
         path.parent.mkdir(exist_ok=True)
         path.write_text(content)
     assert count_processors(tmp_path) == expected
+
+
+def write_division(path):
+    """Write a model that divides its input by itself."""
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["B", 2]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Div", ["x", "x"], ["y"])], "g", value[:1], value[1:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_a_model_that_gives_nan_is_the_bundle_s_fault(tmp_path):
+    """NaN is told with the output and the file, before it becomes a number of a table."""
+    session = open_session(write_division(tmp_path / "m.onnx"), threads=1, device="cpu")
+    assert session.run({"x": np.ones((1, 2), np.float32)})["y"].tolist() == [[1, 1]]
+    with pytest.raises(BundleError, match="NaN in its output 'y'") as caught:
+        session.run({"x": np.zeros((1, 2), np.float32)})
+    assert caught.value.where == str(tmp_path / "m.onnx")
+
+
+def test_a_model_that_cannot_be_run_is_the_bundle_s_fault(tmp_path):
+    """Errors of onnxruntime over shapes, names and operators are told as such."""
+    session = open_session(write_division(tmp_path / "m.onnx"), threads=1, device="cpu")
+    with pytest.raises(BundleError, match="cannot be run"):
+        session.run({"x": np.ones((1, 3), np.float32)})

@@ -190,6 +190,22 @@ def test_a_later_step_alone_takes_the_cells_from_the_annotated_file(done, whole_
     assert contents(done) == contents(whole_run)
 
 
+def test_an_edited_annotated_file_is_no_input_of_a_later_step(done):
+    """Cells that somebody changed are not predicted as if preprocess had checked them."""
+    with (done / "s.annotated.h5ad").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(OptionsError, match=r"predict needs s\.cells\.h5ad"):
+        run_sample(make_options(done, steps=("predict",)))
+
+
+def test_chosen_steps_remove_no_cells_file(done):
+    """Only a run of all steps gives the cells file up."""
+    run_sample(replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True))
+    options = make_options(done, steps=("predict",))
+    run_sample(replace(options, predict=replace(options.predict, calls=CallOptions(target_risk=0.3))))
+    assert (done / "s.cells.h5ad").is_file()
+
+
 def test_a_damaged_record_gives_nothing_up(done):
     """A file that changed since its step wrote it is not ours to remove."""
     options = replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True)

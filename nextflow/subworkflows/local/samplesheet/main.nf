@@ -86,6 +86,10 @@ def findFileFaults(line, column, name, folder) {
     def mayBeFolder = column != 'tcr'
     def place = "line ${line}, ${column}: '${name}'"
     def mend = "use ${endings.collect { ending -> ".${ending}" }.join(', ')}${mayBeFolder ? ' or a matrix folder' : ''}"
+    // Nextflow takes braces for alternatives when it puts a file into a task's folder, and the task never starts.
+    if (name =~ /[{}]/) {
+        return ["${place} holds braces; rename the file or folder without them"]
+    }
     if (name.contains('://')) {
         return hasEnding || mayBeFolder ? [] : ["${place} has an unknown ending; ${mend}"]
     }

@@ -258,3 +258,17 @@ def test_packaged_sample_equals_scanpy(shared_data):
     assert source.barcodes.tolist() == expected.obs_names.tolist()
     assert source.features.ids.tolist() == expected.var["gene_ids"].tolist()
     assert (whole(source) != expected.X).nnz == 0
+
+
+def test_rows_with_more_values_than_features_are_refused_before_they_are_read(path):
+    """A row is read as a whole, so surplus entries of one cell would all be held at once."""
+
+    def surplus(group):
+        n_cells = len(group["barcodes"])
+        n = 100_000
+        replace(group, "indptr", np.concatenate([[0], np.full(n_cells, n)]))
+        replace(group, "data", np.ones(n, dtype=np.int32))
+        replace(group, "indices", np.zeros(n, dtype=np.int32))
+
+    edit(path, surplus)
+    assert "the cell in row 0 holds 100,000 values for" in refuse(path).what

@@ -31,3 +31,15 @@ def test_an_empty_table_is_its_header(tmp_path):
     """A table without rows gives the header line alone."""
     write_csv_table(tmp_path / "t.csv", pa.table({"name": pa.array([], pa.string())}))
     assert (tmp_path / "t.csv").read_text() == "name\n"
+
+
+def test_formulas_are_guarded_on_request(tmp_path):
+    """Barcodes that a spreadsheet would run stand as they are, or behind an apostrophe."""
+    names = ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\tx", "\rx", "AAAC-1", "a=b", None]
+    table = pa.table({"cell_id": names, "n": [-1] * 9})
+    write_csv_table(tmp_path / "plain.csv", table)
+    write_csv_table(tmp_path / "guarded.csv", table, guard=True)
+    assert pd.read_csv(tmp_path / "plain.csv")["cell_id"].fillna("").tolist()[:6] == names[:6]
+    guarded = pd.read_csv(tmp_path / "guarded.csv")
+    assert guarded["cell_id"].fillna("").tolist() == [*("'" + name for name in names[:6]), *names[6:8], ""]
+    assert guarded["n"].tolist() == [-1] * 9
