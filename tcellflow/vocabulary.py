@@ -227,6 +227,15 @@ class AbstainReason(StrEnum):
     COVERAGE = "coverage"
 
 
+class FusedInputs(StrEnum):
+    """What a cell's fused vector was made from."""
+
+    BOTH = "rna+adt"
+    RNA = "rna"
+    ADT = "adt"
+    NONE = "none"
+
+
 class GeneSide(StrEnum):
     """On which side of a call a gene speaks."""
 
@@ -243,6 +252,7 @@ OBSM_TRA: Final = "X_tra"
 OBSM_TRB: Final = "X_trb"
 OBSM_PAIR: Final = "X_tcr"
 OBSM_STATE: Final = "X_state"
+OBSM_FUSED: Final = "X_fused"
 OBSM_STATE_PROBABILITIES: Final = "state_probabilities"
 OBSM_PROGRAMMES: Final = "programmes"
 PROGRAMME_PREFIX: Final = "programme_"  # of columns
@@ -256,7 +266,7 @@ Compression: TypeAlias = Literal["none", "lzf", "gzip"]
 
 # The analysis steps in the order they run; the command line, the docs and the
 # Nextflow modules are held to this list by a test.
-STEPS: Final = ("preprocess", "embed-tcr", "predict", "describe", "report")
+STEPS: Final = ("preprocess", "embed-tcr", "predict", "fuse", "describe", "report")
 
 
 class OutputName:
@@ -277,6 +287,9 @@ class OutputName:
     GENE_EVIDENCE: Final = "gene_evidence.parquet"
     ANNOTATED: Final = "annotated.h5ad"
     METRICS: Final = "metrics.json"
+    FUSED: Final = "fused.parquet"
+    FUSED_H5AD: Final = "fused.h5ad"
+    FUSE_QC: Final = "fuse.json"
     DESCRIPTIONS: Final = "descriptions.parquet"
     DESCRIPTIONS_JSON: Final = "descriptions.jsonl"
     DESCRIPTIONS_TEXT: Final = "descriptions.md"

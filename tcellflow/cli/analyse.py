@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
+from tcellflow.cli.fuse import fuse
 from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at run time
     Backend,
     ClusterDistance,
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("preprocess", short_help="Read a sample; check, filter and match its cells.")(preprocess)
     app.command("embed-tcr", short_help="Turn receptors into vectors, each distinct one once.")(embed_tcr)
     app.command("predict", short_help="Predict the state of every cell and clone.")(predict)
+    app.command("fuse", short_help="Put expression and proteins into one vector.")(fuse)
     app.command("report", short_help="Write one HTML page and one MultiQC section.")(report)
 
 

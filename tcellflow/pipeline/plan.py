@@ -15,6 +15,7 @@ from tcellflow.inference.receptors.similar import choose_similarity
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.steps.describe import DescribeOptions, describe
 from tcellflow.steps.embed_tcr import embed_tcr
+from tcellflow.steps.fuse import fuse
 from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.predict import predict
 from tcellflow.steps.preprocess import preprocess
@@ -86,7 +87,7 @@ def plan_steps(options: RunOptions) -> list[PlannedStep]:
     """
     options.check()
     plan: list[PlannedStep] = []
-    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_describe, _plan_report)
+    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_fuse, _plan_describe, _plan_report)
     for name, make in zip(STEPS, planners, strict=True):
         if options.steps is None or name in options.steps:
             step = make(options, {output for step in plan for output in step.outputs})
@@ -150,6 +151,27 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         force=True,
     )
     return PlannedStep("predict", predict, planned, planned.output_names, bundle.note())
+
+
+def _plan_fuse(options: RunOptions, made: set[str]) -> PlannedStep | None:
+    asked = options.fusing
+    if asked is None:
+        return None
+    cells = _find(options, OutputName.CELLS, made)
+    if cells is None:
+        _leave_out(options, "fuse", OutputName.CELLS, "no expression was given (--gex)")
+        return None
+    bundle = read_bundle(find_bundle(asked.bundle))
+    planned = replace(
+        asked,
+        cells=cells,
+        output=options.output,
+        prefix=options.prefix,
+        h5ad=False,  # a copy of all matrices per step is too much; the vectors are in their table
+        threads=options.threads,
+        force=True,
+    )
+    return PlannedStep("fuse", fuse, planned, planned.output_names, bundle.note())
 
 
 def _check_encoder(options: RunOptions, wanted: ReceptorInput) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DEFAULT_BACKEND: Final = "native"
 DEFAULT_BUNDLE: Final = "states"
+DEFAULT_FUSION: Final = "fusion"
+FuseInputs = Literal["auto", "rna+adt", "rna", "adt"]
 
 
 @dataclass(frozen=True)
@@ -306,6 +308,59 @@ class PredictOptions:
         for path in (self.cells, self.receptors, self.embeddings):
             if path is not None:
                 check_is_file(path)
+
+
+@dataclass(frozen=True)
+class FuseOptions:
+    """Options of fuse.
+
+    Parameters
+    ----------
+    cells
+        Cells file of preprocess, or one with further columns.
+    output
+        Output folder.
+    prefix
+        Sample name in front of the file names.
+    bundle
+        Name or folder of a fusion bundle.
+    inputs
+        What is used, the rest counts as not measured; "auto" = what there is.
+    device
+        ``cpu``, ``cuda`` or ``auto``.
+    threads
+        CPU threads, which change no result; None = those this process may use.
+    h5ad
+        Whether the copy of the cells file is written.
+    force
+        Whether finished outputs may be replaced.
+    """
+
+    cells: Path
+    output: Path
+    prefix: str
+    bundle: str = DEFAULT_FUSION
+    inputs: FuseInputs = "auto"
+    device: Device = "auto"
+    threads: int | None = None
+    h5ad: bool = True
+    force: bool = False
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the files that fuse writes: some of `OutputName`."""
+        copy = (OutputName.FUSED_H5AD,) if self.h5ad else ()
+        return (OutputName.FUSED, OutputName.FUSE_QC, *copy)
+
+    def check(self) -> None:
+        """Refuse inputs that are not there.
+
+        Raises
+        ------
+        InputError
+            If the file does not exist, is a folder or cannot be read.
+        """
+        check_is_file(self.cells)
 
 
 @dataclass(frozen=True)

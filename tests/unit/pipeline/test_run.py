@@ -22,8 +22,9 @@ from tcellflow.pipeline import RunOptions, run_sample, use_demo
 from tcellflow.provenance import digest_file
 from tcellflow.steps.predict import CallOptions
 from tcellflow.steps.preprocess import PreprocessOptions
-from tcellflow.vocabulary import STEPS
+from tcellflow.vocabulary import STEPS as ALL_STEPS
 
+STEPS = tuple(step for step in ALL_STEPS if step != "fuse")  # which runs on request
 DEMO = Path(str(files("tcellflow"))) / "data" / "samples" / "trex_pt17_trimodal"
 GEX, TCR = DEMO / "sample_filtered_feature_bc_matrix.h5", DEMO / "filtered_contig_annotations.csv"
 
