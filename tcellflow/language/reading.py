@@ -6,21 +6,15 @@ Invariant: nothing that is read is ever run or rendered; a number that belongs t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from tcellflow.language.concepts import understand_types
 from tcellflow.language.ontology import read_ontology
 from tcellflow.language.panel import read_panel
+from tcellflow.language.statements import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
-
-Kind = Literal[
-    "gene", "cells", "share", "state", "lineage", "programme", "protein", "type", "paired", "v", "junction",
-    "donors", "molecules", "genes", "unknown_entity", "loose_number",
-]  # fmt: skip
-Field = Literal["pct", "beside", "none"]
+    from tcellflow.language.statements import Kind, Vocabulary
 
 _NUMBER: Final = r"(?<![\w.-])(\d[\d,]*(?:\.\d+)?)"
 _PERCENT: Final = _NUMBER + r"\s?(?:%|percent|per cent)"
@@ -36,43 +30,11 @@ _CLAUSES: Final = re.compile(
 _TOKEN: Final = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*(?:[+\u2212-](?![\w]))?")
 _BESIDE: Final = re.compile(r"elsewhere|expected|other|rest\b|remaining|background|outside")
 _LOOKS_LIKE_GENE: Final = re.compile(r"(?=.*\d)[A-Z][A-Z0-9-]{2,11}$")
-_NOT_GENES: Final = frozenset(  # words of texts that are also symbols, or look like them
-    [
-        "CELL",
-        "CELLS",
-        "DNA",
-        "RNA",
-        "TCR",
-        "BCR",
-        "MHC",
-        "REST",
-        "SET",
-        "WAS",
-        "CLR",
-        "CL",
-        "UMI",
-        "QC",
-        "NK",
-        "MAIT",
-        "HLA",
-        "AND",
-        "FOR",
-        "NOT",
-        "THE",
-        "ALL",
-        "CD",
-        "IMPACT",
-        "MAX",
-        "CAT",
-        "GO",
-        "PC",
-        "DC",
-        "MICE",
-        "CAN",
-        "ACE",
-        "LARGE",
-    ]
-)
+_NOT_GENES: Final = frozenset({  # words of texts that are also symbols, or look like them
+    "CELL", "CELLS", "DNA", "RNA", "TCR", "BCR", "MHC", "REST", "SET", "WAS", "CLR", "CL",
+    "UMI", "QC", "NK", "MAIT", "HLA", "AND", "FOR", "NOT", "THE", "ALL", "CD", "IMPACT",
+    "MAX", "CAT", "GO", "PC", "DC", "MICE", "CAN", "ACE", "LARGE",
+})  # fmt: skip
 _TYPE_PHRASE: Final = (
     r"(?<![\w-])((?:(?:naive|na\u00efve|memory|effector|central|cytotoxic|regulatory|helper|exhausted|resident"
     r"|activated|classical|non-classical|plasmacytoid|conventional|follicular|natural|killer|CD\d+\w?\+?"
@@ -90,68 +52,6 @@ _UNITS: Final = (
     (_NUMBER + r"\s+(?:molecules|umis?|transcripts)\b", "molecules"),
     (_NUMBER + r"\s+genes\b", "genes"),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One thing that a sentence says.
-
-    Parameters
-    ----------
-    kind
-        What it is about.
-    subject
-        Gene, state, programme, antibody, segment, or type as written.
-    is_there
-        Whether it is said to be there.
-    value
-        The number given; None without.
-    decimals
-        Of the number, as written.
-    field
-        Which number of a gene: its own percent, or the one beside it.
-    types
-        Types of the panel that a type stands for; a term of the ontology stands for those under it.
-    """
-
-    kind: Kind
-    subject: str
-    is_there: bool = True
-    value: float | None = None
-    decimals: int = 0
-    field: Field = "none"
-    types: frozenset[str] = frozenset()
-
-
-class Vocabulary:
-    """The names that a sample's text may use.
-
-    Parameters
-    ----------
-    genes
-        Symbols that the matrix measures.
-    known_genes
-        All approved symbols.
-    programmes, states, lineages, proteins
-        Names of the sample.
-    """
-
-    def __init__(
-        self,
-        genes: Container[str],
-        known_genes: Container[str],
-        *,
-        programmes: Sequence[str] = (),
-        states: Sequence[str] = (),
-        lineages: Sequence[str] = (),
-        proteins: Sequence[str] = (),
-    ) -> None:
-        self.genes = genes
-        self.known_genes = known_genes
-        self.programmes = tuple(programmes)
-        self.states = tuple(states)
-        self.lineages = tuple(lineages)
-        self.proteins = tuple(proteins)
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from tcellflow.genes.reference import read_gene_reference
 from tcellflow.language.evidence import Presence
 from tcellflow.language.facts import SAMPLE
-from tcellflow.language.reading import Statement, Vocabulary, read_sentence, split_sentences
+from tcellflow.language.reading import read_sentence, split_sentences
+from tcellflow.language.statements import Statement, Vocabulary
 
 if TYPE_CHECKING:
     from tcellflow.language.facts import SampleFacts
