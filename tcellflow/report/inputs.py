@@ -205,7 +205,8 @@ def recognise_file(path: Path) -> Role:
         name = _read_contract_name(path)
         if name in _TABLES:
             return _TABLES[name][0]
-        raise InputError("the table was not written by tcellflow", where=path, mend=_ACCEPTED)
+        found = f"a report shows no table '{name}'" if name else "the table was not written by tcellflow"
+        raise InputError(found, where=path, mend=_ACCEPTED)
     if is_hdf5(path):
         if has_latent(path):
             return Role.ANNOTATED

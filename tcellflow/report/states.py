@@ -201,6 +201,8 @@ class CallSection:
         Weighted share of the bundle's genes that the sample measured; None if unknown.
     shift
         Distance of the sample from the bundle's cells, 0-1; None if unknown.
+    discord
+        Share of T cells on which network and marker genes disagree, 0-1; None where a network decides alone.
     whole
         Names and values about the sample as a whole.
     genes
@@ -221,6 +223,7 @@ class CallSection:
     inputs: tuple[tuple[str, int], ...]
     coverage: float | None
     shift: float | None
+    discord: float | None
     whole: tuple[tuple[str, str], ...]
     genes: tuple[GenesOfState, ...]
 
@@ -257,6 +260,7 @@ def summarise_calls(predictions: pa.Table, metrics: Metrics | None = None) -> Ca
         inputs=tuple((write_inputs(used), n) for used, n in count_values(cells["inputs"])),
         coverage=_read_coverage(cells),
         shift=metrics.shift.score if metrics else None,
+        discord=metrics.shift.parts if metrics else None,
         whole=_tell_whole_sample(metrics) if metrics else (),
         genes=_tell_genes_of_states(metrics) if metrics else (),
     )

@@ -32,7 +32,7 @@ def overlap(frames):
 
 
 def far(frames):
-    frames.metrics["shift"]["score"] = 0.9
+    frames.metrics["shift"]["parts"] = 0.9
 
 
 def genes(frames):
