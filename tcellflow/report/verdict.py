@@ -33,8 +33,8 @@ _FEW_CELLS, _TOO_FEW_CELLS = 100, 20
 _KEPT, _LEAST_KEPT = 0.5, 0.2
 # As predict refuses and warns.
 _COVERAGE, _LEAST_COVERAGE = 0.6, 0.25
-# Of nine sets left out (docs/states.md) six had at most .34; .39 (lymphoma) had twice the wrong calls of blood,
-# and the two above .6 could not be called: 39 and 58 % wrong.
+# Of nine sets left out (docs/states.md) six had at most .34; .39 (lymphoma) had twice the wrong calls of
+# blood, and the two above .6 could not be called: 39 and 58 % wrong.
 _SHIFT, _FAR_SHIFT = 0.35, 0.6
 _UNRESOLVED, _MOST_UNRESOLVED = 0.3, 0.6
 
