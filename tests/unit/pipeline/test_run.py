@@ -404,8 +404,8 @@ def test_an_empty_prefix_is_refused(tmp_path):
 def test_wrong_options_are_told_before_any_work(tmp_path):
     """An unknown step, backend or bundle, a missing file and no file at all are refused at once."""
     given = make_options(tmp_path / "o", tcr=(TCR,))
-    with pytest.raises(OptionsError, match="no step 'fuse'"):
-        run_sample(replace(given, steps=("fuse",)))
+    with pytest.raises(OptionsError, match="no step 'explain'"):
+        run_sample(replace(given, steps=("explain",)))
     with pytest.raises(OptionsError, match="'word2vec'"):
         run_sample(replace(given, embed_tcr=replace(given.embed_tcr, backend="word2vec")))
     given = make_options(tmp_path / "o", gex=GEX)
