@@ -5,6 +5,7 @@ DATA   ?= $(or $(TCELLFLOW_TEST_DATA),../shared/data)
 CORPUS ?= $(DATA)/tcr_corpus
 RUN    ?= receptors-run
 STATES ?= states-run
+FUSION ?= fusion-run
 CASES  ?= 1000000
 SEED   ?= 1
 LEFT_OUT ?= left-out
@@ -83,6 +84,9 @@ trust: $(HELD_OUT:%=$(LEFT_OUT)/%/0/bundle/bundle.json)  ## measure the packaged
 
 $(LEFT_OUT)/%/0/bundle/bundle.json: | .venv/.ready
 	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.states.build --data $(DATA) $(LEFT_OUT)/$*/0 --hold-out $*
+
+fusion-bundle: .venv/.ready  ## train the packaged fusion bundle again: make fusion-bundle DATA=folder (five minutes)
+	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.fusion.build --data $(DATA) $(FUSION) --install
 
 .venv/.ready: $(SOURCES)
 	$(CHECK_PYTHON)

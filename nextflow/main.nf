@@ -22,7 +22,7 @@ workflow {
         TCELLFLOW(
             channel.fromList(rows.collect { row -> [row.meta, row.gex, row.tcr, row.adt] }),
             steps,
-            [receptors: findBundle(params.bundle_receptors), states: findBundle(params.bundle_states)],
+            [receptors: findBundle(params.bundle_receptors), states: findBundle(params.bundle_states), fusion: findBundle(params.bundle_fusion)],
         )
         COHORT(
             channel.fromList(rows.collect { row -> [row.meta, row.batch, row.expected_state] }),
@@ -49,7 +49,7 @@ def checkInput(given, schema) {
         faults = faults + ["--input: the samplesheet ${given.input} does not exist"]
         sheet = null
     }
-    faults = faults + ['bundle_receptors', 'bundle_states']
+    faults = faults + ['bundle_receptors', 'bundle_states', 'bundle_fusion']
         .findAll { name -> findBundle(given[name]) && !findBundle(given[name]).exists() }
         .collect { name -> "--${name}: the folder ${given[name]} does not exist" }
     def found = sheet ? readSamplesheet(sheet) : [rows: [], faults: []]
@@ -68,7 +68,7 @@ def findBundle(bundle) {
 }
 
 def tellSkipped(rows, steps) {
-    [['embed-tcr', 'tcr'], ['predict', 'gex']].each { step, column ->
+    [['embed-tcr', 'tcr'], ['predict', 'gex'], ['fuse', 'gex'], ['describe', 'gex']].each { step, column ->
         def names = rows.findAll { row -> !row[column] }.collect { row -> row.meta.id }
         if (step in steps && names) {
             log.info("${step}: left out for ${names.join(', ')} (no ${column})")

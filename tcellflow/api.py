@@ -6,7 +6,7 @@ Invariant: each name does what a command does, by the same code, and answers wit
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tcellflow.states.rule import EffectorBy
     from tcellflow.vocabulary import Compression
 
-__all__ = ["StatePredictor", "embed_receptors", "predict_states", "run", "score_programmes"]
+__all__ = ["StatePredictor", "describe", "embed_receptors", "predict_states", "run", "score_programmes"]
 
 
 def __getattr__(name: str) -> object:
@@ -127,6 +127,35 @@ def score_programmes(
     from tcellflow.pipeline.in_memory import score_cells
 
     return score_cells(adata, layer=layer, library_size_column=library_size_column)
+
+
+def describe(
+    adata: ad.AnnData, *, groupby: str | None = None, register: Literal["short", "clinical", "full"] = "full"
+) -> pd.DataFrame:
+    """Describe groups of cells in words from a notebook; every sentence was checked against the counts.
+
+    Parameters
+    ----------
+    adata
+        Cells with counts; columns that tcellflow wrote (``state``, ``clone_id`` …) are used.
+    groupby
+        Column of obs whose values are the groups; states, clusters and expanded clones if not given.
+    register
+        How much is said.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of ``descriptions.parquet``: one row per group, with its type and its text.
+
+    Raises
+    ------
+    InputError
+        If the object holds no counts, or there is no such column.
+    """
+    from tcellflow.pipeline.in_memory import describe_groups
+
+    return describe_groups(adata, groupby=groupby, register=register)
 
 
 def embed_receptors(

@@ -35,9 +35,9 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.BUG: "a bug in tcellflow; the full traceback is printed",
     ExitCode.OUTPUT: "an output cannot be written, or exists and --force was not given",
     ExitCode.OPTIONS: "options contradict each other or this machine",
-    ExitCode.INTERRUPTED: "interrupted from the keyboard (SIGINT); no unfinished output was left behind",
+    ExitCode.INTERRUPTED: "interrupted from the keyboard (SIGINT); no half-written output was left behind",
     ExitCode.OUT_OF_MEMORY: "out of memory; workflow managers should retry with more",
-    ExitCode.TERMINATED: "terminated (SIGTERM, SIGHUP, SIGXCPU); no unfinished output was left behind",
+    ExitCode.TERMINATED: "terminated (SIGTERM, SIGHUP, SIGXCPU); no half-written output was left behind",
 }
 
 

@@ -114,17 +114,17 @@ class State(StrEnum):
 STATE_UNRESOLVED: Final = "Unresolved"
 STATE_NOT_T: Final = "Not_T"
 REPORTED_STATES: Final = (*State, STATE_UNRESOLVED, STATE_NOT_T)
-# One colour per state everywhere; told apart with the common kinds of colour blindness (Okabe and Ito 2008).
+# One colour per state everywhere, the report included; told apart with the common kinds of colour blindness.
 STATE_COLORS: Final[dict[str, str]] = {
-    State.EFFECTOR: "#D55E00",
-    State.EXHAUSTED: "#7A4B12",
-    State.MEMORY: "#0072B2",
-    State.NAIVE: "#56B4E9",
-    State.PROLIFERATING: "#E69F00",
-    State.TH_EFFECTOR: "#009E73",
-    State.TREG: "#CC79A7",
-    STATE_UNRESOLVED: "#B8BEC4",
-    STATE_NOT_T: "#6B7278",
+    State.EFFECTOR: "#b3545f",
+    State.EXHAUSTED: "#7d2250",
+    State.MEMORY: "#117733",
+    State.NAIVE: "#2f8fbd",
+    State.PROLIFERATING: "#85851f",
+    State.TH_EFFECTOR: "#aa4499",
+    State.TREG: "#332288",
+    STATE_UNRESOLVED: "#828b94",
+    STATE_NOT_T: "#aab2ba",
 }
 
 
@@ -227,6 +227,15 @@ class AbstainReason(StrEnum):
     COVERAGE = "coverage"
 
 
+class FusedInputs(StrEnum):
+    """What a cell's fused vector was made from."""
+
+    BOTH = "rna+adt"
+    RNA = "rna"
+    ADT = "adt"
+    NONE = "none"
+
+
 class GeneSide(StrEnum):
     """On which side of a call a gene speaks."""
 
@@ -243,6 +252,7 @@ OBSM_TRA: Final = "X_tra"
 OBSM_TRB: Final = "X_trb"
 OBSM_PAIR: Final = "X_tcr"
 OBSM_STATE: Final = "X_state"
+OBSM_FUSED: Final = "X_fused"
 OBSM_STATE_PROBABILITIES: Final = "state_probabilities"
 OBSM_PROGRAMMES: Final = "programmes"
 PROGRAMME_PREFIX: Final = "programme_"  # of columns
@@ -256,7 +266,7 @@ Compression: TypeAlias = Literal["none", "lzf", "gzip"]
 
 # The analysis steps in the order they run; the command line, the docs and the
 # Nextflow modules are held to this list by a test.
-STEPS: Final = ("preprocess", "embed-tcr", "predict", "report")
+STEPS: Final = ("preprocess", "embed-tcr", "predict", "fuse", "describe", "report")
 
 
 class OutputName:
@@ -277,6 +287,15 @@ class OutputName:
     GENE_EVIDENCE: Final = "gene_evidence.parquet"
     ANNOTATED: Final = "annotated.h5ad"
     METRICS: Final = "metrics.json"
+    FUSED: Final = "fused.parquet"
+    FUSED_H5AD: Final = "fused.h5ad"
+    FUSE_QC: Final = "fuse.json"
+    DESCRIPTIONS: Final = "descriptions.parquet"
+    DESCRIPTIONS_JSON: Final = "descriptions.jsonl"
+    DESCRIPTIONS_TEXT: Final = "descriptions.md"
+    CLAIMS: Final = "claims.parquet"
+    ANNOTATIONS: Final = "annotations.parquet"
+    VERDICTS: Final = "verdicts.parquet"
     REPORT: Final = "report.html"
     RUN: Final = "run.json"
     MULTIQC: Final = "_mqc.json"  # MultiQC demands this ending: "<s>_mqc.json"

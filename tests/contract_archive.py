@@ -21,13 +21,18 @@ from tcellflow.contracts.documents import DOCUMENTS
 from tcellflow.contracts.tables import TABLES
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.pipeline import RunOptions, run_sample
+from tcellflow.steps.describe.annotate import annotate
+from tcellflow.steps.describe.options import AnnotateOptions, VerifyOptions
+from tcellflow.steps.describe.verify import verify
 from tcellflow.steps.embed_tcr import EmbedTcrOptions
+from tcellflow.steps.fuse import FuseOptions, fuse
 from tcellflow.steps.predict import CallOptions, PredictOptions
 from tcellflow.steps.preprocess import PreprocessOptions
 
 ARCHIVE = Path(__file__).parent / "contracts" / "archive"
 SAMPLE = files("tcellflow") / "data/samples/trex_pt17_trimodal"
 N_CELLS = 24
+FILE_OF = {"fused_cells": "fused"}  # contracts whose files bear another name
 
 
 def archived_path(name: str, version: int) -> Path:
@@ -68,10 +73,15 @@ def main() -> None:
             evidence_genes=2,
         )
         embedded = EmbedTcrOptions((), folder, "archive", backend="kmer", neighbours=3)
-        run_sample(RunOptions(options, embed_tcr=embedded, predict=predicted))
+        run_sample(RunOptions(options, embed_tcr=embedded, predict=predicted, keep_cells=True))
+        fuse(FuseOptions(folder / "archive.cells.h5ad", folder, "archive"))
+        cells = folder / "archive.cells.h5ad"
+        annotate(AnnotateOptions(cells=cells, output=folder, prefix="archive"))
+        text = folder / "archive.descriptions.md"
+        verify(VerifyOptions(text=text, cells=cells, output=folder, prefix="archive"))
         for name, version in wanted:
             target = archived_path(name, version)
-            shutil.copyfile(folder / f"archive.{name}{target.suffix}", target)
+            shutil.copyfile(folder / f"archive.{FILE_OF.get(name, name)}{target.suffix}", target)
 
 
 if __name__ == "__main__":

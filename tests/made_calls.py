@@ -35,6 +35,8 @@ def make_calls(probabilities, lineages=None, ood=None):
         ood_score=np.full(n, np.nan, np.float32) if ood is None else np.asarray(ood, np.float32),
         helper=np.full(n, None, dtype=object),
         unconventional=np.full(n, None, dtype=object),
+        support=np.repeat(p.max(axis=1, initial=0.0)[:, None], 2, axis=1),
+        agrees=np.ones(n, dtype=bool),
     )
 
 

@@ -344,7 +344,14 @@ def _make_metrics(note: StepNote, predictions: pd.DataFrame) -> dict[str, Any]:
             ],
         },
         "latent_classes": {"CD4 Tn": 20, "MAIT": 4},
-        "shift": {"score": 0.21, "ood": None, "confidence": 0.21, "states": 0.1, "dataset": "pbmc"},
+        "shift": {
+            "score": 0.21,
+            "ood": None,
+            "confidence": 0.21,
+            "states": 0.1,
+            "parts": 0.2,
+            "dataset": "pbmc",
+        },
         "warnings": [],
         "tcellflow": note.as_dict(),
     }

@@ -12,24 +12,22 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 
 from recipes.fusion.sets import SETS, write_sets
+from tcellflow.cells.normalise import log_normalise
 from tcellflow.inference.fusion.fuser import Fuser
-from tcellflow.inference.fusion.standardise import clr_by_protein, measure_centres
+from tcellflow.inference.fusion.standardise import clr_by_protein, measure_centres, sum_genes
 from tcellflow.io.bundles.folders import read_bundle
 from tcellflow.io.matrices.opening import open_matrix
 from tcellflow.training.fusion.manifest import read_fusion_manifest
 from tcellflow.training.fusion.sets import FusionSet, read_set
-
-if TYPE_CHECKING:
-    from scipy import sparse
 
 LABELS = {
     "citeseq_pbmc10k": ("wnn_cluster_scMMAE", "cell_type_l2", "tagtango_Fine_RNA"),
@@ -76,15 +74,23 @@ def judge_set(fuser: Fuser, one: FusionSet, name: str) -> None:
 
 def fuse(fuser: Fuser, one: FusionSet, view: str) -> np.ndarray:
     """Give fused vectors of all cells, (B, D)."""
-    counts, library = one.counts.astype(np.int32), one.library.astype(np.int64)
+    logs = log_expression(one)
     has_rna, has_adt = np.full(len(one), "rna" in view), one.has_adt & ("adt" in view)
     sample = fuser.read_sample(
         one.symbols if "rna" in view else np.empty(0, object),
-        [(counts, library)] if "rna" in view else (),
+        sum_genes([logs], len(one.symbols)) if "rna" in view else None,
         one.targets if "adt" in view else np.empty(0, object),
         one.proteins[has_adt],
     )
-    return fuser.fuse(sample, counts, library, one.proteins, (has_rna, has_adt)).latent
+    return fuser.fuse(sample, logs, one.proteins, (has_rna, has_adt)).latent
+
+
+def log_expression(one: FusionSet) -> sparse.csr_matrix:
+    """Give log1p(counts per 10,000), CSR (B, G)."""
+    counts = one.counts.astype(np.int32)
+    return sparse.csr_matrix(
+        (log_normalise(counts, one.library), counts.indices, counts.indptr), shape=counts.shape
+    )
 
 
 def fit_rivals(one: FusionSet) -> dict[str, np.ndarray]:

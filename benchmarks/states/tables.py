@@ -113,9 +113,13 @@ def _rule(n: int) -> str:
 
 def put(page: Path, tables: str, begin: str, end: str) -> None:
     """Put tables between two markers of a page."""
-    text = page.read_text(encoding="utf-8")
+    page.write_text(insert(page.read_text(encoding="utf-8"), tables, begin, end), encoding="utf-8")
+
+
+def insert(text: str, tables: str, begin: str, end: str) -> str:
+    """Give a text with tables between its markers, in the place of what stood there."""
     before, rest = text.split(begin)
-    page.write_text(f"{before}{begin}\n\n{tables.strip()}\n\n{end}{rest.split(end)[1]}", encoding="utf-8")
+    return f"{before}{begin}\n\n{tables.strip()}\n\n{end}{rest.split(end)[1]}"
 
 
 def main() -> None:

@@ -2,12 +2,14 @@
 include { TCELLFLOW_PREPROCESS } from '../modules/local/tcellflow/preprocess/main'
 include { TCELLFLOW_EMBEDTCR } from '../modules/local/tcellflow/embedtcr/main'
 include { TCELLFLOW_PREDICT } from '../modules/local/tcellflow/predict/main'
+include { TCELLFLOW_FUSE } from '../modules/local/tcellflow/fuse/main'
+include { TCELLFLOW_DESCRIBE } from '../modules/local/tcellflow/describe/main'
 include { TCELLFLOW_REPORT } from '../modules/local/tcellflow/report/main'
 
 workflow TCELLFLOW {
     take:
     samples // channel of [meta, gex, tcr, adt]; what a sample lacks is []
-    steps // list: those of embed-tcr, predict and report that run
+    steps // list: those of embed-tcr, predict, fuse, describe and report that run
     bundles // map: folders of bundles for receptors and states, [] for the packaged defaults
 
     main:
@@ -29,12 +31,22 @@ workflow TCELLFLOW {
     }
 
     def predict_files = channel.empty()
+    def calls = samples.filter { _meta, gex, _tcr, _adt -> gex }.map { meta, _gex, _tcr, _adt -> [meta, []] }
     if ('predict' in steps) {
         def masked = cells.join(samples)
             .filter { _meta, _file, _gex, tcr, _adt -> !tcr || !('embed-tcr' in steps) }
             .map { meta, file, _gex, _tcr, _adt -> [meta, file, [], []] }
         TCELLFLOW_PREDICT(cells.join(vectors).mix(masked), bundles.states)
+        calls = TCELLFLOW_PREDICT.out.predictions
         predict_files = TCELLFLOW_PREDICT.out.predictions.mix(TCELLFLOW_PREDICT.out.clonotypes, TCELLFLOW_PREDICT.out.metrics)
+    }
+
+    if ('fuse' in steps) {
+        TCELLFLOW_FUSE(cells, bundles.fusion)
+    }
+    if ('describe' in steps) {
+        def none = samples.filter { _meta, gex, tcr, _adt -> gex && !tcr }.map { meta, _gex, _tcr, _adt -> [meta, []] }
+        TCELLFLOW_DESCRIBE(cells.join(calls).join(chains.mix(none)))
     }
 
     // The number of files of each sample is known, so that what follows starts with the last of them.

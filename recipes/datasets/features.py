@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tcellflow.genes.panel import align_panel
-from tcellflow.training.states.cells import CLONE_GENE
+from tcellflow.genes.receptor_genes import CLONE_GENE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

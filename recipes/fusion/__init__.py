@@ -1,1 +1,1 @@
-"""What trains a fusion bundle from CITE-seq sets; none is packaged."""
+"""What trains the fusion bundle from CITE-seq sets."""

@@ -1,6 +1,6 @@
-"""Train a fusion bundle from the CITE-seq sets; none is packaged, and no step applies one yet.
+"""Train the packaged fusion bundle from the CITE-seq sets.
 
-    python -m recipes.fusion.build --data FOLDER RUN [--hold-out NAME ...] [-- OPTIONS]
+    python -m recipes.fusion.build --data FOLDER RUN [--install] [--hold-out NAME ...] [-- OPTIONS]
 
 RUN takes the manifest of sets, checkpoints, metrics and the bundle; a run that was stopped goes on. With
 ``--hold-out`` the same recipe learns from all sets but these, so that the evaluation has bundles that never
@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from recipes.fusion.sets import SETS, write_sets
+from recipes.install import install_bundle
 
 OPTIONS = (
     "--split", "cell", "--members", "5", "--steps", "1200", "--distil-steps", "4000", "--device", "cpu",
@@ -42,10 +43,15 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--hold-out", nargs="*", default=[], metavar="NAME")
+    parser.add_argument(
+        "--install", action="store_true", help="put the bundle in the place of the packaged one"
+    )
     options, more = parser.parse_known_args()
     manifest = write_sets(options.data, options.run / "sets")
     command = build_command(manifest, options.run, options.hold_out, [one for one in more if one != "--"])
     subprocess.run(command, check=True)
+    if options.install:
+        install_bundle(options.run / "bundle", "fusion")
 
 
 if __name__ == "__main__":

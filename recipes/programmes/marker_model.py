@@ -22,6 +22,7 @@ from recipes.programmes.contrasts import is_melanoma, merge_patients
 from recipes.programmes.estimate import FLOOR
 from recipes.states.pseudo_labels import find_cycling
 from tcellflow.genes.panel import align_panel
+from tcellflow.genes.receptor_genes import CLONE_GENE
 from tcellflow.states.axes import STATES
 from tcellflow.states.marker_model import (
     INTERCEPT,
@@ -30,7 +31,6 @@ from tcellflow.states.marker_model import (
     MarkerModel,
 )
 from tcellflow.states.programmes import ProgrammeScorer, ProgrammeTable, read_programmes
-from tcellflow.training.states.cells import CLONE_GENE
 from tcellflow.vocabulary import PROGRAMME_PREFIX, Cycle, State
 
 if TYPE_CHECKING:

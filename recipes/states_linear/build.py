@@ -31,12 +31,12 @@ from recipes.states_linear.graph import (
     build_model,
 )
 from tcellflow.evaluation.classification import coverage_risk_curve
+from tcellflow.genes.receptor_genes import CLONE_GENE
 from tcellflow.genes.symbols import harmonise_genes
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.io.bundles.states import digest_symbols
 from tcellflow.io.bundles.writing import write_bundle, write_manifest
 from tcellflow.training.description import describe_tensor
-from tcellflow.training.states.cells import CLONE_GENE
 from tcellflow.training.states.description import EXCLUDED_GENES, PANEL_FILE, write_panel
 from tcellflow.vocabulary import State
 

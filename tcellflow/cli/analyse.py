@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
+from tcellflow.cli.fuse import fuse
 from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at run time
     Backend,
     ClusterDistance,
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("preprocess", short_help="Read a sample; check, filter and match its cells.")(preprocess)
     app.command("embed-tcr", short_help="Turn receptors into vectors, each distinct one once.")(embed_tcr)
     app.command("predict", short_help="Predict the state of every cell and clone.")(predict)
+    app.command("fuse", short_help="Put expression and proteins into one vector.")(fuse)
     app.command("report", short_help="Write one HTML page and one MultiQC section.")(report)
 
 
@@ -210,7 +212,7 @@ def report(
         list[Path] | None,
         typer.Argument(
             help="The sample's files (qc.json, chains, receptors, predictions, ...), in any order; "
-            "without any, those in the output folder.",
+            "without any, those in the output folder; folders of several samples for a page of the cohort.",
             show_default=False,
         ),
     ] = None,
@@ -223,13 +225,21 @@ def report(
             "--true-labels", help="CSV or TSV with the columns barcode and label to compare the states with."
         ),
     ] = None,
+    no_map: Annotated[
+        bool, typer.Option("--no-map", help="Leave out the map of the cells, which is made here.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Write one self-contained HTML page and one MultiQC section from a sample's files."""
     from tcellflow.steps.options import ReportOptions
 
     options = ReportOptions(
-        output=output, prefix=prefix, files=tuple(files or ()), true_labels=true_labels, force=force
+        output=output,
+        prefix=prefix,
+        files=tuple(files or ()),
+        true_labels=true_labels,
+        map_cells=not no_map,
+        force=force,
     )
     options.check()
     from tcellflow.steps import report as step  # heavy, hence behind the check

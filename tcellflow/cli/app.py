@@ -12,16 +12,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from tcellflow import __version__
-from tcellflow.cli import analyse, bundle, console, limits, messages, run, train
+from tcellflow.cli import analyse, bundle, console, describe, limits, messages, run, train
 from tcellflow.errors import ExitCode, TcellflowError
+from tcellflow.vocabulary import STEPS
 
 if TYPE_CHECKING:
     from types import FrameType
 
+
+class _StepOrder(TyperGroup):
+    """Commands in the order in which steps run, then the others."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """List the steps first."""
+        others = [name for name in super().list_commands(ctx) if name not in STEPS]
+        return [*STEPS, *others]
+
+
 app = typer.Typer(
     name="tcellflow",
+    cls=_StepOrder,
     help="From one sample's single-cell files to T-cell states, receptor tables and a report.",
     no_args_is_help=True,
     add_completion=True,
@@ -31,6 +44,7 @@ app = typer.Typer(
 )
 analyse.register(app)
 run.register(app)
+app.add_typer(describe.describe_app, name="describe")
 app.add_typer(bundle.bundle_app, name="bundle")
 app.add_typer(train.train_app, name="train")
 
@@ -153,7 +167,7 @@ def _explain(error: BaseException) -> ExitCode:
     if isinstance(error, (KeyboardInterrupt, _Terminated)):
         was_terminated = isinstance(error, _Terminated)
         verb = "terminated" if was_terminated else "interrupted"
-        console.print_line(f"{verb}; no unfinished output was left behind")
+        console.print_line(f"{verb}; no half-written output was left behind")
         return ExitCode.TERMINATED if was_terminated else ExitCode.INTERRUPTED
     console.print_line("".join(traceback.format_exception(error)).rstrip("\n"))
     console.print_line(

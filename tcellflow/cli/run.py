@@ -128,8 +128,15 @@ def run(
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
     guard_csv: GuardCsv = False,
+    describe: Annotated[
+        bool, typer.Option("--describe/--no-describe", help="Describe states, clusters and clones in words.")
+    ] = True,
     device: Device = "auto",
     threads: Threads = None,
+    fuse: Annotated[
+        bool,
+        typer.Option("--fuse", help="Put expression and surface proteins of each cell into one vector, too."),
+    ] = False,
     keep_cells: Annotated[
         bool,
         typer.Option("--keep-cells", help="Keep cells.h5ad, whose whole content is in annotated.h5ad, too."),
@@ -141,11 +148,12 @@ def run(
     """Run all steps for one sample, from its files to the report; what is done already is kept."""
     from tcellflow import pipeline
     from tcellflow.inference.states.options import CallOptions
-    from tcellflow.steps.options import EmbedTcrOptions, PredictOptions, PreprocessOptions
+    from tcellflow.steps.options import EmbedTcrOptions, FuseOptions, PredictOptions, PreprocessOptions
 
     refuse_vote(vote=vote)
     chosen = demo_sample or (pipeline.DEMO_SAMPLE if demo else None)
-    prefix = (chosen or "sample") if prefix is None else prefix
+    prefix = prefix if prefix is not None else chosen or "sample"
+    calls = CallOptions(target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage)
     options = pipeline.RunOptions(
         preprocess=PreprocessOptions(
             gex=gex,
@@ -186,12 +194,12 @@ def run(
             ensemble=ensemble,
             device=device,
             effector_by=understand_effector_by(effector_by, em_as),
-            calls=CallOptions(
-                target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage
-            ),
+            calls=calls,
             evidence_genes=genes,
             guard_csv=guard_csv,
         ),
+        fuse=FuseOptions(cells=output, output=output, prefix=prefix, device=device) if fuse else None,
+        describe=describe,
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,
         keep_cells=keep_cells,

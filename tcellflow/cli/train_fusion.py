@@ -103,7 +103,7 @@ def fusion(
 ) -> None:
     """Train a fusion bundle from CITE-seq sets, with labels or without.
 
-    No step applies such a bundle to samples yet, and none is packaged: this is for developing networks.
+    The step fuse applies such a bundle to samples.
     A run that was stopped goes on with --resume and ends as if it had not been.
     """
     check_libraries("torch", "onnx", "onnxscript", command="train")

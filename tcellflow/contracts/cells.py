@@ -207,7 +207,27 @@ ANNOTATED: Final = AnnDataContract(
     ),
 )
 
-ANNDATA_CONTRACTS: Final = (CELLS, ANNOTATED)
+FUSED_CELLS: Final = AnnDataContract(
+    name="fused_cells",
+    version=1,
+    meaning="The cells file with fused vectors and proteins added.",
+    entries=(
+        *CELLS.entries,
+        Entry("obsm", "X_fused", "float32 (cells, 64)", "fused vectors; NaN where nothing was measured"),
+        Entry("obsm", "adt_imputed", "float32 data frame", "log1p counts as told without the own value"),
+        Entry("obsm", "adt_imputed_sd", "float32 data frame", "standard deviation of the same"),
+        Entry("obsm", "adt_denoised", "float32 data frame", "level above background", required=False),
+        Entry("obsm", "adt_denoised_sd", "float32 data frame", "standard deviation of it", required=False),
+        Entry("obsm", "adt_foreground", "float32 data frame", "probability of signal", required=False),
+        Entry("obs", "fuse_inputs", "string", "what the vector was made from"),
+        Entry("obs", "fuse_w_rna", "float32", "weight of expression"),
+        Entry("obs", "fuse_w_adt", "float32", "weight of the proteins"),
+        Entry("obs", "fuse_label", "string", "most probable label", required=False),
+        Entry("obs", "fuse_label_probability", "float32", "its calibrated probability", required=False),
+    ),
+)
+
+ANNDATA_CONTRACTS: Final = (CELLS, ANNOTATED, FUSED_CELLS)
 
 
 def find_cells_faults(stamp: str, places: set[str], contract: AnnDataContract) -> list[Fault]:
@@ -227,7 +247,7 @@ def find_cells_faults(stamp: str, places: set[str], contract: AnnDataContract) -
     list of Fault
         Everything wrong; empty when the file is valid.
     """
-    if stamp.partition("/")[0] not in {contract.name, ANNOTATED.name}:
+    if stamp.partition("/")[0] not in {contract.name, ANNOTATED.name, FUSED_CELLS.name}:
         found = f"carries the contract '{stamp}'" if stamp else "was not written by tcellflow"
         return [Fault(f"the file {found}", "uns/tcellflow", "run tcellflow preprocess on it first")]
     return [

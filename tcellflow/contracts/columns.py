@@ -40,6 +40,8 @@ class Column:
         Contract version that brought the column; it is null in tables of older versions.
     optional
         Whether the column is there only where it was asked for.
+    is_family
+        Whether any number of columns begin with this name, e.g. one for each protein; none is needed.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Column:
     pattern: str | None = None
     since: int = 1
     optional: bool = False
+    is_family: bool = False
 
     @property
     def allowed(self) -> tuple[str, ...]:
@@ -105,6 +108,15 @@ class Table:
         columns = tuple(column for column in self.columns if column.since <= version)
         return replace(self, version=version, columns=columns)
 
+    def members(self, family: Column, names: Iterable[str]) -> list[str]:
+        """Give the names that belong to a family of columns: no other family has a longer name in common."""
+        families = [c.name for c in self.columns if c.is_family]
+        return [
+            name
+            for name in names
+            if max((f for f in families if name.startswith(f)), key=len, default="") == family.name
+        ]
+
     def schema(self, *, vector_width: int = 0, optional: Iterable[str] = ()) -> pa.Schema:
         """Build the Arrow schema.
 
@@ -120,8 +132,13 @@ class Table:
         pyarrow.Schema
             One field per column, nullability as declared.
         """
-        asked_for = set(optional)
-        columns = [c for c in self.columns if not c.optional or c.name in asked_for]
+        asked_for = list(optional)
+        columns = []
+        for column in self.columns:
+            if column.is_family:
+                columns += [replace(column, name=name) for name in self.members(column, asked_for)]
+            elif not column.optional or column.name in asked_for:
+                columns.append(column)
         return pa.schema(
             [pa.field(c.name, arrow_type(c.dtype, vector_width), nullable=c.nullable) for c in columns]
         )

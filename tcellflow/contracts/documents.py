@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from tcellflow.contracts.embed import Embed
 from tcellflow.contracts.entries import MEND, Document
 from tcellflow.contracts.faults import raise_faults, validate
+from tcellflow.contracts.fuse import Fuse
 from tcellflow.contracts.metrics import Metrics
 from tcellflow.contracts.qc import Qc
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tcellflow.provenance import JsonValue
 
 _Document = TypeVar("_Document", bound=Document)
-DOCUMENTS: Final[tuple[type[Document], ...]] = (Qc, Embed, Metrics)
+DOCUMENTS: Final[tuple[type[Document], ...]] = (Qc, Embed, Metrics, Fuse)
 
 
 def check_document(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 DECIMALS: Final = 6  # beyond float32's own precision for probabilities
 
 
-def lay_out(columns: Mapping[str, Any], contract: Table) -> pa.Table:
+def lay_out(columns: Mapping[str, Any], contract: Table, *, vector_width: int = 0) -> pa.Table:
     """Lay out columns as a table, by its contract.
 
     Parameters
@@ -30,13 +30,15 @@ def lay_out(columns: Mapping[str, Any], contract: Table) -> pa.Table:
         rounded to six decimals, NaN and None become null.
     contract
         What the table must hold.
+    vector_width
+        Width of "vector" columns; unused without one.
 
     Returns
     -------
     pyarrow.Table
         Columns in the contract's order.
     """
-    schema = contract.schema(optional=columns)
+    schema = contract.schema(vector_width=vector_width, optional=columns)
     return pa.Table.from_arrays([_array(columns[field.name], field.type) for field in schema], schema=schema)
 
 

@@ -42,6 +42,11 @@ class Shift(Entries):
     ood: Share | None = Field(description="largest difference of the cumulative out-of-distribution scores")
     confidence: Share | None = Field(description="largest difference of the cumulative confidences")
     states: Share | None = Field(description="half the summed differences of the state shares")
+    parts: Share | None = Field(
+        default=None,
+        description="share of single T cells that network and marker genes call differently, drawn towards "
+        "that of a typical sample; trust falls with it; null where a network alone decides",
+    )
     dataset: Text | None = Field(description="what the sample is compared with")
 
 

@@ -6,6 +6,7 @@ Invariant: a check looks at everything, so that a broken file is mended in one g
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -37,6 +38,10 @@ def find_table_faults(table: pa.Table, contract: Table) -> list[Fault]:
     """
     faults: list[Fault] = []
     for column in contract.columns:
+        if column.is_family:
+            for name in contract.members(column, table.column_names):
+                faults += _find_column_faults(table.column(name), replace(column, name=name))
+            continue
         if column.name not in table.column_names:
             if column.optional:
                 continue

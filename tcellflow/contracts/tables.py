@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from tcellflow.contracts.columns import Column, Table
+from tcellflow.contracts.descriptions import ANNOTATIONS, CLAIMS, DESCRIPTIONS, VERDICTS
+from tcellflow.contracts.fused import FUSED
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.contracts.programmes import PROGRAMMES
 from tcellflow.contracts.similarity import EMB_ID_PATTERN, NEIGHBOURS, list_cluster_columns
@@ -123,4 +125,9 @@ TABLES: Final = (
     PROGRAMMES,
     CLONOTYPES,
     GENE_EVIDENCE,
+    FUSED,
+    DESCRIPTIONS,
+    CLAIMS,
+    ANNOTATIONS,
+    VERDICTS,
 )

@@ -1,10 +1,11 @@
-"""Bootstrap intervals: of figures over cells, and of means over epitopes and draws, with their differences.
+"""Intervals: of shares by score; by bootstrap of figures over cells and of means over epitopes and draws.
 
 Invariant: an interval holds 95 %, and the seed is fixed, so that the same figures give the same interval.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,26 @@ def draw_weights(n: int, *, seed: int) -> Values:
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=CELL_BOOTSTRAPS).astype(np.float64)
     return np.concatenate([np.ones((1, n)), weights])
+
+
+def score_interval(part: int, whole: int) -> tuple[float, float]:
+    """Give the 95 % interval of a share, 0-1, by Wilson's score; it holds for small and empty parts, too.
+
+    Parameters
+    ----------
+    part, whole
+        Counts; the whole is at least 1.
+
+    Notes
+    -----
+    It speaks of the cells drawn from one sample, not of samples drawn from a population (Wilson 1927,
+    doi:10.1080/01621459.1927.10502953).
+    """
+    z = 1.959964
+    share = part / whole
+    middle = (share + z * z / (2 * whole)) / (1 + z * z / whole)
+    half = z / (1 + z * z / whole) * math.sqrt(share * (1 - share) / whole + z * z / (4 * whole * whole))
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def as_interval(values: Values) -> list[float]:

@@ -1,37 +1,36 @@
 """Cells and receptors in memory: the calls that the steps make of files, for a notebook.
 
-Invariant: a cell gets the call that `tcellflow run` gives it for a file with the same content, quality
-control apart, which is left to whoever holds the object; the object given is not changed.
+Invariant: a cell gets the call that `tcellflow run` gives it for a file with the same cells; quality control
+is left to whoever holds the object, which is not changed.
 """
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import h5py
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from tcellflow.cells.gate import gate_cells
 from tcellflow.cells.markers import find_markers
-from tcellflow.cells.normalise import log_normalise, recover_library_sizes, sum_rows
 from tcellflow.contracts.tables import CHAINS, EMBEDDINGS, RECEPTORS
 from tcellflow.inference.states.options import CallOptions
 from tcellflow.inference.states.prediction_table import name_obs_columns, tabulate_predictions
 from tcellflow.inference.states.sample import call_sample
 from tcellflow.inference.states.sources import CellFacts
+from tcellflow.ingest.cell_reader import CellReader
 from tcellflow.ingest.inputs import name_genes
-from tcellflow.ingest.values import LibrarySizes, ValueReader
 from tcellflow.io.matrices.in_memory import open_in_memory
 from tcellflow.io.tables.cell_receptors import tell_facts
 from tcellflow.io.tables.parquet import read_table
 from tcellflow.receptors.per_cell import describe_cells
 from tcellflow.states.programmes import ProgrammeScorer
+from tcellflow.steps.describe.inputs import join_sample
+from tcellflow.steps.describe.texts import describe_units, tabulate_descriptions
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
 from tcellflow.steps.preprocess import PreprocessOptions, preprocess
 from tcellflow.vocabulary import (
@@ -46,14 +45,12 @@ from tcellflow.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import anndata as ad
     from numpy.typing import NDArray
 
     from tcellflow.inference.session import Device
     from tcellflow.inference.states.predictor import StatePredictor
-    from tcellflow.ingest.inputs import Expression
+    from tcellflow.language.template import Register
     from tcellflow.states.unconventional import ReceptorFacts
 
 _CELL_COLUMNS: Final = ("cell_id", "barcode")
@@ -86,7 +83,7 @@ def call_states(
     library_size_column: str | None,
 ) -> pd.DataFrame:
     """Call the T-cell states of cells held in memory: `tcellflow.api.predict_states`."""
-    cells = _Cells(name_genes(open_in_memory(adata, layer)), library_size_column)
+    cells = CellReader(name_genes(open_in_memory(adata, layer)), library_size_column)
     is_t_cell, is_doublet = _judge_cells(adata, cells)
     nothing = np.full(cells.n_obs, None, dtype=object)
     facts = CellFacts(
@@ -104,7 +101,7 @@ def call_states(
 
 def score_cells(adata: ad.AnnData, *, layer: str | None, library_size_column: str | None) -> pd.DataFrame:
     """Score the programmes of cells held in memory: `tcellflow.api.score_programmes`."""
-    cells = _Cells(name_genes(open_in_memory(adata, layer)), library_size_column)
+    cells = CellReader(name_genes(open_in_memory(adata, layer)), library_size_column)
     is_t_cell, _ = _judge_cells(adata, cells)
     scorer = ProgrammeScorer(cells.gene_names)
     parts = [scorer.score(counts, totals).values for counts, totals, _ in cells.read()]  # noqa: PD011 (no pandas)
@@ -114,55 +111,7 @@ def score_cells(adata: ad.AnnData, *, layer: str | None, library_size_column: st
     return pd.DataFrame(values, adata.obs_names.copy(), names)
 
 
-class _Cells:
-    """The cells of an expression as `CellSource`; the gate looks at their counts."""
-
-    where: Final = "AnnData"
-
-    def __init__(self, expression: Expression, library_size_column: str | None) -> None:
-        self._expression = expression
-        source = expression.source
-        self._sizes = None if library_size_column is None else LibrarySizes(source, library_size_column)
-        self.n_obs = len(source.barcodes)
-        self.gene_names = expression.genes.symbols
-
-    @cached_property
-    def has_counts(self) -> bool:
-        """Whether the first cells hold counts."""
-        reader = ValueReader(self._expression)
-        for block in self._expression.source.blocks():
-            reader.read(block, 0)
-            break
-        return reader.kind != "log1p_cp10k"
-
-    def blocks(self) -> Iterator[sparse.csr_matrix]:
-        """Stream log1p(counts per 10,000)."""
-        for _, _, logs in self.read():
-            yield logs
-
-    def measured_blocks(self) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float64]]]:
-        """Stream the same with the true library size of each cell."""
-        for _, totals, logs in self.read():
-            known = totals if self.has_counts else recover_library_sizes(logs, totals)
-            yield logs, known
-
-    def read(self) -> Iterator[tuple[sparse.csr_matrix, NDArray[np.float64], sparse.csr_matrix]]:
-        """Stream counts, library sizes and log1p(counts per 10,000) of the same cells."""
-        reader, first = ValueReader(self._expression), 0
-        for block in self._expression.source.blocks():
-            values = reader.read(block, first)
-            sums = sum_rows(values.counts)
-            totals = sums.astype(np.float64) if self._sizes is None else self._sizes.of_rows(first, sums)
-            logs = values.logs
-            if logs is None:
-                parts = (log_normalise(values.counts, totals), values.counts.indices, values.counts.indptr)
-                logs = sparse.csr_matrix(parts, shape=values.counts.shape)
-            yield values.counts, np.nan_to_num(totals), logs
-            first += block.shape[0]
-        reader.check_end()
-
-
-def _judge_cells(adata: ad.AnnData, cells: _Cells) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _judge_cells(adata: ad.AnnData, cells: CellReader) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell T cells and suspected doublets, unless tcellflow wrote it into the object before."""
     if UNS_KEY in adata.uns and {"is_t_cell", "doublet_suspect"} <= set(adata.obs):
         known = adata.obs[["is_t_cell", "doublet_suspect"]].to_numpy(dtype=bool)
@@ -186,7 +135,7 @@ def _read_chains(adata: ad.AnnData) -> ReceptorFacts | None:
     """Read what the chains of cells held in memory say of their lineage."""
     with tempfile.TemporaryDirectory(prefix="tcellflow-") as name:
         path, cell_ids = _write_receptors(adata, Path(name))
-        preprocess(PreprocessOptions(output=Path(name), prefix="cells", tcr=(path,)))
+        preprocess(PreprocessOptions(output=Path(name), prefix="cells", tcr=(path,)), tell_all=True)
         chains = read_table(Path(name) / output_name("cells", OutputName.CHAINS), CHAINS).to_pandas()
     cells = pd.DataFrame({"sample_id": "cells", "cell_id": cell_ids, "donor": "cells"})
     return tell_facts(describe_cells(cells, chains))
@@ -227,6 +176,15 @@ def embed_cells(
     obsm = {key: vectors[rows_of.get_indexer(cells[column])] for key, column in _VECTOR_KEYS.items()}
     masks = {f"has_{key}": cells[column].notna() for key, column in _VECTOR_KEYS.items()}
     return EmbeddedReceptors(cells.assign(**masks).drop(columns=[*_VECTOR_KEYS.values(), "sample_id"]), obsm)
+
+
+def describe_groups(adata: ad.AnnData, *, groupby: str | None, register: Register) -> pd.DataFrame:
+    """Describe groups of cells held in memory: `tcellflow.api.describe`."""
+    sample = join_sample(CellReader(name_genes(open_in_memory(adata)), None), groupby=groupby)
+    facts = sample.measure()
+    found = describe_units(facts, register, fail=False)
+    table: pd.DataFrame = tabulate_descriptions(found, facts, register).to_pandas()
+    return table
 
 
 def _write_receptors(receptors: pd.DataFrame | ad.AnnData, folder: Path) -> tuple[Path, NDArray[np.object_]]:

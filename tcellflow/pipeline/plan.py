@@ -13,7 +13,9 @@ from tcellflow.errors import OptionsError
 from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.inference.receptors.similar import choose_similarity
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
+from tcellflow.steps.describe import DescribeOptions, describe
 from tcellflow.steps.embed_tcr import embed_tcr
+from tcellflow.steps.fuse import fuse
 from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.predict import predict
 from tcellflow.steps.preprocess import preprocess
@@ -39,8 +41,11 @@ _MAKERS: Final = {
     OutputName.METRICS: "predict",
     OutputName.PREDICTIONS: "predict",
     OutputName.CLONOTYPES: "predict",
+    OutputName.ANNOTATED: "predict",
+    OutputName.DESCRIPTIONS: "describe",
 }
-_OF_REPORT: Final = tuple(name for name in _MAKERS if name not in {OutputName.CELLS, OutputName.EMBEDDINGS})
+_NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS, OutputName.DESCRIPTIONS})
+_OF_REPORT: Final = tuple(name for name in _MAKERS if name not in _NOT_OF_REPORT)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def plan_steps(options: RunOptions) -> list[PlannedStep]:
     """
     options.check()
     plan: list[PlannedStep] = []
-    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_report)
+    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_fuse, _plan_describe, _plan_report)
     for name, make in zip(STEPS, planners, strict=True):
         if options.steps is None or name in options.steps:
             step = make(options, {output for step in plan for output in step.outputs})
@@ -148,6 +153,27 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
     return PlannedStep("predict", predict, planned, planned.output_names, bundle.note())
 
 
+def _plan_fuse(options: RunOptions, made: set[str]) -> PlannedStep | None:
+    asked = options.fusing
+    if asked is None:
+        return None
+    cells = _find(options, OutputName.CELLS, made)
+    if cells is None:
+        _leave_out(options, "fuse", OutputName.CELLS, "no expression was given (--gex)")
+        return None
+    bundle = read_bundle(find_bundle(asked.bundle))
+    planned = replace(
+        asked,
+        cells=cells,
+        output=options.output,
+        prefix=options.prefix,
+        h5ad=False,  # a copy of all matrices per step is too much; the vectors are in their table
+        threads=options.threads,
+        force=True,
+    )
+    return PlannedStep("fuse", fuse, planned, planned.output_names, bundle.note())
+
+
 def _check_encoder(options: RunOptions, wanted: ReceptorInput) -> None:
     """Refuse a run whose embed-tcr makes other vectors than its states bundle learnt from."""
     asked = options.embed_tcr
@@ -159,6 +185,24 @@ def _check_encoder(options: RunOptions, wanted: ReceptorInput) -> None:
             where="--backend, --bundle",
             mend=f"add --backend {wanted.encoder}, or choose a states bundle that uses expression alone",
         )
+
+
+def _plan_describe(options: RunOptions, made: set[str]) -> PlannedStep | None:
+    if not options.describe:
+        return None
+    cells = _find(options, OutputName.CELLS, made)
+    if cells is None:
+        _leave_out(options, "describe", OutputName.CELLS, "no expression was given (--gex)")
+        return None
+    planned = DescribeOptions(
+        cells=cells,
+        output=options.output,
+        prefix=options.prefix,
+        predictions=_find(options, OutputName.PREDICTIONS, made),
+        chains=_find(options, OutputName.CHAINS, made),
+        force=True,
+    )
+    return PlannedStep("describe", describe, planned, planned.output_names)
 
 
 def _plan_report(options: RunOptions, made: set[str]) -> PlannedStep | None:

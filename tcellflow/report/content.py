@@ -9,22 +9,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tcellflow.report.clones import summarise_clones
+from tcellflow.report.maps.cell_map import map_cells
 from tcellflow.report.overview import collect_warnings, make_cards, tell_header
+from tcellflow.report.programmes import summarise_programmes
 from tcellflow.report.proteins import tell_proteins
 from tcellflow.report.provenance import tell_limits, tell_steps
 from tcellflow.report.quality import summarise_quality
 from tcellflow.report.receptors import summarise_receptors
 from tcellflow.report.states import summarise_calls
+from tcellflow.report.verdict import judge_sample
 
 if TYPE_CHECKING:
     from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs, SourceFile
+    from tcellflow.report.maps.cell_map import CellMap
     from tcellflow.report.overview import Card, Header
+    from tcellflow.report.programmes import ProgrammeSection
     from tcellflow.report.provenance import Step
     from tcellflow.report.quality import QualitySection
     from tcellflow.report.receptors import ReceptorSection
     from tcellflow.report.states import CallSection
     from tcellflow.report.truth import TruthSection
+    from tcellflow.report.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,14 @@ class Report:
     ----------
     prefix
         Sample name in front of the file names.
+    verdict
+        Whether the sample can be trusted.
     header, cards, warnings
         Top of the page.
-    quality, receptors, calls, clones, truth
+    quality, receptors, calls, programmes, clones, truth
         Sections.
+    cell_map
+        The map; None without vectors, predictions or cells.
     proteins
         Names and values about antibodies; empty without them.
     steps, files, limits
@@ -46,14 +56,17 @@ class Report:
     """
 
     prefix: str
+    verdict: Verdict
     header: Header
     cards: tuple[Card, ...]
     warnings: tuple[str, ...]
     quality: QualitySection | None
     receptors: ReceptorSection | None
     calls: CallSection | None
+    programmes: ProgrammeSection | None
     clones: CloneSection | None
     truth: TruthSection | None
+    cell_map: CellMap | None
     proteins: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...]
     files: tuple[SourceFile, ...]
@@ -83,16 +96,26 @@ def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None
     calls = None if inputs.predictions is None else summarise_calls(inputs.predictions, inputs.metrics)
     return Report(
         prefix=prefix,
+        verdict=judge_sample(inputs, quality, calls),
         header=tell_header(inputs, prefix),
         cards=make_cards(quality, receptors, clones, calls),
         warnings=collect_warnings(inputs, quality),
         quality=quality,
         receptors=receptors,
         calls=calls,
+        programmes=summarise_programmes(inputs.metrics),
         clones=clones,
         truth=truth,
+        cell_map=_make_map(inputs),
         proteins=tell_proteins(inputs.qc),
         steps=tell_steps(inputs),
         files=inputs.files,
         limits=tell_limits(calls, clones, inputs.metrics),
     )
+
+
+def _make_map(inputs: ReportInputs) -> CellMap | None:
+    if inputs.latent is None or inputs.predictions is None or not len(inputs.latent.cell_ids):
+        return None
+    drawn = map_cells(inputs.latent, inputs.predictions)
+    return drawn if drawn.n_shown else None

@@ -80,7 +80,7 @@ class Histogram:
         return sum(self.counts)
 
 
-def draw_bar(share: float, kind: str = "solid") -> Markup:
+def draw_bar(share: float, kind: str = "solid", colour: str = "") -> Markup:
     """Draw one horizontal bar as a figure that fills its column; its number stands beside it as text.
 
     Parameters
@@ -89,6 +89,8 @@ def draw_bar(share: float, kind: str = "solid") -> Markup:
         Length between 0 and 1.
     kind
         "solid", or "hatched" for what rests on weaker evidence.
+    colour
+        Class of the style sheet's colour; the plain colour of bars if empty.
 
     Returns
     -------
@@ -100,7 +102,7 @@ def draw_bar(share: float, kind: str = "solid") -> Markup:
         '<svg class="bar" aria-hidden="true" focusable="false">'
         '<rect class="track" width="100%" height="100%"/>'
         '<rect class="{kind}" width="{length:.2f}%" height="100%"/></svg>'
-    ).format(kind=kind, length=length)
+    ).format(kind=f"{kind} {colour}".strip(), length=length)
 
 
 def draw_strip(quantiles: Sequence[float]) -> Markup:

@@ -6,11 +6,13 @@ different samples never meet in one report.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,7 +25,8 @@ from tcellflow.contracts.qc import Qc
 from tcellflow.contracts.similarity import NEIGHBOURS
 from tcellflow.contracts.tables import CHAINS, EMBEDDINGS, RECEPTORS
 from tcellflow.errors import InputError
-from tcellflow.io.files.kinds import check_is_file, is_parquet
+from tcellflow.io.files.kinds import check_is_file, is_hdf5, is_parquet
+from tcellflow.io.h5ad.latent import Latent, has_latent, read_latent
 from tcellflow.io.tables.documents import read_json
 from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.io.tables.step_documents import read_document
@@ -49,6 +52,7 @@ class Role(StrEnum):
     METRICS = "metrics"
     PREDICTIONS = "predictions"
     CLONOTYPES = "clonotypes"
+    ANNOTATED = "annotated"
 
 
 _TABLES: Final[dict[str, tuple[Role, Table]]] = {
@@ -60,8 +64,10 @@ _TABLES: Final[dict[str, tuple[Role, Table]]] = {
     CLONOTYPES.name: (Role.CLONOTYPES, CLONOTYPES),
 }
 _STEPS: Final = {"preprocess": Role.QC, "embed-tcr": Role.EMBED, "predict": Role.METRICS}
+MOST_ON_MAP: Final = 10_000  # cells; more cannot be told apart, and the page must stay below 2 MB
 _ACCEPTED: Final = (
-    "give qc.json, chains, receptors, embed.json, predictions, clonotypes or metrics.json files"
+    "give qc.json, chains, receptors, embed.json, predictions, clonotypes, metrics.json "
+    "or annotated.h5ad files"
 )
 _DOCUMENTS: Final[dict[Role, type[Document]]] = {Role.QC: Qc, Role.EMBED: Embed, Role.METRICS: Metrics}
 
@@ -75,7 +81,7 @@ class SourceFile:
     role
         What it tells.
     sha256
-        Digest of its bytes, 64 hexadecimal characters.
+        Digest of its bytes, 64 hexadecimal characters; of an annotated cells file, of the vectors read.
     note
         Who made it; None if the file does not say.
     rows
@@ -98,6 +104,8 @@ class ReportInputs:
         Documents of preprocess, embed-tcr and predict, valid against their contracts.
     chains, receptors, predictions, clonotypes
         Tables, valid against their contracts.
+    latent
+        Vectors of cells for the map; at most `MOST_ON_MAP` of them.
     files
         The files read, in the order of `Role`.
     """
@@ -109,16 +117,19 @@ class ReportInputs:
     receptors: pa.Table | None = None
     predictions: pa.Table | None = None
     clonotypes: pa.Table | None = None
+    latent: Latent | None = None
     files: tuple[SourceFile, ...] = field(default=())
 
 
-def read_report_inputs(paths: Sequence[Path]) -> ReportInputs:
+def read_report_inputs(paths: Sequence[Path], *, with_latent: bool = True) -> ReportInputs:
     """Read the inputs of a report: the files of one sample.
 
     Parameters
     ----------
     paths
         Files in any order.
+    with_latent
+        Whether the vectors of the cells are read, for the map.
 
     Returns
     -------
@@ -145,7 +156,16 @@ def read_report_inputs(paths: Sequence[Path]) -> ReportInputs:
         by_role[role] = path
     tables: dict[Role, pa.Table] = {}
     documents: dict[Role, Document] = {}
-    sources = tuple(_read_one(role, by_role[role], tables, documents) for role in Role if role in by_role)
+    sources = tuple(
+        _read_one(role, by_role[role], tables, documents)
+        for role in Role
+        if role in by_role and role is not Role.ANNOTATED
+    )
+    latent = None
+    if Role.ANNOTATED in by_role and with_latent:
+        latent = read_latent(by_role[Role.ANNOTATED], MOST_ON_MAP)
+        digest = hashlib.sha256(np.ascontiguousarray(latent.vectors).tobytes()).hexdigest()
+        sources = (*sources, SourceFile(Role.ANNOTATED, digest, None, latent.n_cells))
     qc, embed, metrics = (documents.get(role) for role in _DOCUMENTS)
     qc = qc if isinstance(qc, Qc) else None
     _check_one_sample(by_role, tables, qc)
@@ -157,6 +177,7 @@ def read_report_inputs(paths: Sequence[Path]) -> ReportInputs:
         receptors=tables.get(Role.RECEPTORS),
         predictions=tables.get(Role.PREDICTIONS),
         clonotypes=tables.get(Role.CLONOTYPES),
+        latent=latent,
         files=sources,
     )
 
@@ -167,7 +188,7 @@ def recognise_file(path: Path) -> Role:
     Parameters
     ----------
     path
-        A Parquet or JSON file.
+        A Parquet, JSON or HDF5 file.
 
     Returns
     -------
@@ -184,7 +205,12 @@ def recognise_file(path: Path) -> Role:
         name = _read_contract_name(path)
         if name in _TABLES:
             return _TABLES[name][0]
-        raise InputError("the table was not written by tcellflow", where=path, mend=_ACCEPTED)
+        found = f"a report shows no table '{name}'" if name else "the table was not written by tcellflow"
+        raise InputError(found, where=path, mend=_ACCEPTED)
+    if is_hdf5(path):
+        if has_latent(path):
+            return Role.ANNOTATED
+        raise InputError("the HDF5 file is no annotated cells file of predict", where=path, mend=_ACCEPTED)
     with path.open("rb") as handle:
         is_object = handle.read(4).lstrip().startswith(b"{")
     if not is_object:

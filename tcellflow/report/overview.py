@@ -94,6 +94,8 @@ def tell_header(inputs: ReportInputs, prefix: str) -> Header:
         missing.append("T-cell states (no predictions table)")
     if inputs.clonotypes is None:
         missing.append("states per clone (no clonotypes table)")
+    if inputs.latent is None:
+        missing.append("the map of the cells (no annotated.h5ad, or --no-map)")
     return Header(
         sample=", ".join(samples) or prefix,
         donor=", ".join(donors),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tcellflow.evaluation.intervals import score_interval
 from tcellflow.report.confidence import ConfidenceSection, summarise_confidence
 from tcellflow.report.listing import count_values, sort_counts
 from tcellflow.report.wording import (
@@ -69,6 +70,10 @@ class StateRow:
         Its name in the files.
     n_cells
         Cells reported as this state.
+    low, high
+        95 % interval of their share of the T cells, 0-1; None without T cells.
+    expected
+        Mean probability of the state over the T cells, 0-1; None where metrics.json is not given.
     evidence
         Kind of truth the class was learnt from; None where neither cells nor bundle say.
     meaning
@@ -79,6 +84,9 @@ class StateRow:
 
     state: str
     n_cells: int
+    low: float | None
+    high: float | None
+    expected: float | None
     evidence: Evidence | None
     meaning: str
     is_strong: bool
@@ -193,6 +201,8 @@ class CallSection:
         Weighted share of the bundle's genes that the sample measured; None if unknown.
     shift
         Distance of the sample from the bundle's cells, 0-1; None if unknown.
+    discord
+        Share of T cells on which network and marker genes disagree, 0-1; None where a network decides alone.
     whole
         Names and values about the sample as a whole.
     genes
@@ -213,6 +223,7 @@ class CallSection:
     inputs: tuple[tuple[str, int], ...]
     coverage: float | None
     shift: float | None
+    discord: float | None
     whole: tuple[tuple[str, str], ...]
     genes: tuple[GenesOfState, ...]
 
@@ -240,7 +251,7 @@ def summarise_calls(predictions: pa.Table, metrics: Metrics | None = None) -> Ca
         n_reported=len(reported),
         n_unresolved=int((cells["state"] == STATE_UNRESOLVED).sum()),
         n_cycling=int((reported["cycle"] == Cycle.CYCLING).sum()),
-        states=_tell_states(cells, metrics),
+        states=_tell_states(cells, metrics, int(passed.sum())),
         reasons=_tell_reasons(cells),
         axes=_cross_axes(reported),
         confidence=summarise_confidence(predictions, cells, passed, rule.threshold),
@@ -249,6 +260,7 @@ def summarise_calls(predictions: pa.Table, metrics: Metrics | None = None) -> Ca
         inputs=tuple((write_inputs(used), n) for used, n in count_values(cells["inputs"])),
         coverage=_read_coverage(cells),
         shift=metrics.shift.score if metrics else None,
+        discord=metrics.shift.parts if metrics else None,
         whole=_tell_whole_sample(metrics) if metrics else (),
         genes=_tell_genes_of_states(metrics) if metrics else (),
     )
@@ -293,18 +305,24 @@ def _read_coverage(cells: pd.DataFrame) -> float | None:
     return float(values[0]) if len(values) and (values == values[0]).all() else None
 
 
-def _tell_states(cells: pd.DataFrame, metrics: Metrics | None) -> tuple[StateRow, ...]:
+def _tell_states(cells: pd.DataFrame, metrics: Metrics | None, n_t_cells: int) -> tuple[StateRow, ...]:
     rows = []
+    means = (metrics.mean_state_probabilities if metrics else None) or {}
     for state in State:
         # The cells' own column speaks first; the bundle's list fills in for classes without a cell.
         kinds = [*cells.loc[cells["predicted_state"] == state, "state_evidence"].dropna().unique()]
         if metrics and state in metrics.bundle.evidence:
             kinds.append(metrics.bundle.evidence[state])
         evidence = Evidence(kinds[0]) if kinds else None
+        n_cells = int((cells["state"] == state).sum())
+        low, high = score_interval(n_cells, n_t_cells) if n_t_cells else (None, None)
         rows.append(
             StateRow(
                 state=state,
-                n_cells=int((cells["state"] == state).sum()),
+                n_cells=n_cells,
+                low=low,
+                high=high,
+                expected=means.get(state),
                 evidence=evidence,
                 meaning=EVIDENCE_MEANINGS[evidence] if evidence else "",
                 is_strong=evidence in STRONG_EVIDENCE,

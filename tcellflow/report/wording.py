@@ -132,6 +132,11 @@ def write_part(part: int | None, whole: int | None, unit: str) -> str:
     return f"{write_share(part, whole)} of {whole:,} {unit}" if whole else f"there are no {unit}"
 
 
+def write_interval(low: float | None, high: float | None) -> str:
+    """Write an interval of a share as percent, in the report's wording; a dash where it is not known."""
+    return NOTHING if low is None or high is None else f"{100 * low:.1f}\u2013{100 * high:.1f} %"
+
+
 def write_decimal(number: float | None, places: int = 2) -> str:
     """Write a number between fixed decimals, in the report's wording.
 

@@ -104,9 +104,26 @@ def decide(
     if known.any():
         if effector_by == "gate":
             markers = _split_by(markers, states)
-        pooled = pool_states(states, markers, weigh_markers(molecules)[:, None], known)
+        shared = _share_exhaustion(markers, states, scores)
+        pooled = pool_states(states, shared, weigh_markers(molecules)[:, None], known)
         ruled = ruled.reweighted(pooled)
     return name_calls(ruled, scores, states, np.where(known, markers, states), known)
+
+
+def _share_exhaustion(markers: Floats, states: Floats, scores: ProgrammeScores) -> Floats:
+    """Let the rule have half a say in what the linear model splits into Exhausted and Effector, shape (B, 7).
+
+    The model knows exhausted cells of one study alone, and takes those of other laboratories for Effector;
+    where the exhaustion programme is measurable, it knows better which of both it is.
+    """
+    both = [STATES.index(State.EXHAUSTED), STATES.index(State.EFFECTOR)]
+    own, given = states[:, both] + 1e-9, markers[:, both] + 1e-9
+    total = given.sum(axis=1, keepdims=True)
+    split = (own / own.sum(axis=1, keepdims=True) + given / total) / 2
+    is_known = ~np.isnan(scores.of("exhaustion_core"))[:, None]
+    shared = markers.copy()
+    shared[:, both] = np.where(is_known, total * split, markers[:, both])
+    return shared
 
 
 def _split_by(markers: Floats, states: Floats) -> Floats:

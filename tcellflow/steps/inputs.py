@@ -22,6 +22,7 @@ _OF_REPORT: Final = (
     OutputName.METRICS,
     OutputName.PREDICTIONS,
     OutputName.CLONOTYPES,
+    OutputName.ANNOTATED,
 )
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DEFAULT_BACKEND: Final = "native"
 DEFAULT_BUNDLE: Final = "states"
+DEFAULT_FUSION: Final = "fusion"
+FuseInputs = Literal["auto", "rna+adt", "rna", "adt"]
 
 
 @dataclass(frozen=True)
@@ -309,6 +311,59 @@ class PredictOptions:
 
 
 @dataclass(frozen=True)
+class FuseOptions:
+    """Options of fuse.
+
+    Parameters
+    ----------
+    cells
+        Cells file of preprocess, or one with further columns.
+    output
+        Output folder.
+    prefix
+        Sample name in front of the file names.
+    bundle
+        Name or folder of a fusion bundle.
+    inputs
+        What is used, the rest counts as not measured; "auto" = what there is.
+    device
+        ``cpu``, ``cuda`` or ``auto``.
+    threads
+        CPU threads, which change no result; None = those this process may use.
+    h5ad
+        Whether the copy of the cells file is written.
+    force
+        Whether finished outputs may be replaced.
+    """
+
+    cells: Path
+    output: Path
+    prefix: str
+    bundle: str = DEFAULT_FUSION
+    inputs: FuseInputs = "auto"
+    device: Device = "auto"
+    threads: int | None = None
+    h5ad: bool = True
+    force: bool = False
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the files that fuse writes: some of `OutputName`."""
+        copy = (OutputName.FUSED_H5AD,) if self.h5ad else ()
+        return (OutputName.FUSED, OutputName.FUSE_QC, *copy)
+
+    def check(self) -> None:
+        """Refuse inputs that are not there.
+
+        Raises
+        ------
+        InputError
+            If the file does not exist, is a folder or cannot be read.
+        """
+        check_is_file(self.cells)
+
+
+@dataclass(frozen=True)
 class ReportOptions:
     """Options of the report.
 
@@ -319,9 +374,12 @@ class ReportOptions:
     prefix
         Sample name in front of the file names.
     files
-        The sample's files, recognised by their contract or note; empty = those in `output`.
+        The sample's files, recognised by their contract or note; empty = those in `output`. Folders of
+        several samples = one page of the cohort.
     true_labels
         CSV or TSV of labels per barcode to compare the calls with; None = no comparison.
+    map_cells
+        Whether the cells are laid out on a map.
     force
         Whether finished outputs may be replaced.
     """
@@ -330,7 +388,13 @@ class ReportOptions:
     prefix: str
     files: tuple[Path, ...] = ()
     true_labels: Path | None = None
+    map_cells: bool = True
     force: bool = False
+
+    @property
+    def is_cohort(self) -> bool:
+        """Whether folders of samples are named instead of files."""
+        return bool(self.files) and all(path.is_dir() for path in self.files)
 
     def find_files(self) -> tuple[Path, ...]:
         """Give the files to report on: those named, else those of the sample in `output`.
@@ -348,8 +412,18 @@ class ReportOptions:
         Raises
         ------
         InputError
-            If one does not exist, is a folder or cannot be read, or no file is found.
+            If one does not exist, is a folder among files or cannot be read, or no file is found.
+        OptionsError
+            If labels are given for a cohort.
         """
+        if self.is_cohort:
+            if self.true_labels is not None:
+                raise OptionsError(
+                    "labels belong to one sample, but folders of samples are named",
+                    where="--true-labels",
+                    mend="name the files of one sample, or leave the option out",
+                )
+            return
         for path in (*self.find_files(), self.true_labels):
             if path is not None:
                 check_is_file(path)

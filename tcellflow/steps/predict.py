@@ -23,6 +23,7 @@ from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import list_clusters, tabulate_clonotypes
 from tcellflow.inference.states.evidence_table import count_genes, list_frequent_genes, tabulate_gene_evidence
 from tcellflow.inference.states.options import CallOptions
+from tcellflow.inference.states.outlook import tell_outlook
 from tcellflow.inference.states.prediction_table import (
     FORMER_OBS_COLUMNS,
     OBS_COLUMNS,
@@ -129,6 +130,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
                 vectors=vectors,
                 progress=progress,
             )
+            _LOG.info("%s", tell_outlook(sample))
             genes = None
             if options.evidence_genes:
                 pieces = tabulate_gene_evidence(

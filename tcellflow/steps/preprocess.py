@@ -32,7 +32,7 @@ from tcellflow.receptors.contigs import REASON_MEANINGS
 from tcellflow.receptors.pairing import summarise_cells
 from tcellflow.steps.options import PreprocessOptions
 from tcellflow.steps.progress import quiet
-from tcellflow.vocabulary import OutputName
+from tcellflow.vocabulary import OutputName, output_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +52,9 @@ logger = logging.getLogger(__name__)
 _PLACES = {"output", "prefix", "gex", "tcr", "adt", "force"}
 
 
-def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> list[Path]:
+def preprocess(
+    options: PreprocessOptions, *, progress: Progress = quiet, tell_all: bool = False
+) -> list[Path]:
     """Run the step preprocess for one sample.
 
     Parameters
@@ -61,6 +63,8 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
         What to read and how.
     progress
         Called with (cells done, cells in all).
+    tell_all
+        Whether every warning is logged, however many, because nobody will see the account.
 
     Returns
     -------
@@ -117,7 +121,7 @@ def preprocess(options: PreprocessOptions, *, progress: Progress = quiet) -> lis
             if chains.chains.empty:
                 warnings.append(Severe(_tell_why_empty(chains)))
         told = order_warnings(warnings)
-        for line in choose_lines(told, qc_path.name):
+        for line in told if tell_all else choose_lines(told, output_name(options.prefix, OutputName.QC)):
             logger.warning(line)
         write_document(qc_path, {**account, "warnings": list(told)}, note, Qc)
         return outputs.commit()

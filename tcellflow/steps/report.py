@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from tcellflow.errors import OptionsError
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.documents import write_json
+from tcellflow.report.cohort.content import compose_cohort
+from tcellflow.report.cohort.samples import read_cohort
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import read_report_inputs
 from tcellflow.report.multiqc import make_section
-from tcellflow.report.page import render_page
+from tcellflow.report.page import render_cohort, render_page
 from tcellflow.report.truth import compare_with_truth, read_true_labels
 from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.progress import quiet
@@ -31,7 +33,7 @@ __all__ = ["ReportOptions", "report"]
 
 
 def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
-    """Run the step report: write the report of one sample.
+    """Run the step report: write the report of one sample, or of a cohort where folders are named.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
     Returns
     -------
     list of pathlib.Path
-        ``<prefix>.report.html`` and ``<prefix>_mqc.json``.
+        ``<prefix>.report.html`` and, for one sample, ``<prefix>_mqc.json``.
 
     Raises
     ------
@@ -57,11 +59,13 @@ def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
     OutputError
         If an output cannot be written, or exists without `force`.
     """
+    if options.is_cohort:
+        return _report_cohort(options, progress)
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
         page_path = outputs.path(OutputName.REPORT)
         section_path = outputs.path(OutputName.MULTIQC)
         paths = options.find_files()
-        inputs = read_report_inputs(paths)
+        inputs = read_report_inputs(paths, with_latent=options.map_cells)
         progress(1, 3)
         content = compose_report(inputs, options.prefix, _compare(options, inputs))
         progress(2, 3)
@@ -69,6 +73,18 @@ def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
         write_json(section_path, make_section(content))
         finished = outputs.commit()
         progress(3, 3)
+        return finished
+
+
+def _report_cohort(options: ReportOptions, progress: Progress) -> list[Path]:
+    with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
+        page_path = outputs.path(OutputName.REPORT)
+        samples = read_cohort(options.files)
+        progress(1, 2)
+        content = compose_cohort(samples, options.prefix)
+        page_path.write_text(render_cohort(content), encoding="utf-8", newline="\n")
+        finished = outputs.commit()
+        progress(2, 2)
         return finished
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.states.trust import judge_sets, judge_view, list_worst_first
+from recipes.programmes import trust as recipe
 from recipes.programmes.left_out import LeftOutCalls, find_other_words
 from recipes.programmes.trust import (
     build_trust,
@@ -116,6 +117,30 @@ def test_trust_falls_steeper_with_the_shift_where_that_reports_more():
 
 def fit_all(calls):
     return {c.view: fit_curve([o for o in calls if o is not c]) for c in calls}
+
+
+def test_thresholds_are_chosen_by_curves_that_leave_the_set_out(monkeypatch):
+    """The curve that judges a set was fitted on the cells of all others, and of those alone."""
+    calls = [graded(name, 300, seed=i) for i, name in enumerate("abc")]
+    learnt, judged, fit = {}, [], recipe.fit_curve
+
+    def spy_fit(given):
+        curve = fit(given)
+        learnt[curve.slopes.tobytes()] = {c.family for c in given}
+        return curve
+
+    def spy_measure(_calls, curves):
+        judged.append({name: learnt[curve.slopes.tobytes()] for name, curve in curves.items()})
+        return POINTS
+
+    monkeypatch.setattr(recipe, "fit_curve", spy_fit)
+    monkeypatch.setattr(recipe, "measure_risks", spy_measure)
+    build_trust(calls)
+    assert judged
+    assert all(of == {name: set("abc") - {name} for name in "abc"} for of in judged)
+
+
+POINTS = (packaged.RiskPoint(0.5, 0.0, 0.0, 1.0),)
 
 
 def test_levels_cover_the_worst_set():

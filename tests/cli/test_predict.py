@@ -61,7 +61,7 @@ def test_an_empty_sample_ends_well(cells, tmp_path):
         (["{cells}", "--device", "quantum"], ExitCode.USAGE, "quantum"),
         (["{cells}", "--bundle", "states-linear", "--ensemble"], ExitCode.OPTIONS, "keeps no ensemble"),
         (["{cells}", "--correct-priors"], ExitCode.OPTIONS, "class shares"),
-        (["{cells}", "--set-coverage", "0.9"], ExitCode.OPTIONS, "of its network alone"),
+        (["{cells}", "--set-coverage", "0.999"], ExitCode.OPTIONS, "no prediction sets"),
         (["{cells}", "--vote"], ExitCode.OPTIONS, "no more"),
         (["{cells}", "--em-as", "memory", "--effector-by", "gate"], ExitCode.OPTIONS, "former name"),
         (

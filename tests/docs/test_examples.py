@@ -11,7 +11,7 @@ import pytest
 
 from docs.pages import ROOT, blocks_of, script_of
 
-PAGES = ("docs/tutorial.md", "docs/outputs.md")
+PAGES = ("docs/tutorial.md", "docs/outputs.md", "docs/what-is-this-cell.md")
 
 
 @pytest.mark.slow

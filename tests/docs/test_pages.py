@@ -14,7 +14,7 @@ from docs.pages import ROOT, all_pages, anchors_of, blocks_of, links_of
 from tcellflow.cli.app import app
 
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-NOT_YET = re.compile(r"`tcellflow (?:fuse|describe|train)\b|bundle pull\b")
+NOT_YET = re.compile(r"`tcellflow (?:describe|train)\b|bundle pull\b")
 
 
 def _page_id(page):

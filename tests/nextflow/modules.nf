@@ -2,6 +2,7 @@
 include { TCELLFLOW_PREPROCESS } from '../../nextflow/modules/local/tcellflow/preprocess/main.nf'
 include { TCELLFLOW_EMBEDTCR } from '../../nextflow/modules/local/tcellflow/embedtcr/main.nf'
 include { TCELLFLOW_PREDICT } from '../../nextflow/modules/local/tcellflow/predict/main.nf'
+include { TCELLFLOW_DESCRIBE } from '../../nextflow/modules/local/tcellflow/describe/main.nf'
 include { TCELLFLOW_REPORT } from '../../nextflow/modules/local/tcellflow/report/main.nf'
 
 workflow {
@@ -27,6 +28,9 @@ workflow {
     TCELLFLOW_PREDICT(
         cells.join(vectors, remainder: true).filter { item -> item[1] }.map { item -> [item[0], item[1], item[2] ?: [], item.size() > 3 ? item[3] : []] },
         params.bundle ? file(params.bundle) : [],
+    )
+    TCELLFLOW_DESCRIBE(
+        cells.join(TCELLFLOW_PREDICT.out.predictions).join(chains, remainder: true).filter { item -> item[1] }.map { item -> [item[0], item[1], item[2], item[3] ?: []] }
     )
     TCELLFLOW_REPORT(
         TCELLFLOW_PREPROCESS.out.qc.mix(chains, vectors.map { meta, table, _vectors -> [meta, table] }, TCELLFLOW_PREDICT.out.predictions)

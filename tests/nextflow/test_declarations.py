@@ -13,11 +13,12 @@ from tcellflow import __version__
 from tcellflow.cli.app import app
 from tcellflow.vocabulary import STEPS, OutputName, output_name
 
-COMMANDS = typer.main.get_command(app).commands
+COMMANDS = dict(typer.main.get_command(app).commands)
+COMMANDS["describe"] = COMMANDS["describe"].commands["run"]  # the part that a pipeline calls
 FOLDERS = {step: MODULES / step.replace("-", "") for step in STEPS}
 EVERY_STEP = pytest.mark.parametrize("step", STEPS)
 SUFFIXES = {value for key, value in vars(OutputName).items() if not key.startswith("_")}
-NOT_OF_A_STEP = {OutputName.RUN}
+NOT_OF_A_STEP = {OutputName.RUN, OutputName.ANNOTATIONS, OutputName.VERDICTS}  # parts called by hand
 
 
 def _script(step):

@@ -56,6 +56,8 @@ EXPECTED = (
     | _names(("all", "two_tcr", "tcr"), OutputName.EMBEDDINGS, OutputName.RECEPTORS, OutputName.EMBED_QC)
     | _names(("all", "two_tcr", "gex"), OutputName.PREDICTIONS, OutputName.PREDICTIONS_CSV)
     | _names(("all", "two_tcr", "gex"), OutputName.CLONOTYPES, OutputName.METRICS, OutputName.ANNOTATED)
+    | _names(("all", "two_tcr", "gex"), OutputName.DESCRIPTIONS, OutputName.CLAIMS)
+    | _names(("all", "two_tcr", "gex"), OutputName.DESCRIPTIONS_JSON, OutputName.DESCRIPTIONS_TEXT)
     | _names(("all_again", "two_tcr_again", "gex_again", "tcr_again"), OutputName.REPORT, OutputName.MULTIQC)
 )
 
@@ -117,6 +119,7 @@ def test_a_module_runs_for_the_samples_that_have_its_input(real):
             "preprocess": ("all", "gex", "tcr", "two_tcr"),
             "embedtcr": ("all", "tcr", "two_tcr"),
             "predict": ("all", "gex", "two_tcr"),
+            "describe": ("all", "gex", "two_tcr"),
             "report": ("all", "gex", "tcr", "two_tcr"),
         }.items()
         for sample in samples

@@ -70,6 +70,7 @@ def test_every_sample_goes_through_its_steps(first):
         [f"TCELLFLOW_PREPROCESS ({sample})" for sample in SAMPLES]
         + [f"TCELLFLOW_EMBEDTCR ({sample})" for sample in SAMPLES if sample != "no_receptors"]
         + [f"TCELLFLOW_PREDICT ({sample})" for sample in SAMPLES if sample != "receptors_only"]
+        + [f"TCELLFLOW_DESCRIBE ({sample})" for sample in SAMPLES if sample != "receptors_only"]
         + [f"TCELLFLOW_REPORT ({sample})" for sample in SAMPLES]
         + ["MULTIQC"]
     )
@@ -120,7 +121,7 @@ def test_only_the_sample_whose_input_changed_runs_again(first, touched):
     """The other samples come from the cache, and MultiQC too since the numbers are the same."""
     again = {name.rpartition(":")[2] for name in touched.tasks("COMPLETED")}
     assert again == {
-        f"TCELLFLOW_{step} (healthy)" for step in ("PREPROCESS", "EMBEDTCR", "PREDICT", "REPORT")
+        f"TCELLFLOW_{step} (healthy)" for step in ("PREPROCESS", "EMBEDTCR", "PREDICT", "DESCRIBE", "REPORT")
     }
     assert len(touched.tasks("CACHED")) == len(first.trace) - len(again)
 

@@ -21,6 +21,10 @@ EXPRESSION = (
     OutputName.CLONOTYPES,
     OutputName.METRICS,
     OutputName.ANNOTATED,
+    OutputName.DESCRIPTIONS,
+    OutputName.DESCRIPTIONS_JSON,
+    OutputName.DESCRIPTIONS_TEXT,
+    OutputName.CLAIMS,
 )
 EVERY = (OutputName.QC, OutputName.REPORT, OutputName.MULTIQC)
 SAMPLES = {
@@ -58,7 +62,7 @@ def test_the_run_leaves_its_notes(stub):
     """Versions of every process, the outcome of every sample, and Nextflow's own pages are kept."""
     folder = stub.folder / "out" / "pipeline_info"
     versions = (folder / "tcellflow_software_mqc_versions.yml").read_text()
-    steps = ("EMBEDTCR", "PREDICT", "PREPROCESS", "REPORT")
+    steps = ("DESCRIBE", "EMBEDTCR", "PREDICT", "PREPROCESS", "REPORT")
     assert versions == "".join(f"TCELLFLOW_{step}:\n    tcellflow: '{__version__}'\n" for step in steps)
     assert _read_outcomes(folder) == dict.fromkeys(SAMPLES, "done")
     assert {path.name for path in folder.iterdir()} >= {

@@ -475,6 +475,27 @@ ROWS = (
         Read(PAIRS),
     ),
     Situation(
+        "AIRR",
+        "one sample, some cells `doublet` or `unassigned`",
+        "Such words name no second sample.",
+        airr(lambda f: f.assign(subject_id=["P1"] * 50 + ["doublet"] * 6 + ["unassigned"] * (N_CHAINS - 56))),
+        kept(N_CHAINS),
+    ),
+    Situation(
+        "scirpy",
+        "`.h5ad` of several samples with `--tcr-sample A`",
+        "Cells of other samples are left out and counted.",
+        several_in_h5ad,
+        kept(20, **{"receptors.contigs.dropped.other_sample": N_CHAINS - 20}),
+    ),
+    Situation(
+        "Cell Ranger",
+        "`all_contig_annotations.json` with sample_id, `--tcr-sample A`",
+        "Contigs of other samples are left out and counted.",
+        several_in_json,
+        kept(20, **{"receptors.contigs.dropped.other_sample": N_CHAINS - 20}),
+    ),
+    Situation(
         "MiXCR",
         "`exportAirr` with cell_id, stop codons as `*` and `_`",
         "Such junctions are never usable, whatever the flag says.",

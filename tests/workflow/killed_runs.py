@@ -162,7 +162,7 @@ def load_libraries() -> None:
 
     from tcellflow.cli import app  # noqa: F401, PLC0415
     from tcellflow.pipeline import run  # noqa: F401, PLC0415
-    from tcellflow.steps import embed_tcr, predict, preprocess, report  # noqa: F401, PLC0415
+    from tcellflow.steps import describe, embed_tcr, predict, preprocess, report  # noqa: F401, PLC0415
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """A fusion bundle at work: arrays of a sample in, vectors, proteins and labels out.
 
-A sample is read twice. The first reading sums what it is standardised by, the second fuses blocks of cells.
+A sample is read twice: once for the sums that it is standardised by, once to fuse blocks of its cells.
 
 Invariant: a cell's numbers depend on the cell and on sums over the sample, never on the cells that come
 with it in a block: the model is always run on the same number of rows.
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.cells.normalise import log_normalise
 from tcellflow.errors import InputError
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.fusion.standardise import (
@@ -21,26 +20,23 @@ from tcellflow.inference.fusion.standardise import (
     Moments,
     clr_by_protein,
     measure_centres,
-    measure_moments,
     measure_rows,
 )
 from tcellflow.inference.session import open_session
 from tcellflow.io.bundles.fusion import FusionDetails, read_fusion_genes, read_fusion_proteins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
     from scipy import sparse
 
     from tcellflow.genes.panel import PanelAlignment
+    from tcellflow.inference.fusion.standardise import GeneSums
     from tcellflow.inference.session import Device
     from tcellflow.io.bundles.folders import Bundle
 
     Floats = NDArray[np.float32]
 
 _ROWS: Final = 256  # of every run of the model
-_BLOCK: Final = 1024  # cells whose sums are added at once, so that the order of adding never changes
 
 
 @dataclass(frozen=True)
@@ -112,6 +108,8 @@ class Fuser:
         As for `open_session`.
     """
 
+    LEAST_CELLS: Final = 1_000  # measured for training, for a protein to be told of other cells
+
     def __init__(self, bundle: Bundle, *, threads: int | None = None, device: Device = "cpu") -> None:
         details = bundle.description.details
         if not isinstance(details, FusionDetails):
@@ -134,7 +132,7 @@ class Fuser:
     def read_sample(
         self,
         symbols: NDArray[np.object_],
-        blocks: Iterable[tuple[sparse.csr_matrix, NDArray[np.int64]]],
+        sums: GeneSums | None,
         targets: NDArray[np.object_],
         proteins: NDArray[np.floating],
         *,
@@ -146,8 +144,8 @@ class Fuser:
         ----------
         symbols
             Approved symbols of the matrix's genes; none where there is no expression.
-        blocks
-            Counts (cells, genes) and library sizes (cells,), in any cuts.
+        sums
+            Of the sample's log-expression, in the order of `symbols`; None where there is none.
         targets
             What its antibodies measure, all different: as `sum_by_target` gives them.
         proteins
@@ -175,13 +173,17 @@ class Fuser:
                 where=where,
                 mend="give whole-transcriptome expression or antibodies that the bundle knows",
             )
-        genes, n_cells = self._measure_genes(alignment, blocks)
-        is_own = (n_cells >= ENOUGH_CELLS, len(proteins) >= ENOUGH_CELLS)
+        genes = Moments(self.genes.mean.copy(), self.genes.scale.copy())
+        is_own = (sums is not None and sums.n_cells >= ENOUGH_CELLS, len(proteins) >= ENOUGH_CELLS)
+        if is_own[0] and sums is not None:
+            at = np.flatnonzero(alignment.present)
+            found = sums.measure(alignment.columns[at])
+            genes.mean[at], genes.scale[at] = found.mean, found.scale
         levels, ratios, centres = self._measure_proteins(columns, proteins, is_own=is_own[1])
         known = set(map(str, self.proteins.targets))
         unknown = tuple(str(name) for name in targets if name and str(name) not in known)
         if not is_own[0]:
-            genes = Moments(self.genes.mean, self.genes.scale)
+            genes = Moments(self.genes.mean.copy(), self.genes.scale.copy())
         return FusionSample(
             alignment, columns, genes, levels, ratios, centres, is_own, (of_genes, of_proteins), unknown
         )
@@ -189,8 +191,7 @@ class Fuser:
     def fuse(
         self,
         sample: FusionSample,
-        counts: sparse.csr_matrix,
-        library: NDArray[np.int64],
+        logs: sparse.csr_matrix,
         proteins: NDArray[np.floating],
         has: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     ) -> FusedCells:
@@ -200,8 +201,8 @@ class Fuser:
         ----------
         sample
             Its sample.
-        counts, library
-            Counts (cells, genes) and library sizes (cells,).
+        logs
+            log1p(counts per 10,000), CSR (cells, genes).
         proteins
             Counts by target (cells, targets); any number where there are none.
         has
@@ -213,7 +214,7 @@ class Fuser:
             A row per cell.
         """
         has_rna, has_adt = has
-        genes, gene_mask = self._show_genes(sample, counts, library, has_rna)
+        genes, gene_mask = self._show_genes(sample, logs, has_rna)
         values, protein_mask = self._show_proteins(sample, proteins, has_adt)
         whole = self._run(genes, gene_mask, values, protein_mask)
         alone = self._run(genes, gene_mask, values * 0, protein_mask * 0)
@@ -231,32 +232,6 @@ class Fuser:
             imputed=_blank(np.where(is_told, imputed, np.nan), is_known),
             imputed_sd=_blank(np.where(is_told, sd * scale, np.nan), is_known),
         )
-
-    def _measure_genes(
-        self, alignment: PanelAlignment, blocks: Iterable[tuple[sparse.csr_matrix, NDArray[np.int64]]]
-    ) -> tuple[Moments, int]:
-        """Sum log-expression in blocks of a fixed size, whatever the cuts."""
-        n_genes = len(self.genes.symbols)
-        total, squares, n_cells = np.zeros(n_genes), np.zeros(n_genes), 0
-        kept = np.zeros((0, n_genes), dtype=np.float64)
-        for counts, library in blocks:
-            kept = np.concatenate([kept, self._log(alignment, counts, library)])
-            while len(kept) >= _BLOCK:
-                total, squares = (
-                    total + kept[:_BLOCK].sum(axis=0),
-                    squares + np.square(kept[:_BLOCK]).sum(axis=0),
-                )
-                kept, n_cells = kept[_BLOCK:], n_cells + _BLOCK
-        total, squares = total + kept.sum(axis=0), squares + np.square(kept).sum(axis=0)
-        n_cells += len(kept)
-        return measure_moments(total, squares, max(n_cells, 1)), n_cells
-
-    def _log(
-        self, alignment: PanelAlignment, counts: sparse.csr_matrix, library: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        logged = counts.astype(np.float32)
-        logged.data = log_normalise(counts, library)
-        return alignment.gather(logged).astype(np.float64)
 
     def _measure_proteins(
         self, columns: NDArray[np.int64], proteins: NDArray[np.floating], *, is_own: bool
@@ -278,8 +253,7 @@ class Fuser:
     def _show_genes(
         self,
         sample: FusionSample,
-        counts: sparse.csr_matrix,
-        library: NDArray[np.int64],
+        logs: sparse.csr_matrix,
         has_rna: NDArray[np.bool_],
     ) -> tuple[Floats, Floats]:
         if sample.coverage[0] < self.details.coverage.least:
@@ -287,7 +261,7 @@ class Fuser:
         mask = (sample.alignment.present[None] & has_rna[:, None]).astype(np.float32)
         if not has_rna.any():
             return np.zeros_like(mask), mask
-        return sample.genes.standardise(self._log(sample.alignment, counts, library)) * mask, mask
+        return sample.genes.standardise(sample.alignment.gather(logs)) * mask, mask
 
     def _show_proteins(
         self, sample: FusionSample, proteins: NDArray[np.floating], has_adt: NDArray[np.bool_]

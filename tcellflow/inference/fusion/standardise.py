@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
+    from scipy import sparse
 
     Floats = NDArray[np.float64]
 
@@ -39,6 +42,38 @@ class Moments:
     def standardise(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
         """Give (values - mean) / scale, clipped to +-10; shape (cells, features), float32."""
         return np.clip((values - self.mean) / self.scale, -CLIP, CLIP).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class GeneSums:
+    """Sums of log-expression over a sample.
+
+    Parameters
+    ----------
+    total, squares
+        Of each gene's values and their squares, shape (genes,).
+    n_cells
+        Cells with any expression.
+    """
+
+    total: Floats
+    squares: Floats
+    n_cells: int
+
+    def measure(self, columns: NDArray[np.int64]) -> Moments:
+        """Give the moments of some genes."""
+        return measure_moments(self.total[columns], self.squares[columns], max(self.n_cells, 1))
+
+
+def sum_genes(blocks: Iterable[sparse.csr_matrix], n_genes: int) -> GeneSums:
+    """Sum log-expression (cells, genes) value by value, so that the cuts of the blocks change no bit."""
+    total, squares, n_cells = np.zeros(n_genes), np.zeros(n_genes), 0
+    for block in blocks:
+        values = block.data.astype(np.float64)
+        np.add.at(total, block.indices, values)
+        np.add.at(squares, block.indices, np.square(values))
+        n_cells += int((np.diff(block.indptr) > 0).sum())
+    return GeneSums(total, squares, n_cells)
 
 
 def measure_moments(total: Floats, squares: Floats, n_cells: int) -> Moments:

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tcellflow.errors import OptionsError
-from tcellflow.inference.states.confidence import MEASURED_ON, check_target, choose_least_confidence
+from tcellflow.inference.states.confidence import (
+    MEASURED_ON,
+    choose_least_confidence,
+    choose_least_probability,
+)
 from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, AbstainReason, State
 
 if TYPE_CHECKING:
@@ -59,7 +63,8 @@ def choose_rules(
     ----------
     details
         What the bundle states. Where its states are read with programmes, confidence is trust in the whole
-        decision, and the bundle's own curve and levels, which are of its network alone, do not apply.
+        decision, and the bundle's own curve and levels, which are of its network alone, do not apply; the
+        level of sets is that of a typical sample.
     target_risk
         As in `choose_threshold`.
     set_coverage
@@ -73,20 +78,14 @@ def choose_rules(
     Raises
     ------
     OptionsError
-        As `choose_threshold` and `choose_set_level`, or if sets are asked for where none were measured.
+        As `choose_threshold` and `choose_set_level`.
     """
     reliability = details.reliability
     target = details.abstention.target_risk if target_risk is None else target_risk
     if details.has_axes:
-        if set_coverage is not None:
-            raise OptionsError(
-                "the bundle's coverages are of its network alone, but its states rest on programmes too",
-                where="--set-coverage",
-                mend="leave --set-coverage out, or choose a bundle that decides alone "
-                "(--bundle states-linear)",
-            )
         least = choose_least_confidence(target)
-        return Rules(target, least, MEASURED_ON, reliability.ood_threshold)
+        level_of_sets = None if set_coverage is None else choose_least_probability(set_coverage)
+        return Rules(target, least, MEASURED_ON, reliability.ood_threshold, level_of_sets)
     level = None if set_coverage is None else choose_set_level(reliability, set_coverage)
     return Rules(
         target_risk=target,
@@ -118,7 +117,12 @@ def choose_threshold(abstention: Abstention, target_risk: float | None = None) -
         If the target is out of range or below what the bundle can reach.
     """
     target = abstention.target_risk if target_risk is None else target_risk
-    check_target(target)
+    if not 0 < target <= 1:
+        raise OptionsError(
+            f"a target risk of {target:g} is no share above 0",
+            where="--target-risk",
+            mend="give a share, e.g. 0.1",
+        )
     threshold: float | None = None
     for point in reversed(abstention.curve):
         if point.risk > target:

@@ -9,7 +9,7 @@ A network alone is decoded; with programmes and marker genes it is one voice of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -77,6 +77,11 @@ class StateCalls:
     unconventional
         Kind of unconventional T cell (`Unconventional`) behind the lineage, None elsewhere and where a
         network alone decides, shape (B,), object.
+    support
+        Probability of `predicted_state` by the network and by the model of marker genes, shape (B, 2),
+        float32; the same twice where a network alone decides.
+    agrees
+        Whether both call the same, shape (B,), bool.
     """
 
     predicted_state: NDArray[np.object_]
@@ -95,9 +100,16 @@ class StateCalls:
     ood_score: NDArray[np.float32]
     helper: NDArray[np.object_]
     unconventional: NDArray[np.object_]
+    support: NDArray[np.float32]
+    agrees: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.predicted_state)
+
+    def in_sample(self, shift: float) -> StateCalls:
+        """Give the same calls with the confidence that they deserve in a sample of this shift, 0-1."""
+        states, support = (x.astype(np.float64) for x in (self.state_probabilities, self.support))
+        return replace(self, confidence=measure_confidence(states, support, shift).astype(np.float32))
 
     @property
     def probability(self) -> NDArray[np.float32]:
@@ -218,6 +230,8 @@ class Decoder:
             ood_score=self._decode_ood(out),
             helper=nothing,
             unconventional=nothing,
+            support=np.repeat(probabilities.max(axis=1, initial=0.0)[:, None], 2, axis=1),
+            agrees=np.ones(len(joint), dtype=bool),
         )
 
     def decide(
@@ -262,7 +276,7 @@ class Decoder:
             lineage=decision.lineage,
             function=decision.function,
             cycle=decision.cycle,
-            confidence=measure_confidence(states).astype(np.float32),
+            confidence=measure_confidence(states, decision.support).astype(np.float32),
             state_probabilities=probabilities,
             p_lineage=joint.sum(axis=2).astype(np.float32),
             p_function=self._hide_unreported(
@@ -276,6 +290,8 @@ class Decoder:
             ood_score=self._decode_ood(out),
             helper=np.array([name or None for name in decision.helper], dtype=object),
             unconventional=_name_unconventional(decision.lineage, receptors),
+            support=decision.support.astype(np.float32),
+            agrees=decision.agrees,
         )
 
     @staticmethod

@@ -66,10 +66,11 @@ def check_coverage(panel: PanelAlignment, cells: CellSource, bundle_name: str) -
         raise InputError(
             f"{found}; at least {LEAST_COVERAGE:.0%} are needed",
             where=cells.where,
-            mend="use a bundle made for these genes, or the whole transcriptome; "
+            mend="use a bundle made for these genes, or the whole transcriptome: a targeted panel does not "
+            "carry these states; "
             "'tcellflow run --steps preprocess,embed-tcr,report' reports on the sample without states",
         )
-    return [f"{found}: calls are less certain than the bundle's figures say."]
+    return [f"{found}: most cells will stay Unresolved, for states need genes that were not measured."]
 
 
 def check_molecules(cells: CellSource) -> list[str]:

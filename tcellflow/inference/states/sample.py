@@ -16,6 +16,7 @@ from tcellflow.genes.panel import align_panel
 from tcellflow.inference.states.abstention import choose_rules, decide_verdicts, list_prediction_sets
 from tcellflow.inference.states.checks import check_coverage, check_library_size, check_molecules
 from tcellflow.inference.states.clones import find_clones, pool_lineages
+from tcellflow.inference.states.confidence import choose_least_probability, measure_sample
 from tcellflow.inference.states.prior_shift import check_shares, estimate_correction, measure_shift
 
 if TYPE_CHECKING:
@@ -143,14 +144,22 @@ def call_sample(
     for warning in warnings:
         _LOG.warning("%s", warning)
     called = predictor.call_cells(source, panel, vectors, chains=facts.receptors, progress=progress)
-    verdicts = decide_verdicts(called.calls, facts, called.n_panel_genes, rules)
+    calls, discord = called.calls, None
+    if predictor.reads_programmes:
+        is_single = facts.is_t_cell & ~facts.is_doublet & (called.n_panel_genes > 0)
+        discord = measure_sample(calls.agrees[is_single])
+        calls = calls.in_sample(discord)
+        if options.set_coverage is not None:
+            least = choose_least_probability(options.set_coverage, discord)
+            rules = replace(rules, least_probability=least)
+    verdicts = decide_verdicts(calls, facts, called.n_panel_genes, rules)
     sample = SampleCalls(
         predictor=predictor,
         panel=panel,
         facts=facts,
         inputs=called.inputs,
-        calls=called.calls,
-        raw=called.calls,
+        calls=calls,
+        raw=calls,
         rules=rules,
         n_panel_genes=called.n_panel_genes,
         verdicts=verdicts,
@@ -158,11 +167,12 @@ def call_sample(
         # NK and myeloid cells show programmes that are not theirs
         programmes=np.where(facts.is_t_cell[:, None], called.programmes, np.float32(np.nan)),
         shift=measure_shift(
-            called.calls.ood_score,
+            calls.ood_score,
             called.network_states,
             verdicts.is_usable | verdicts.is_ood,
             details.reliability,
-        ),
+        )
+        | {"parts": None if discord is None else round(discord, 6)},
         warnings=tuple(warnings),
     )
     if options.correct_priors:
@@ -201,7 +211,7 @@ def _add_what_was_asked(sample: SampleCalls, options: CallOptions) -> SampleCall
     if options.pool_lineage:
         sample = replace(sample, lineage_pooled=pool_lineages(sample.clones, sample.calls))
     if sample.rules.least_probability is not None:
-        # the coverage was measured on the bundle's own probabilities
+        # the coverage was measured on probabilities that nothing corrected
         sets = list_prediction_sets(sample.raw.state_probabilities, sample.rules.least_probability)
         sample = replace(sample, prediction_sets=sets)
     return sample

@@ -28,7 +28,7 @@ GENES_FILE: Final = "genes.tsv"
 PROTEINS_FILE: Final = "proteins.tsv"
 _GENE_COLUMNS: Final = ("symbol", "weight", "mean", "scale")
 _PROTEIN_COLUMNS: Final = (
-    "target", "name", "log_mean", "log_scale", "ratio_mean", "ratio_scale",
+    "target", "name", "cells", "log_mean", "log_scale", "ratio_mean", "ratio_scale",
 )  # fmt: skip
 
 
@@ -121,6 +121,8 @@ class FusionProteins:
         As `tcellflow.proteins.targets.find_targets` names them, shape (P,).
     names
         As people write them, shape (P,).
+    cells
+        Cells that were measured for training, shape (P,).
     log_mean, log_scale
         Of log1p counts, shape (P,).
     ratio_mean, ratio_scale
@@ -129,6 +131,7 @@ class FusionProteins:
 
     targets: NDArray[np.object_]
     names: NDArray[np.object_]
+    cells: NDArray[np.float64]
     log_mean: NDArray[np.float64]
     log_scale: NDArray[np.float64]
     ratio_mean: NDArray[np.float64]
@@ -169,7 +172,13 @@ def write_fusion_genes(genes: FusionGenes) -> bytes:
 
 def write_fusion_proteins(proteins: FusionProteins) -> bytes:
     """Write the proteins of a bundle."""
-    numbers = (proteins.log_mean, proteins.log_scale, proteins.ratio_mean, proteins.ratio_scale)
+    numbers = (
+        proteins.cells,
+        proteins.log_mean,
+        proteins.log_scale,
+        proteins.ratio_mean,
+        proteins.ratio_scale,
+    )
     return _write_table(_PROTEIN_COLUMNS, (proteins.targets, proteins.names, *numbers))
 
 

@@ -124,7 +124,7 @@ class RunRecord:
         if path.exists():
             return path
         known = self._find_container(path)
-        return None if known is None else self._find_holder(known, path.name, or_aside=True)
+        return None if known is None else self._find_holder(known, path.name)
 
     def digest(self, path: Path) -> str:
         """Give the digest of a file, or the recorded one of a file whose content another one holds."""
@@ -230,16 +230,15 @@ class RunRecord:
         steps = self._steps.values() if path.parent == self._folder else ()
         return next((step for step in steps if path.name in step.contained), None)
 
-    def _find_holder(self, step: StepRecord, name: str, *, or_aside: bool = False) -> Path | None:
-        """Find the unchanged file that holds the content of a removed one."""
+    def _find_holder(self, step: StepRecord, name: str) -> Path | None:
+        """Find the unchanged file that holds the content of a removed one, perhaps set aside."""
         holder = step.contained.get(name)
         if holder is None:
             return None
         digest = next(
             (known.digests[holder] for known in self._steps.values() if holder in known.digests), None
         )
-        found = self._find_unchanged(holder, digest)
-        return found if or_aside or found == self._folder / holder else None
+        return self._find_unchanged(holder, digest)
 
     def _is_unchanged(self, path: Path, digest: str | None) -> bool:
         return path.is_file() and self.digests.digest(path) == digest

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.genes.panel import align_panel
+from tcellflow.genes.receptor_genes import CLONE_GENE
 from tcellflow.inference.fusion.standardise import (
     Moments,
     clr_by_protein,
@@ -21,7 +22,6 @@ from tcellflow.inference.fusion.standardise import (
     measure_moments,
     measure_rows,
 )
-from tcellflow.training.states.cells import CLONE_GENE
 from tcellflow.vocabulary import COUNTS_PER_CELL
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ teacher sees too few genes are not taught.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from scipy import sparse
 
 from tcellflow.cells.markers import GATE_GENES
 from tcellflow.genes.panel import align_panel
+from tcellflow.genes.receptor_genes import CLONE_GENE
 from tcellflow.training.cohorts.chains import join_chains
 from tcellflow.training.cohorts.truth import CellTruth, take_truth
 from tcellflow.vocabulary import COUNTS_PER_CELL
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from tcellflow.training.cohorts.cells import Cohort
     from tcellflow.training.cohorts.chains import CellChains
 
-# Segments of T-cell receptors mark clones and donors, immunoglobulins ambient RNA of B cells. TRAC, TRBC,
-# TRDC and TRGC tell lineages and not clones, so they may stay; TRA has no D segments (TRADD is another gene).
-CLONE_GENE: Final = re.compile(r"TR(A[VJ]|B[VDJ]|G[VJ]|D[VDJ]).*|IG[HKL].*")
 _LEAST_SEEN: Final = 0.01  # share of a cohort's cells
 _LEAST_CELLS: Final = 10  # of a state, for it to be told from others
 _LEAST_SCALE: Final = 0.1

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from tcellflow.training.cohorts.truth import CellTruth
     from tcellflow.training.states.options import TrainStatesOptions
 
+READ_WITH_PROGRAMMES: Final = (
+    "figures, curve and coverages here are of the network alone; predict reads it with programmes, marker "
+    "genes and receptors, by which Exhausted, Effector and Th_effector are told: marker evidence, of few "
+    "labelled tumours and no labelled helpers"
+)
 PANEL_FILE: Final = "panel.tsv"
 EXCLUDED_GENES: Final = "V, D and J genes of T-cell receptors; all immunoglobulin genes"
 _LEAST_CELLS: Final = 20  # that speak for a state before their kind of truth stands behind it
@@ -186,6 +191,7 @@ def describe_bundle(
             "human T cells only; states that no cell was labelled with rest on the teacher or on nothing",
             "labels of few donors: the variation between donors is known only in part",
             "a confidence holds for cells like those it was calibrated on; see ood_score",
+            *(() if options.architecture == "seed" else (READ_WITH_PROGRAMMES,)),
         ],
         "intended_use": "States of human T cells from single-cell expression data; no clinical use",
         "licence": options.licence,

@@ -11,10 +11,12 @@ from scipy import sparse
 
 from factories import log_normalised, make_counts
 from tcellflow.cells.counts import (
+    _is_near,
     check_counts_block,
     check_log_block,
     check_log_share,
     detect_content,
+    recognise_content,
 )
 from tcellflow.errors import InputError
 
@@ -184,3 +186,24 @@ def test_real_counts_and_their_normalisation_are_recognised(shared_data: Path, n
     counts = sparse.csr_matrix(ad.read_h5ad(shared_data / f"{name}.h5ad", backed="r").X[:300])
     assert detect_content(counts, where=name) == "counts"
     assert detect_content(log_normalised(counts), where=name) == "log1p_cp10k"
+
+
+@pytest.mark.parametrize(("high", "content"), [(9.22, "log1p_cp10k"), (9.2201, "corrected_counts")])
+def test_the_highest_logarithm_is_that_of_a_cell_of_one_gene(high: float, content: str) -> None:
+    """The border itself still holds logarithms; above it, no cell could have that much of a gene."""
+    block = block_of([np.log1p(5_000), np.log1p(5_000)], [high, 0], [np.log1p(4_000), np.log1p(6_000)])
+    assert (recognise_content(block) == "log1p_cp10k") == (content == "log1p_cp10k")
+
+
+@pytest.mark.parametrize(("sums", "is_near"), [((9_800.0, 10_200.0), True), ((9_799.9, 10_200.1), False)])
+def test_sums_two_percent_away_are_near(sums: tuple[float, ...], is_near: bool) -> None:
+    """A few genes may be gone since the cells were normalised: up to 2 percent, the border included."""
+    assert _is_near(np.array(sums)).tolist() == [is_near, is_near]
+
+
+@pytest.mark.parametrize(("n_far", "is_log"), [(1, True), (2, False)])
+def test_one_cell_in_twenty_may_have_another_sum(n_far: int, is_log: bool) -> None:
+    """Logarithms are recognised where 95 percent of the cells fit, the border included."""
+    near = [np.log1p(4_000.0), np.log1p(6_000.0)]
+    block = block_of(*[near] * (20 - n_far), *[[np.log1p(4_000.0), np.log1p(1_000.0)]] * n_far)
+    assert (recognise_content(block) == "log1p_cp10k") == is_log

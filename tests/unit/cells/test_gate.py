@@ -215,3 +215,24 @@ def test_verdicts_do_not_depend_on_the_block() -> None:
     alone = [gate(cell) for cell in cells]
     assert together.t_cell_evidence.tolist() == [r.t_cell_evidence[0] for r in alone]
     assert together.doublet_evidence.tolist() == [r.doublet_evidence[0] for r in alone]
+
+
+@pytest.mark.parametrize(
+    ("cell", "receptor", "evidence"),
+    [
+        ({"CD3D": 1, "CD79A": 1}, False, TCellEvidence.NONE),
+        ({"CD3D": 2, "CD79A": 1}, False, TCellEvidence.GENES),
+        ({"CD79A": 1}, True, TCellEvidence.AGAINST),
+        ({"CD3D": 1, "CD79A": 1}, True, TCellEvidence.BOTH),
+    ],
+)
+def test_a_tie_is_no_evidence_for_a_t_cell(cell: dict[str, int], receptor: bool, evidence: str) -> None:
+    """Equal shares make no T cell; a receptor breaks a tie of genes, but counts no more than it weighs."""
+    markers = np.array([[cell.get(gene, 0) for gene in GATE_GENES]], dtype=np.float32)
+    # nothing is expected of genes that are not measured, so that equal counts are equal shares;
+    # 2,000 molecules give the receptor the weight of one count
+    result = gate_cells(
+        markers, np.zeros(len(GATE_GENES), dtype=bool), np.array([2000]), np.array([receptor]), None
+    )
+    assert result.t_cell_evidence.tolist() == [evidence]
+    assert result.is_t_cell.tolist() == [evidence in {TCellEvidence.GENES, TCellEvidence.BOTH}]

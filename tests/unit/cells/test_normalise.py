@@ -53,3 +53,10 @@ def test_every_cell_sums_to_10000():
     values = sample.counts.astype(np.float64)
     values.data = np.expm1(log_normalise(sample.counts).astype(np.float64))
     assert np.allclose(np.asarray(values.sum(axis=1)).ravel(), 1e4, rtol=1e-5)
+
+
+def test_counts_around_the_width_of_the_table_are_their_own():
+    """Counts that are looked up and counts that are computed give the same formula, at the border too."""
+    counts = sp.csr_matrix(np.array([[30, 31, 32, 33], [32, 1, 31, 64]], dtype=np.int32))
+    expected = np.log1p(counts.toarray() * 1e4 / counts.toarray().sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(log_normalise(counts), expected.ravel(), rtol=1e-6)

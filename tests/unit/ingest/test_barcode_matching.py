@@ -64,6 +64,14 @@ def test_warnings_name_the_file(tmp_path):
     assert match.warnings[0].startswith("c.csv: 5 of 20 cells")
 
 
+def test_half_of_the_cells_may_be_foreign(tmp_path):
+    """Where every cell of the matrix is found, half of the others may be foreign; one more is told."""
+    foreign = list(make_barcodes(11, seed=5))
+    for cells, n_told in (([*CELLS[:10], *foreign[:10]], 0), ([*CELLS[:10], *foreign], 1)):
+        _, match = match_receptors([read(tmp_path / "c.csv", cells)], CELLS[:10], Matching())
+        assert len(match.warnings) == n_told
+
+
 def test_errors_name_the_file_and_the_rule(tmp_path):
     """A file of other cells and a rule that is none are refused."""
     part = read(tmp_path / "c.csv", make_barcodes(15, seed=5))

@@ -219,6 +219,38 @@ def test_words_of_doublets_in_receptor_files_are_no_donors(files, tmp_path):
     assert open_sample(files / "m.h5", [contigs], None, sample_id="s1").donors is None
 
 
+def test_doublets_of_receptor_files_are_flagged(files, tmp_path):
+    """Where the receptor file calls cells doublets they are, and alone they have no clones of their own."""
+    words = dict.fromkeys(SAMPLE.barcodes, "d1") | dict.fromkeys(SAMPLE.barcodes[:3], "Multiplet")
+    contigs = with_donors(tmp_path / "c.csv", words)
+    found = open_sample(files / "m.h5", [contigs], None, sample_id="s1")
+    is_named = np.isin(SAMPLE.barcodes[:3], found.chains.chains["cell_id"])
+    assert found.doublets[:3].tolist() == is_named.tolist()
+    assert found.doublets.sum() == is_named.sum() > 0
+    assert set(found.donors) == {"d1"}
+    alone = open_sample(None, [contigs], None, sample_id="s1")
+    assert set(alone.chains.chains["donor"]) == {"d1", "s1"}
+
+
+@pytest.mark.parametrize(
+    ("n_unknown", "n_genes", "is_refused"),
+    [(20, 39, True), (20, 40, False), (19, 19, False), (60, 120, False)],
+)
+def test_the_borders_of_unknown_genes(tmp_path, n_unknown, n_genes, is_refused):
+    """More than half must be unknown, and at least 20 of them: less is a small panel, or a mixed one."""
+    names = SAMPLE.gene_names[:n_genes].copy()
+    ids = SAMPLE.gene_ids[:n_genes].copy()
+    names[n_genes - n_unknown :] = [f"nonsense{number}" for number in range(n_unknown)]
+    ids[n_genes - n_unknown :] = "x"
+    part = replace(SAMPLE, counts=SAMPLE.counts[:, :n_genes], gene_names=names, gene_ids=ids)
+    path = write_10x_h5(tmp_path / "a.h5", part)
+    if is_refused:
+        with pytest.raises(InputError, match=f"{n_unknown} of {n_genes} gene names are unknown"):
+            open_sample(path, [], None, sample_id="s1")
+    else:
+        assert open_sample(path, [], None, sample_id="s1").expression.genes.report.unknown.count == n_unknown
+
+
 @pytest.mark.parametrize(
     ("form", "cause"),
     [

@@ -22,8 +22,9 @@ from tcellflow.pipeline import RunOptions, run_sample, use_demo
 from tcellflow.provenance import digest_file
 from tcellflow.steps.predict import CallOptions
 from tcellflow.steps.preprocess import PreprocessOptions
-from tcellflow.vocabulary import STEPS
+from tcellflow.vocabulary import STEPS as ALL_STEPS
 
+STEPS = tuple(step for step in ALL_STEPS if step != "fuse")  # which runs on request
 DEMO = Path(str(files("tcellflow"))) / "data" / "samples" / "trex_pt17_trimodal"
 GEX, TCR = DEMO / "sample_filtered_feature_bc_matrix.h5", DEMO / "filtered_contig_annotations.csv"
 
@@ -75,7 +76,11 @@ def test_all_steps_write_their_files(whole_run):
     assert set(contents(whole_run)) == {
         "s.annotated.h5ad",
         "s.chains.parquet",
+        "s.claims.parquet",
         "s.clonotypes.parquet",
+        "s.descriptions.jsonl",
+        "s.descriptions.md",
+        "s.descriptions.parquet",
         "s.embed.json",
         "s.embeddings.parquet",
         "s.metrics.json",
@@ -189,6 +194,22 @@ def test_a_later_step_alone_takes_the_cells_from_the_annotated_file(done, whole_
     assert contents(done) == contents(whole_run)
 
 
+def test_an_edited_annotated_file_is_no_input_of_a_later_step(done):
+    """Cells that somebody changed are not predicted as if preprocess had checked them."""
+    with (done / "s.annotated.h5ad").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(OptionsError, match=r"predict needs s\.cells\.h5ad"):
+        run_sample(make_options(done, steps=("predict",)))
+
+
+def test_chosen_steps_remove_no_cells_file(done):
+    """Only a run of all steps gives the cells file up."""
+    run_sample(replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True))
+    options = make_options(done, steps=("predict",))
+    run_sample(replace(options, predict=replace(options.predict, calls=CallOptions(target_risk=0.3))))
+    assert (done / "s.cells.h5ad").is_file()
+
+
 def test_a_damaged_record_gives_nothing_up(done):
     """A file that changed since its step wrote it is not ours to remove."""
     options = replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True)
@@ -209,12 +230,12 @@ def test_an_edited_output_is_made_again(done, caplog):
 
 
 def test_a_changed_option_runs_its_step_and_what_follows(done, caplog):
-    """Another target risk changes predict and report, not the steps before."""
+    """Another target risk changes predict and what follows, not the steps before."""
     options = replace(make_options(done, gex=GEX, tcr=(TCR,)), keep_cells=True)
     run_sample(options)
     ran(caplog)
     run_sample(replace(options, predict=replace(options.predict, calls=CallOptions(target_risk=0.3))))
-    assert ran(caplog) == {"preprocess": "kept", "embed-tcr": "kept", "predict": "done", "report": "done"}
+    assert ran(caplog) == {**dict.fromkeys(STEPS, "done"), "preprocess": "kept", "embed-tcr": "kept"}
 
 
 def test_a_changed_input_runs_all_that_depends_on_it(done, caplog, tmp_path):
@@ -246,7 +267,7 @@ def test_without_receptors_their_step_is_left_out(done, caplog):
     names = set(contents(done))
     assert not names & {"s.chains.parquet", "s.receptors.parquet", "s.embeddings.parquet", "s.embed.json"}
     assert {"s.predictions.parquet", "s.report.html"} <= names
-    assert set(json.loads((done / "s.run.json").read_text())["steps"]) == {"preprocess", "predict", "report"}
+    assert set(json.loads((done / "s.run.json").read_text())["steps"]) == {*STEPS} - {"embed-tcr"}
 
 
 def test_without_expression_predict_is_left_out(tmp_path, caplog):
@@ -256,6 +277,7 @@ def test_without_expression_predict_is_left_out(tmp_path, caplog):
         "preprocess": "done",
         "embed-tcr": "done",
         "predict": "left out",
+        "describe": "left out",
         "report": "done",
     }
     assert (tmp_path / "o" / "s.report.html").exists()
@@ -382,8 +404,8 @@ def test_an_empty_prefix_is_refused(tmp_path):
 def test_wrong_options_are_told_before_any_work(tmp_path):
     """An unknown step, backend or bundle, a missing file and no file at all are refused at once."""
     given = make_options(tmp_path / "o", tcr=(TCR,))
-    with pytest.raises(OptionsError, match="no step 'fuse'"):
-        run_sample(replace(given, steps=("fuse",)))
+    with pytest.raises(OptionsError, match="no step 'explain'"):
+        run_sample(replace(given, steps=("explain",)))
     with pytest.raises(OptionsError, match="'word2vec'"):
         run_sample(replace(given, embed_tcr=replace(given.embed_tcr, backend="word2vec")))
     given = make_options(tmp_path / "o", gex=GEX)

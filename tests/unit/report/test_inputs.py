@@ -27,7 +27,7 @@ def test_names_do_not_matter(files: list[Path], tmp_path: Path) -> None:
         renamed = tmp_path / f"{number}.bin"
         shutil.copy(path, renamed)
         roles.add(recognise_file(renamed))
-    assert roles == set(Role) - {Role.EMBED, Role.EMBEDDINGS, Role.NEIGHBOURS}
+    assert roles == set(Role) - {Role.EMBED, Role.EMBEDDINGS, Role.NEIGHBOURS, Role.ANNOTATED}
 
 
 def test_neighbours_are_named_and_stay_on_disk(files: list[Path]) -> None:

@@ -32,7 +32,7 @@ def test_header_names_sample_donor_and_bundle(inputs: ReportInputs) -> None:
     header = compose_report(inputs, "prefix").header
     assert (header.sample, header.donor) == ("donor1", "donor1-donor")
     assert dict(header.bundle)["name"] == "states-small"
-    assert header.missing == ()
+    assert header.missing == ("the map of the cells (no annotated.h5ad, or --no-map)",)
 
 
 def test_names_come_from_tables_without_qc(inputs: ReportInputs) -> None:

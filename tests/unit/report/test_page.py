@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -13,7 +15,9 @@ import pytest
 from step_outputs import StepFrames, make_step_frames, write_step_files
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import read_report_inputs
+from tcellflow.report.maps.scatter import colour_class
 from tcellflow.report.page import render_page
+from tcellflow.vocabulary import REPORTED_STATES, STATE_COLORS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,21 +63,30 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_nothing_is_loaded_from_outside(page: str) -> None:
-    """No script, link, image, font or import: the only addresses are anchors and the CSV beside."""
+    """No link, image, font or import: the only addresses are anchors and the CSV beside."""
     assert "https://example.org/a" in page  # as text: a bundle names its sources
     assert not re.search(r"""(?:src|href|action|data|poster|srcset)\s*=\s*["']?\s*(?:https?:)?//""", page)
-    assert not re.search(r"@import|@font-face|<script|<link|<iframe|<object|<embed|<img", page, re.IGNORECASE)
-    assert set(re.findall(r"url\(([^)]*)\)", page)) == {"#hatch"}
+    assert not re.search(r"@import|@font-face|<link|<iframe|<object|<embed|<img", page, re.IGNORECASE)
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
+    assert style is not None
+    assert set(re.findall(r"url\(([^)]*)\)", style[1])) == {f"#hatch{number}" for number in range(9)}
     addresses = {a for tag, attrs in Outline(page).tags for k, a in attrs.items() if k in {"href", "src"}}
     assert {a for a in addresses if not a.startswith("#")} == {"./donor1.predictions.csv"}
 
 
-def test_the_policy_forbids_loads_and_scripts(page: str) -> None:
-    """Even markup that slipped through could load and run nothing."""
+def test_the_policy_allows_only_what_the_page_brings(page: str) -> None:
+    """The digests are those of the page's own style and scripts; markup that slipped through runs nothing."""
     policies = [a["content"] for t, a in Outline(page).tags if "http-equiv" in a and t == "meta"]
     assert len(policies) == 1
-    assert policies[0].startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:")
-    assert "script-src" not in policies[0]
+    rules = dict(rule.strip().split(" ", 1) for rule in policies[0].split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    assert rules["img-src"] == "data:"
+    assert "unsafe" not in policies[0]
+    for kind, allowed in (("script", rules["script-src"]), ("style", rules["style-src"])):
+        own = re.findall(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in own]
+        assert allowed.split() == [f"'sha256-{digest}'" for digest in digests]
+    assert not re.search(r"<[^>]* style=", re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL))
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
@@ -104,7 +117,8 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     drawn = _render(tmp_path / "bad", bad, prefix=HOSTILE)
     outline, reference = Outline(drawn), Outline(_render(tmp_path / "calm", calm))
     kinds = Counter(tag for tag, _ in outline.tags)
-    assert not {"script", "img"} & set(kinds)
+    assert "img" not in kinds
+    assert kinds["script"] == 2  # the library and the page's own
     assert set(kinds) == set(Counter(tag for tag, _ in reference.tags))
     assert not any(name.startswith("on") for _, attrs in outline.tags for name in attrs)
     assert "".join(outline.text).count(HOSTILE) > 10
@@ -138,13 +152,13 @@ def test_figures_and_tables_speak_to_screen_readers(page: str) -> None:
 
 def test_evidence_is_told_in_words_and_pattern(page: str) -> None:
     """A class learnt from a teacher says so in words and is hatched, not only coloured."""
-    row = re.search(r'<th scope="row" class="keep">Exhausted</th>.*?</tr>', page, re.DOTALL)
+    row = re.search(r'<tr data-state="Exhausted">.*?</tr>', page, re.DOTALL)
     assert row is not None
     assert "learnt from another model&#39;s labels: silver" in row[0]
-    assert 'class="hatched"' in row[0]
-    gated = re.search(r'<th scope="row" class="keep">Naive</th>.*?</tr>', page, re.DOTALL)
+    assert 'class="hatched ' in row[0]
+    gated = re.search(r'<tr data-state="Naive">.*?</tr>', page, re.DOTALL)
     assert gated is not None
-    assert 'class="hatched"' not in gated[0]
+    assert 'class="hatched ' not in gated[0]
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path: Path, page: str) -> None:
@@ -221,3 +235,11 @@ def test_colours_have_contrast(scheme: int, ink: str, ground: str, least: float)
     block = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[scheme]
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
     assert _contrast(colours[ink], colours[ground]) >= least
+
+
+def test_states_have_the_colours_that_files_name() -> None:
+    """The style sheet's colours are those of uns/state_colors in the annotated file."""
+    style = (resources.files("tcellflow") / "report/templates/style.css").read_text(encoding="utf-8")
+    for state in REPORTED_STATES:
+        name = colour_class(state)
+        assert f"--{name}: {STATE_COLORS[state]};" in style.split("@media")[0], state

@@ -259,6 +259,16 @@ def test_largest_clones_name_receptor_and_states(frames: StepFrames) -> None:
     assert first.vdj.j_call == own["j_call"].mode()[0]
 
 
+def test_clones_of_one_size_go_by_name(frames: StepFrames) -> None:
+    """Which clones are shown, and in which order, depends on no order of rows."""
+    shuffled = frames.clonotypes.assign(n_cells=5).sample(frac=1, random_state=3)
+    section = summarise_clones(_inputs(replace(frames, clonotypes=shuffled)))
+    assert section is not None
+    shown = [row.clone_id for row in section.largest]
+    assert shown == sorted(frames.clonotypes["clone_id"])[: len(shown)]
+    assert len(shown) > 1
+
+
 def test_clusters_of_similar_receptors_are_counted_by_clones(frames: StepFrames) -> None:
     """Clusters count where two or more clones share one; without clusters nothing is said."""
     assert summarise_clones(_inputs(frames)).clusters is None
@@ -350,7 +360,7 @@ def test_small_print_hides_no_unknown_entry(frames: StepFrames) -> None:
     assert ("doublet sign: novel sign", "7") in facts["T-cell gate"]
     assert ("markers measured", "114") in facts["T-cell gate"]
     rows = dict(facts["Gene names"])
-    assert rows["n prefixed"] == "0"
+    assert rows["with a genome prefix, cut off"] == "0"
     assert rows["genes"] == "36,601 in the file, 36,592 after summing"
     assert rows["older names, renamed"] == "1,850 (such as MARCH1 -> MARCHF1)"
     assert "names that no table knows, kept" not in rows

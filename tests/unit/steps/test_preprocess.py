@@ -357,3 +357,14 @@ def test_a_failing_run_leaves_nothing(inputs, tmp_path, changes):
     with pytest.raises((InputError, OptionsError)):
         preprocess(options(inputs, tmp_path / "a" / "out", **filled))
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(("tell_all", "n_lines"), [(False, 5), (True, 7)])
+def test_most_warnings_are_left_to_the_account(tmp_path, monkeypatch, caplog, tell_all, n_lines):
+    """A terminal gets five lines, the last of which names the account; who sees no account gets all."""
+    monkeypatch.setattr("tcellflow.steps.preprocess.order_warnings", lambda _: [f"w{i}" for i in range(7)])
+    path = write_10x_h5(tmp_path / "a.h5", SAMPLE)
+    preprocess(PreprocessOptions(output=tmp_path, prefix="s", gex=path, min_genes=1), tell_all=tell_all)
+    told = [r.getMessage() for r in caplog.records if r.name == "tcellflow.steps.preprocess"]
+    assert len(told) == n_lines
+    assert told[-1] == ("w6" if tell_all else "3 more warnings are in s.qc.json")

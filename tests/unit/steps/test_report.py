@@ -106,14 +106,37 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_real_run_fills_every_section(real_run: Path) -> None:
     """The files of the real steps are understood: all sections, no missing part, account adds up."""
     page = report(ReportOptions(real_run, SAMPLE))[0].read_text(encoding="utf-8")
-    for section in ("quality", "receptors", "states", "clonotypes", "unsure", "made", "limits"):
+    for section in (
+        "verdict",
+        "states",
+        "clonotypes",
+        "map",
+        "receptors",
+        "calls",
+        "unsure",
+        "quality",
+        "made",
+        "limits",
+    ):
         assert f'<h2 id="{section}">' in page
     assert "Not in this report" not in page
     assert "not accounted for" not in page
     assert "made from another" not in page
     assert "states 1" in page
     assert page.count('class="histogram"') == 4
-    assert len(page.encode()) < 200_000
+    assert len(page.encode()) < 500_000
+    places = [
+        page.index(f'<h2 id="{name}"') for name in ("verdict", "states", "clonotypes", "map", "quality")
+    ]
+    assert places == sorted(places)
+
+
+def test_the_map_can_be_left_out(real_run: Path, tmp_path: Path) -> None:
+    """Without the map the page holds no place of a cell, and says that there is none."""
+    files = ReportOptions(real_run, SAMPLE).find_files()
+    page = report(ReportOptions(tmp_path, SAMPLE, files, map_cells=False))[0].read_text(encoding="utf-8")
+    assert 'id="map-plot"' not in page
+    assert "the map of the cells" in page
 
 
 def test_a_real_runs_numbers_reach_multiqc(real_run: Path) -> None:

@@ -7,8 +7,10 @@ import pytest
 from scipy import sparse
 
 from fusion_sets import GENES, make_set, write_sets
+from tcellflow.cells.normalise import log_normalise
 from tcellflow.errors import InputError
 from tcellflow.inference.fusion.fuser import Fuser
+from tcellflow.inference.fusion.standardise import sum_genes
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.training.fusion.manifest import read_fusion_manifest
 from tcellflow.training.fusion.options import FusionBatchOptions, FusionTaskOptions, TrainFusionOptions
@@ -39,24 +41,28 @@ def fuse(trained, cut=300, rows=slice(None), *, has_rna=True, has_adt=True, gene
     fuser, cells = trained
     columns = [i for i, s in enumerate(cells.symbols) if genes is None or s in genes]
     kept = [i for i, t in enumerate(cells.targets) if panel is None or t in panel]
-    counts = sparse.csr_matrix(cells.counts[rows][:, columns]).astype(np.int32)
-    library = cells.library[rows].astype(np.int64)
+    logs = log_expression(cells)[rows][:, columns]
     proteins = cells.proteins[rows][:, kept]
-    cuts = [slice(i, i + cut) for i in range(0, counts.shape[0], cut)]
+    cuts = [slice(i, i + cut) for i in range(0, logs.shape[0], cut)]
     sample = fuser.read_sample(
         cells.symbols[columns] if has_rna else np.empty(0, object),
-        ((counts[c], library[c]) for c in cuts) if has_rna else (),
+        sum_genes((logs[c] for c in cuts), len(columns)) if has_rna else None,
         cells.targets[kept] if has_adt else np.empty(0, object),
         proteins if has_adt else np.zeros((0, 0)),
     )
     found = []
     for c in cuts:
-        n = counts[c].shape[0]
-        found.append(
-            fuser.fuse(sample, counts[c], library[c], proteins[c], (np.full(n, has_rna), np.full(n, has_adt)))
-        )
+        n = logs[c].shape[0]
+        found.append(fuser.fuse(sample, logs[c], proteins[c], (np.full(n, has_rna), np.full(n, has_adt))))
     names = ("latent", "weights", "class_probabilities", "imputed", "imputed_sd")
     return {name: np.concatenate([getattr(part, name) for part in found]) for name in names}, sample
+
+
+def log_expression(cells):
+    counts = cells.counts.astype(np.int32)
+    return sparse.csr_matrix(
+        (log_normalise(counts, cells.library), counts.indices, counts.indptr), counts.shape
+    )
 
 
 def accuracy(trained, fused):
@@ -105,13 +111,14 @@ def test_other_panels_are_masked(trained):
 def test_a_protein_is_imputed_without_its_own_value(trained):
     """Changing what was measured of a protein moves no number that is imputed for it."""
     fuser, cells = trained
-    counts, library = cells.counts.astype(np.int32), cells.library.astype(np.int64)
-    sample = fuser.read_sample(cells.symbols, [(counts, library)], cells.targets, cells.proteins)
+    logs = log_expression(cells)
+    sums = sum_genes([logs], len(cells.symbols))
+    sample = fuser.read_sample(cells.symbols, sums, cells.targets, cells.proteins)
     there = np.ones(len(cells), bool)
-    before = fuser.fuse(sample, counts, library, cells.proteins, (there, there))
+    before = fuser.fuse(sample, logs, cells.proteins, (there, there))
     changed = cells.proteins.copy()
     changed[:, 2] = 0
-    after = fuser.fuse(sample, counts, library, changed, (there, there))
+    after = fuser.fuse(sample, logs, changed, (there, there))
     assert np.array_equal(before.imputed[:, 2], after.imputed[:, 2])
     assert not np.array_equal(before.latent, after.latent)
     truth = np.log1p(cells.proteins)
@@ -121,12 +128,13 @@ def test_a_protein_is_imputed_without_its_own_value(trained):
 def test_what_was_not_measured_at_all_is_null(trained):
     """A cell with neither modality has no vector; one without genes has no imputed value of what it has."""
     fuser, cells = trained
-    counts, library = cells.counts.astype(np.int32), cells.library.astype(np.int64)
-    sample = fuser.read_sample(cells.symbols, [(counts, library)], cells.targets, cells.proteins)
+    logs = log_expression(cells)
+    sums = sum_genes([logs], len(cells.symbols))
+    sample = fuser.read_sample(cells.symbols, sums, cells.targets, cells.proteins)
     has_rna, has_adt = np.ones(len(cells), bool), np.ones(len(cells), bool)
     has_rna[:2] = False
     has_adt[0] = False
-    fused = fuser.fuse(sample, counts, library, cells.proteins, (has_rna, has_adt))
+    fused = fuser.fuse(sample, logs, cells.proteins, (has_rna, has_adt))
     assert np.isnan(fused.latent[0]).all()
     assert np.isfinite(fused.latent[1:]).all()
     assert np.isnan(fused.imputed[1]).all()
@@ -142,8 +150,8 @@ def test_unknown_antibodies_are_told(trained):
     """They are named and not used."""
     fuser, cells = trained
     targets = np.array([*cells.targets[:-1], "NCAM1"], dtype=object)
-    counts, library = cells.counts.astype(np.int32), cells.library.astype(np.int64)
-    sample = fuser.read_sample(cells.symbols, [(counts, library)], targets, cells.proteins)
+    sums = sum_genes([log_expression(cells)], len(cells.symbols))
+    sample = fuser.read_sample(cells.symbols, sums, targets, cells.proteins)
     assert sample.unknown == ("NCAM1",)
 
 

@@ -99,3 +99,15 @@ def test_distances_are_symmetric_and_bounded():
     np.testing.assert_array_equal(distances, distances.T)
     assert (np.diag(distances) == 0).all()
     assert distances[6, 7] == distances.max() == 2
+
+
+@pytest.mark.parametrize("k", [1, 7])
+def test_ties_below_the_precision_of_products_go_by_row(block_rows, k):
+    """Products of float32 scatter where distances are equal to the last digit kept: none may be lost."""
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=64) + rng.normal(0, 1e-5, (300, 64))
+    vectors = vectors.astype(np.float32)
+    distances = measure_all(vectors)
+    np.fill_diagonal(distances, np.inf)
+    expected = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(collect(vectors, k)[2].reshape(-1, k), expected)

@@ -21,6 +21,7 @@ from tcellflow.inference.states.abstention import (
 from tcellflow.inference.states.confidence import MEASURED_ON
 from tcellflow.io.bundles.reliability import ConformalLevel, OodRule, Reliability
 from tcellflow.io.bundles.states import Abstention, CurvePoint
+from tcellflow.states.trust import TYPICAL_SHIFT, read_trust
 
 CURVE = (
     CurvePoint(0.0, 1.0, 0.4),
@@ -86,15 +87,20 @@ def test_rules_are_those_of_the_bundle(tmp_path):
 
 
 def test_rules_of_states_read_with_programmes_are_of_trust(tmp_path):
-    """Where programmes speak, calls are reported whose trust is at least 1 - target; levels do not apply."""
+    """Where programmes speak, threshold and level are of trust; the bundle's own do not apply."""
     sets = [{"coverage": 0.9, "least_probability": 0.2}]
     states = write_states_bundle(
         tmp_path / "b", with_ood=True, conformal=sets, recipe={"architecture": "axes"}
     ).states
-    assert choose_rules(states) == Rules(0.1, 0.9, MEASURED_ON, 0.9, None)
-    assert choose_rules(states, target_risk=0.25).threshold == 0.75
-    with pytest.raises(OptionsError, match="of its network alone"):
-        choose_rules(states, set_coverage=0.9)
+    trust = read_trust()
+    assert choose_rules(states) == Rules(0.1, trust.threshold(0.1), MEASURED_ON, 0.9, None)
+    assert choose_rules(states, target_risk=0.25).threshold == trust.threshold(0.25)
+    level = choose_rules(states, set_coverage=0.9).least_probability
+    assert level == trust.least_probability(0.9, TYPICAL_SHIFT)
+    with pytest.raises(OptionsError, match="no prediction sets"):
+        choose_rules(states, set_coverage=0.999)
+    with pytest.raises(OptionsError, match="not reached"):
+        choose_rules(states, target_risk=1e-6)
     with pytest.raises(OptionsError, match="no share above 0"):
         choose_rules(states, target_risk=0)
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
+from made_calls import facts_of
 from state_bundles import DIMENSION, GENES, REFERENCE_ENTRY, write_states_bundle
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.contracts.table_faults import find_table_faults
@@ -17,6 +18,7 @@ from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import tabulate_clonotypes
 from tcellflow.inference.states.evidence_table import count_genes, list_frequent_genes, tabulate_gene_evidence
 from tcellflow.inference.states.options import CallOptions
+from tcellflow.inference.states.outlook import MANY_UNRESOLVED, preview_risks, tell_outlook
 from tcellflow.inference.states.prediction_table import tabulate_predictions
 from tcellflow.inference.states.predictor import StatePredictor
 from tcellflow.inference.states.sample import call_sample
@@ -254,3 +256,27 @@ def test_frequent_genes_are_those_of_most_cells(everything, source, vectors):
     assert metrics["frequent_genes"] == listed
     assert list_frequent_genes([]) == {}
     assert "frequent_genes" not in summarise_predictions(everything)
+
+
+def test_risks_are_previewed_as_they_would_come_out(predictor, source, facts):
+    """The previewed share at a risk is that of a run at that risk; risks out of reach are left out."""
+    sample = call_sample(predictor, source, facts, CallOptions(target_risk=0.05))
+    previewed = preview_risks(sample)
+    assert set(previewed) == {0.05, 0.1, 0.15, 0.2, 0.3}
+    for risk in (0.05, 0.1, 0.3):
+        other = call_sample(predictor, source, facts, CallOptions(target_risk=risk))
+        assert previewed[risk] == pytest.approx((other.verdicts.state == "Unresolved").sum() / (N_CELLS - 1))
+
+
+def test_one_line_tells_what_was_called_and_what_would_bring_more(predictor, source, facts):
+    """Where many T cells have no state, the line says how many would have none at other risks."""
+    sample = call_sample(predictor, source, facts, CallOptions(target_risk=0.05))
+    line = tell_outlook(sample)
+    n_unresolved = int((sample.verdicts.state == "Unresolved").sum())
+    assert line.startswith(f"{N_CELLS - 1:,} T cells: ")
+    assert f"{n_unresolved:,} (" in line
+    assert ("(--target-risk:" in line) == (n_unresolved / (N_CELLS - 1) > MANY_UNRESOLVED)
+    empty = MatrixCells(sparse.csr_matrix((0, len(GENES)), dtype=np.float32), np.array(GENES, dtype=object))
+    nothing = call_sample(predictor, empty, facts_of(0)[0], CallOptions())
+    assert tell_outlook(nothing) == "0 T cells: none with a state"
+    assert preview_risks(nothing) == {}

@@ -166,3 +166,11 @@ def test_v_that_contradicts_the_locus_is_kept_as_unknown(shared_data: Path) -> N
         read_receptors(shared_data / "tcr_io_fixtures" / "airr" / "rearrangement_trb.tsv"), donor="d"
     )
     assert list(chosen.chains["v_level"]) == ["contradicts_locus"] * 4
+
+
+def test_a_hash_before_the_first_name_is_no_part_of_it(tmp_path):
+    """So TRUST4 begins its tables; a line of words behind a hash stays a comment."""
+    names = "cell_id\tlocus\tv_call\tj_call\tjunction_aa\tproductive"
+    row = "AAAC-1\tTRB\tTRBV9\tTRBJ1-1\tCASSLGF\tT"
+    (tmp_path / "a.tsv").write_text(f"# made by hand\n#{names}\n{row}\n")
+    assert read_receptors(tmp_path / "a.tsv").rows["cell_id"].tolist() == ["AAAC-1"]

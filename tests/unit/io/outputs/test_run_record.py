@@ -173,10 +173,18 @@ def test_other_inputs_are_refused(folder):
 
 
 @pytest.mark.parametrize("name", ["../victim", "/tmp/victim", "s.x/../../victim", "other.h5ad", "s2.qc.json"])
-@pytest.mark.parametrize("place", ["outputs", "previous"])
+@pytest.mark.parametrize("place", ["outputs", "previous", "contained"])
 def test_a_record_that_names_foreign_files_is_refused(tmp_path, name, place):
     """A record cannot make a run remove what is not of its sample."""
     step = {"fingerprint": {}, "outputs": {"s.a": None}, place: {name: "ab"}}
+    (tmp_path / "s.run.json").write_text(json.dumps({"contract": "run/1", "steps": {"predict": step}}))
+    with pytest.raises(InputError, match="no file of this sample"):
+        open_record(tmp_path)
+
+
+def test_a_record_that_says_foreign_files_hold_ours_is_refused(tmp_path):
+    """The file that is said to hold the content of another one is of the sample, too."""
+    step = {"fingerprint": {}, "outputs": {"s.a": "ab"}, "contained": {"s.a": "../victim"}}
     (tmp_path / "s.run.json").write_text(json.dumps({"contract": "run/1", "steps": {"predict": step}}))
     with pytest.raises(InputError, match="no file of this sample"):
         open_record(tmp_path)

@@ -1,0 +1,1 @@
+"""What builds the tables behind descriptions and cell types."""

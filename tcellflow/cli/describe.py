@@ -1,0 +1,199 @@
+"""``tcellflow describe``: declarations of describe and its parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tcellflow.cli import console
+from tcellflow.cli.options import Force, Layer, Output, Prefix
+from tcellflow.io.files.pipes import without_pipes
+
+describe_app = typer.Typer(
+    help="Text about cells in which every sentence can be checked, and types told in words.",
+    no_args_is_help=True,
+)
+
+Cells = Annotated[Path, typer.Argument(help="Cells: cells.h5ad, or any expression file.", show_default=False)]
+Predictions = Annotated[
+    Path | None, typer.Option("--pred", help="predictions.parquet of the same cells.", show_default=False)
+]
+Chains = Annotated[
+    Path | None, typer.Option("--tcr", help="chains.parquet of the same cells.", show_default=False)
+]
+Groupby = Annotated[
+    str | None,
+    typer.Option(
+        "--groupby",
+        help="obs column of the groups (default: states, clusters and expanded clones).",
+        show_default=False,
+    ),
+]
+
+
+@describe_app.command("run", short_help="Describe the groups of a sample.")
+def run(
+    cells: Cells,
+    *,
+    predictions: Predictions = None,
+    chains: Chains = None,
+    groupby: Groupby = None,
+    register: Annotated[
+        Literal["short", "clinical", "full"], typer.Option("--register", help="How much is said.")
+    ] = "full",
+    on_ungrounded: Annotated[
+        Literal["drop", "fail"],
+        typer.Option("--on-ungrounded", help="What becomes of a sentence that the cells do not support."),
+    ] = "drop",
+    layer: Layer = None,
+    output: Output = Path(),
+    prefix: Prefix = "sample",
+    force: Force = False,
+) -> None:
+    """Describe states, clusters and expanded clones: claims, text, and every sentence read back."""
+    from tcellflow.steps.describe.options import DescribeOptions
+
+    options = DescribeOptions(
+        cells=cells,
+        output=output,
+        prefix=prefix,
+        predictions=predictions,
+        chains=chains,
+        groupby=groupby,
+        register=register,
+        on_ungrounded=on_ungrounded,
+        layer=layer,
+        force=force,
+    )
+    options.check()
+    from tcellflow.steps import describe as step
+
+    with without_pipes(options) as given, console.show_progress("describe") as progress:
+        step.describe(given, progress=progress)
+
+
+@describe_app.command("annotate", short_help="Tell the type of every cell among candidates.")
+def annotate(
+    cells: Cells,
+    *,
+    candidates: Annotated[
+        str,
+        typer.Option(
+            "--candidates",
+            help="cl: the packaged immune panel; or a table with a column label (see the docs).",
+        ),
+    ] = "cl",
+    smooth: Annotated[
+        int,
+        typer.Option("--smooth", min=0, max=200, help="Average over this many similar cells (0: none)."),
+    ] = 20,
+    layer: Layer = None,
+    output: Output = Path(),
+    prefix: Prefix = "sample",
+    force: Force = False,
+) -> None:
+    """Tell the type of every cell among candidates that are named in words, none seen in training."""
+    from tcellflow.steps.describe.options import AnnotateOptions
+
+    options = AnnotateOptions(
+        cells=cells,
+        output=output,
+        prefix=prefix,
+        candidates=None if candidates == "cl" else Path(candidates),
+        smooth=smooth,
+        layer=layer,
+        force=force,
+    )
+    options.check()
+    from tcellflow.steps.describe import annotate as step
+
+    with without_pipes(options) as given, console.show_progress("annotate") as progress:
+        step.annotate(given, progress=progress)
+
+
+@describe_app.command("verify", short_help="Check every sentence of a text against the cells.")
+def verify(
+    text: Annotated[Path, typer.Argument(help="Text or Markdown, anybody's.", show_default=False)],
+    *,
+    data: Annotated[Path, typer.Option("--data", help="The cells that it is about.", show_default=False)],
+    predictions: Predictions = None,
+    chains: Chains = None,
+    groupby: Groupby = None,
+    layer: Layer = None,
+    output: Output = Path(),
+    prefix: Prefix = "sample",
+    force: Force = False,
+) -> None:
+    """Read a text, whoever wrote it, and check each sentence against the cells; writes verdicts.parquet."""
+    from tcellflow.steps.describe.options import VerifyOptions
+
+    options = VerifyOptions(
+        text=text,
+        cells=data,
+        output=output,
+        prefix=prefix,
+        predictions=predictions,
+        chains=chains,
+        groupby=groupby,
+        layer=layer,
+        force=force,
+    )
+    options.check()
+    from tcellflow.steps.describe import verify as step
+
+    with without_pipes(options) as given, console.show_progress("verify") as progress:
+        step.verify(given, progress=progress)
+
+
+@describe_app.command("search", short_help="Rank cells or groups by a free text.")
+def search(
+    cells: Cells,
+    text: Annotated[str, typer.Argument(help="Which cells are looked for.", show_default=False)],
+    *,
+    groupby: Annotated[
+        str | None,
+        typer.Option("--groupby", help="Rank the groups of this column of obs.", show_default=False),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Most units listed.")] = 50,
+    layer: Layer = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write the table here instead of to stdout.", show_default=False),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Rank cells or groups by a free text; what is not understood is named."""
+    from tcellflow.steps.describe.options import SearchOptions
+
+    options = SearchOptions(
+        text=text, cells=cells, groupby=groupby, top=top, layer=layer, output=output, force=force
+    )
+    options.check()
+    from tcellflow.steps.describe import search as step
+
+    with without_pipes(options) as given, console.show_progress("search") as progress:
+        found = step.search(given, progress=progress)
+    if output is None:
+        typer.echo(found, nl=False)
+
+
+@describe_app.command("generate", short_help="Draw pseudo-cells that fit a text.")
+def generate(
+    *,
+    text: Annotated[str, typer.Option("--text", help="Which cells are wanted.", show_default=False)],
+    n: Annotated[int, typer.Option("-n", min=1, max=1_000_000, help="Number of cells.")] = 500,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .h5ad file.")] = Path("pseudo.h5ad"),
+    force: Force = False,
+) -> None:
+    """Draw pseudo-cells from the profiles of the types that a text means; they are flagged as synthetic."""
+    from tcellflow.steps.describe.options import GenerateOptions
+
+    options = GenerateOptions(text=text, output=output, n=n, seed=seed, force=force)
+    options.check()
+    from tcellflow.steps.describe import generate as step
+
+    with console.show_progress("generate") as progress:
+        step.generate(options, progress=progress)

@@ -1,0 +1,59 @@
+"""``tcellflow fuse``: declarations that build the options of the step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tcellflow.cli import console
+from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at run time
+    Device,
+    Force,
+    Output,
+    Prefix,
+    Threads,
+)
+from tcellflow.io.files.pipes import without_pipes
+
+
+def fuse(
+    cells: Annotated[Path, typer.Argument(help="cells.h5ad that preprocess wrote.", show_default=False)],
+    *,
+    inputs: Annotated[
+        Literal["auto", "rna+adt", "rna", "adt"],
+        typer.Option("--inputs", help="What is used; the rest counts as not measured (auto: what there is)."),
+    ] = "auto",
+    bundle: Annotated[
+        str, typer.Option("--bundle", help="Name or folder of a fusion bundle; see 'tcellflow bundle list'.")
+    ] = "fusion",
+    output: Output = Path(),
+    prefix: Prefix = "sample",
+    device: Device = "auto",
+    threads: Threads = None,
+    h5ad: Annotated[
+        bool, typer.Option("--h5ad/--no-h5ad", help="Write the copy of the cells with the vectors.")
+    ] = True,
+    force: Force = False,
+) -> None:
+    """Put expression and surface proteins of every cell into one vector, and tell proteins and labels."""
+    from tcellflow.steps.options import FuseOptions
+
+    options = FuseOptions(
+        cells=cells,
+        output=output,
+        prefix=prefix,
+        bundle=bundle,
+        inputs=inputs,
+        device=device,
+        threads=threads,
+        h5ad=h5ad,
+        force=force,
+    )
+    options.check()
+    from tcellflow.steps import fuse as step  # heavy, hence behind the check
+
+    with without_pipes(options) as given, console.show_progress("fuse") as progress:
+        paths = step.fuse(given, progress=progress)
+    console.tell_outputs(paths, prefix)

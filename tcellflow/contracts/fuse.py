@@ -1,0 +1,42 @@
+"""The contract of fuse.json: the figures of one sample's fused vectors.
+
+Invariant: antibodies that were used and those that were not add up to the panel.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from tcellflow.contracts.entries import Count, Counts, Document, Entries, Flag, Share, Text
+
+
+class FusedPanel(Entries):
+    """What the sample measured of what the bundle knows."""
+
+    coverage_rna: Share = Field(description="weighted share of the bundle's genes")
+    coverage_adt: Share = Field(description="share of the bundle's proteins")
+    used: tuple[Text, ...] = Field(description="proteins that the bundle's network read")
+    not_learnt: tuple[Text, ...] = Field(description="proteins that the bundle has not learnt")
+    unknown: tuple[Text, ...] = Field(description="antibodies whose target is not known")
+    isotypes: tuple[Text, ...] = Field(description="isotype controls, which are not used")
+    constant: tuple[Text, ...] = Field(description="proteins with the same count in every cell")
+
+
+class Fuse(Document):
+    """Content of ``<s>.fuse.json``."""
+
+    contract: ClassVar[str] = "fuse"
+    version: ClassVar[int] = 1
+    meaning: ClassVar[str] = "The figures of one sample's fused vectors."
+
+    n_cells: Count = Field(description="cells")
+    inputs: Counts = Field(description="cells by what their vectors were made from")
+    is_own_rna: Flag = Field(description="whether expression was standardised by the sample itself")
+    is_own_adt: Flag = Field(description="whether proteins were standardised by the sample itself")
+    axes: Counts = Field(description="numbers of the vector by origin: latent, rna, adt")
+    mean_weight_rna: Share | None = Field(description="over cells with both; null without any")
+    panel: FusedPanel = Field(description="what was measured")
+    labels: Counts = Field(description="cells by label, abstained ones apart; empty without labels")
+    n_abstained: Count = Field(description="cells without a single label")

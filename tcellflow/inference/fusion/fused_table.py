@@ -1,0 +1,170 @@
+"""A fused sample as its table by contract, and as the figures of fuse.json.
+
+Invariant: rows keep the order of the cells; a label is one of the bundle's, and a set may be empty.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from tcellflow.contracts.fused import FUSED
+from tcellflow.contracts.layout import lay_out
+from tcellflow.vocabulary import FusedInputs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tcellflow.inference.fusion.sample import FusedSample
+    from tcellflow.provenance import JsonValue
+
+_COVERAGE: Final = 0.9
+_SEPARATOR: Final = "|"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of B cells; None and NaN where the bundle has none or nothing was measured.
+
+    Parameters
+    ----------
+    label, label_set
+        Shape (B,), str or None.
+    probability, entropy
+        Shape (B,), float32.
+    is_abstained
+        Shape (B,), bool or None, object.
+    """
+
+    label: NDArray[np.object_]
+    label_set: NDArray[np.object_]
+    probability: NDArray[np.float32]
+    entropy: NDArray[np.float32]
+    is_abstained: NDArray[np.object_]
+
+
+def name_inputs(fused: FusedSample) -> NDArray[np.object_]:
+    """Name what each vector was made from, (B,)."""
+    is_known = np.isfinite(fused.vectors).all(axis=1)
+    has_rna = is_known & (fused.cells.weights[:, 0] > 0)
+    has_adt = is_known & (fused.cells.weights[:, 1] > 0)
+    both = np.where(has_adt, FusedInputs.BOTH, FusedInputs.RNA)
+    found = np.where(has_rna, both, np.where(has_adt, FusedInputs.ADT, FusedInputs.NONE))
+    return np.array([str(value) for value in found], dtype=object)
+
+
+def choose_labels(fused: FusedSample) -> Labels:
+    """Choose the labels of cells and the sets that cannot be ruled out."""
+    details, chances = fused.fuser.details, fused.cells.class_probabilities.astype(np.float64)
+    n = len(chances)
+    nothing = np.full(n, None, dtype=object)
+    if not details.classes:
+        empty = np.full(n, np.nan, np.float32)
+        return Labels(nothing, nothing, empty, empty, nothing)
+    names = np.array(details.classes, dtype=object)
+    is_known = np.asarray(np.isfinite(chances).all(axis=1))
+    safe = np.where(is_known[:, None], chances, 0)
+    label = np.array(names[safe.argmax(axis=1)], dtype=object)
+    label[~is_known] = None
+    entropy = np.where(is_known, -(safe * np.log(np.maximum(safe, 1e-12))).sum(axis=1), np.nan)
+    probability = np.where(is_known, safe.max(axis=1), np.nan).astype(np.float32)
+    level = next((one for one in details.conformal if abs(one.coverage - _COVERAGE) < 1e-9), None)
+    if level is None:
+        return Labels(label, nothing, probability, entropy.astype(np.float32), nothing)
+    inside: NDArray[np.bool_] = safe >= level.least_probability
+    sets = [
+        _SEPARATOR.join(names[row]) if known else None for row, known in zip(inside, is_known, strict=True)
+    ]
+    single = np.array(inside.sum(axis=1) != 1, dtype=object)
+    single[~is_known] = None
+    return Labels(label, np.array(sets, dtype=object), probability, entropy.astype(np.float32), single)
+
+
+def tabulate_fused(
+    fused: FusedSample, cell_ids: NDArray[np.object_], sample_ids: Sequence[str], labels: Labels
+) -> pa.Table:
+    """Lay out a fused sample as the table by the contract `FUSED`; floats are rounded to six decimals."""
+    n, coverage = len(cell_ids), fused.sample.coverage
+    columns: dict[str, Any] = {
+        "cell_id": cell_ids,
+        "sample_id": np.array(sample_ids, dtype=object),
+        "inputs": name_inputs(fused),
+        "x_fused": _as_vectors(fused.vectors),
+        "w_rna": fused.cells.weights[:, 0],
+        "w_adt": fused.cells.weights[:, 1],
+        "label": labels.label,
+        "label_probability": labels.probability,
+        "label_entropy": labels.entropy,
+        "label_abstained": labels.is_abstained,
+        "label_set": labels.label_set,
+        "panel_coverage_rna": np.full(n, coverage[0], np.float32),
+        "panel_coverage_adt": np.full(n, coverage[1], np.float32),
+        **{
+            f"{kind}_{name}": values
+            for kind, table in list_proteins(fused).items()
+            for name, values in table.items()
+        },
+    }
+    return lay_out(columns, FUSED, vector_width=fused.vectors.shape[1])
+
+
+def list_proteins(fused: FusedSample) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """List what is said of proteins, kind by kind: of all that the bundle can tell, or of those measured."""
+    known = fused.fuser.proteins
+    told = np.flatnonzero(known.cells >= fused.fuser.LEAST_CELLS)
+    found = {
+        "imputed": {str(known.names[i]): fused.cells.imputed[:, i] for i in told},
+        "imputed_sd": {str(known.names[i]): fused.cells.imputed_sd[:, i] for i in told},
+    }
+    if fused.signal is not None and fused.proteins is not None:
+        names = [str(name) for name in fused.proteins.targets]
+        for kind in ("denoised", "denoised_sd", "foreground"):
+            values = getattr(fused.signal, kind)
+            found[kind] = {name: values[:, i] for i, name in enumerate(names)}
+    return found
+
+
+def summarise_fused(fused: FusedSample, labels: Labels, warnings: Sequence[str]) -> dict[str, JsonValue]:
+    """Account for a fused sample: the content of fuse.json."""
+    weights = fused.cells.weights
+    inputs = name_inputs(fused)
+    both = np.array([one == FusedInputs.BOTH for one in inputs], dtype=bool)
+    proteins, known = fused.proteins, set(map(str, fused.fuser.proteins.targets))
+    targets = [] if proteins is None or not fused.has_adt.any() else [str(name) for name in proteins.targets]
+    counted = Counter(map(str, inputs))
+    abstained = np.array([value is not None and bool(value) for value in labels.is_abstained], dtype=bool)
+    return {
+        "n_cells": len(inputs),
+        "inputs": {str(kind): counted[str(kind)] for kind in FusedInputs},
+        "is_own_rna": bool(fused.sample.is_own[0]),
+        "is_own_adt": bool(fused.sample.is_own[1]),
+        "axes": dict(fused.axes),
+        "mean_weight_rna": round(float(weights[both, 0].mean(dtype=np.float64)), 6) if both.any() else None,
+        "panel": {
+            "coverage_rna": round(fused.sample.coverage[0], 6),
+            "coverage_adt": round(fused.sample.coverage[1], 6),
+            "used": [name for name in targets if name in known],
+            "not_learnt": [name for name in targets if name not in known],
+            "unknown": [] if proteins is None else list(proteins.panel.unknown),
+            "isotypes": []
+            if proteins is None
+            else [str(n) for n in proteins.panel.raw_names[proteins.panel.is_isotype]],
+            "constant": [] if proteins is None else list(proteins.constant),
+        },
+        "labels": dict(sorted(Counter(str(x) for x in labels.label[~abstained] if x is not None).items())),
+        "n_abstained": int(abstained.sum()),
+        "warnings": list(warnings),
+    }
+
+
+def _as_vectors(vectors: NDArray[np.float32]) -> pa.Array:
+    is_known = np.asarray(np.isfinite(vectors).all(axis=1))
+    flat = pa.array(np.where(is_known[:, None], vectors, 0).ravel(), pa.float32())
+    kind = pa.list_(pa.float32(), vectors.shape[1])
+    return pa.FixedSizeListArray.from_arrays(flat, type=kind, mask=pa.array(~is_known))

@@ -1,0 +1,112 @@
+"""The types that cells may be called: all of the panel, or a user's own list.
+
+Invariant: every candidate has something to be told by (types of the panel, or markers); labels are distinct.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tcellflow.errors import InputError
+from tcellflow.language.concepts import name_types
+from tcellflow.language.ontology import read_ontology
+from tcellflow.language.panel import read_panel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LONGEST: Final = 200  # characters of a label
+MOST: Final = 2_000
+_ID: Final = re.compile(r"CL:\d{7}")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One type that cells may be called.
+
+    Parameters
+    ----------
+    label
+        As it is written into the table.
+    cl_id
+        Its Cell Ontology id; None where it has none.
+    types
+        Types of the panel that it stands for; empty where its markers alone tell it.
+    positive, negative
+        Markers that the user gives.
+    """
+
+    label: str
+    cl_id: str | None
+    types: frozenset[str]
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+
+
+def list_panel() -> tuple[Candidate, ...]:
+    """Give every type of the packaged panel as a candidate."""
+    return tuple(Candidate(kind.label, kind.cl_id, frozenset({kind.cl_id})) for kind in read_panel())
+
+
+def make_candidates(rows: Sequence[Mapping[str, str]], where: object) -> tuple[Candidate, ...]:
+    """Make candidates of rows ``label`` with optional ``cl_id, definition, positive, negative, markers``.
+
+    Raises
+    ------
+    InputError
+        If there is no row or label, a label is repeated, too long or holds control characters, an id is not
+        live in the Cell Ontology, or nothing tells a candidate.
+    """
+    if not rows or "label" not in rows[0]:
+        raise InputError(
+            "there is no column 'label' with rows", where=where, mend="give one candidate per row"
+        )
+    if len(rows) > MOST:
+        raise InputError(f"{len(rows)} candidates are more than {MOST}", where=where, mend="give fewer")
+    found: dict[str, Candidate] = {}
+    for number, row in enumerate(rows, 2):
+        made = _make(row, f"{where}, line {number}")
+        if made.label in found:
+            raise InputError(
+                f"the label {made.label!r} is given twice", where=f"{where}, line {number}",
+                mend="join the rows, or name them differently",
+            )  # fmt: skip
+        found[made.label] = made
+    return tuple(found.values())
+
+
+def _make(row: Mapping[str, str], where: str) -> Candidate:
+    cell = {key: (value or "").strip() for key, value in row.items() if key is not None}
+    label, cl_id = cell["label"], cell.get("cl_id", "") or None
+    if not label or len(label) > LONGEST or _CONTROL.search(label):
+        raise InputError(
+            f"the label {label[:40]!r} is empty, too long ({LONGEST}) or holds control characters",
+            where=where,
+            mend="give a short name",
+        )
+    ontology = read_ontology()
+    if cl_id is not None and (not _ID.fullmatch(cl_id) or cl_id not in ontology.terms):
+        raise InputError(
+            f"{cl_id[:40]!r} is no live term of the Cell Ontology",
+            where=where,
+            mend="give CL: and seven digits",
+        )
+    positive = _genes(cell.get("positive", "") or cell.get("markers", ""))
+    negative = _genes(cell.get("negative", ""))
+    types = name_types(label, cl_id)
+    if not types and cell.get("definition"):
+        types = name_types(cell["definition"][:2_000])
+    if not types and not positive:
+        raise InputError(
+            f"nothing tells the candidate {label!r}: its words mean no type, and it has no markers",
+            where=where,
+            mend="add a cl_id, a definition or positive markers",
+        )
+    return Candidate(label, cl_id or ontology.find(label), types, positive, negative)
+
+
+def _genes(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for word in re.split(r"[,;|\s]+", text.upper()) if word))

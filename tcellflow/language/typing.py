@@ -1,0 +1,166 @@
+"""Zero-shot cell types: how well each cell fits the profile of each candidate, as calibrated probabilities.
+
+Invariant: a cell's raw probabilities depend on its own counts alone, and sum to 1 with "none of these".
+
+A cell's molecules of the genes that tell types apart are drawn from a type's profile (multinomial); square
+roots of the counts temper genes that come in bursts. Library sizes cancel, so that selections of genes and
+shallow cells are judged alike; what few molecules can tell stays undecided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import sparse
+
+from tcellflow.genes.panel import align_panel
+from tcellflow.language.panel import profile_type, read_panel, read_profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tcellflow.genes.panel import CsrBlock
+    from tcellflow.language.candidates import Candidate
+    from tcellflow.language.panel import Profiles
+
+NONE: Final = "none of these"
+TEMPERATURE: Final = 0.45  # fitted on sets left out of the profiles, see docs/language-evaluation.md
+OWN_MARKER: Final = 3.0  # nats by which a user's marker is raised or lowered
+NEAR: Final = 1.2  # nats below the type that has most of a marker
+LEAST_GENES: Final = 30  # scored genes that a matrix must measure
+_NONE_WEIGHT: Final = 0.0005  # a candidate that the user names is likelier than a type that they do not
+
+
+@dataclass(frozen=True)
+class TypeScores:
+    """Candidates of B cells.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (B, C + 1), float32: candidates in their order, then "none of these"; rows sum to 1.
+    """
+
+    probabilities: NDArray[np.float32]
+
+
+class CellTyper:
+    """Tells the types of cells that measure the same genes.
+
+    Parameters
+    ----------
+    gene_names
+        Symbols of the matrix, in column order.
+    candidates
+        What cells may be called.
+    profiles
+        The packaged ones if not given.
+    """
+
+    def __init__(
+        self,
+        gene_names: Sequence[str] | NDArray[np.object_],
+        candidates: Sequence[Candidate],
+        profiles: Profiles | None = None,
+    ) -> None:
+        self.candidates = tuple(candidates)
+        profiles = profiles or read_profiles()
+        own = {gene for c in candidates for gene in (*c.positive, *c.negative)}
+        genes = [*profiles.genes[profiles.scored], *sorted(own - set(profiles.genes[profiles.scored]))]
+        alignment = align_panel(gene_names, genes)
+        self.n_genes = int(alignment.present.sum())
+        self._alignment = alignment
+        rows, self._leaf_of, weights = self._lay_out(profiles, genes)
+        logs = rows[:, alignment.present]
+        total = np.log(np.exp(logs).sum(axis=1, keepdims=True)) if logs.size else 0.0
+        self._logs = np.asarray(logs - total).T  # (genes, leaves)
+        self._prior = np.log(weights)
+
+    def _lay_out(
+        self, profiles: Profiles, genes: list[str]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Lay out one profile per type, what share of it each candidate gets, and how common it is."""
+        place = {gene: i for i, gene in enumerate(profiles.genes)}
+        at = np.array([place.get(gene, -1) for gene in genes])
+        self.candidates = tuple(
+            c if c.types else replace(c, types=find_types(profiles, c.positive, c.negative))
+            for c in self.candidates
+        )
+        background = profiles.logs.mean(axis=0)
+        kinds = read_panel()
+        n_candidates = len(self.candidates)
+        sizes = np.array([len(c.types) or 10_000 for c in self.candidates])
+        rows, shares, weights = [], [], []
+        shown = [(k, profile_type(profiles, k.cl_id, k.positive, k.negative)) for k in kinds]
+        shown += [(k, logs) for cl_id, logs in profiles.variants for k in kinds if k.cl_id == cl_id]
+        for kind, logs in shown:
+            owners = [i for i, c in enumerate(self.candidates) if kind.cl_id in c.types]
+            share = np.zeros(n_candidates + 1)
+            if owners:
+                narrow = min(sizes[i] for i in owners)
+                chosen = [i for i in owners if sizes[i] == narrow]
+                share[chosen] = 1 / len(chosen)
+            else:
+                share[-1] = 1
+            rows.append(np.where(at >= 0, logs[at], _floor()))
+            shares.append(share)
+            weights.append(kind.weight * (1.0 if owners else _NONE_WEIGHT))
+        for i, candidate in enumerate(self.candidates):
+            if (candidate.positive or candidate.negative) and not candidate.types:
+                base = np.where(at >= 0, background[at], _floor())
+                share = np.zeros(n_candidates + 1)
+                share[i] = 1
+                rows.append(_edit(base, genes, candidate))
+                shares.append(share)
+                weights.append(1.0)
+        return np.array(rows), np.array(shares), np.array(weights)
+
+    def take(self, counts: CsrBlock) -> sparse.csr_matrix:
+        """Take the genes that tell types apart out of a block, shape (B, genes measured), float32 CSR."""
+        return sparse.csr_matrix(self._alignment.gather(counts)[:, self._alignment.present])
+
+    def score(self, counts: CsrBlock) -> TypeScores:
+        """Score the candidates of a block of cells, counts (B, genes) as CSR."""
+        block = self.take(counts)
+        block.data = np.sqrt(np.maximum(block.data, 0))
+        evidence = np.asarray(block @ self._logs) * TEMPERATURE + self._prior
+        evidence -= evidence.max(axis=1, keepdims=True)
+        fit = np.exp(evidence)
+        fit /= fit.sum(axis=1, keepdims=True)
+        found = fit @ self._leaf_of
+        empty = np.diff(block.indptr) == 0
+        found[empty] = 0
+        found[empty, -1] = 1
+        return TypeScores((found / found.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+def find_types(profiles: Profiles, positive: Sequence[str], negative: Sequence[str]) -> frozenset[str]:
+    """Find the types of the panel in whose profiles positive markers are high and negative ones are not."""
+    place = {gene: i for i, gene in enumerate(profiles.genes)}
+    plus = [place[gene] for gene in positive if gene in place]
+    minus = [place[gene] for gene in negative if gene in place]
+    if not plus:
+        return frozenset()
+    kinds = read_panel()
+    logs = np.array([profile_type(profiles, k.cl_id, k.positive, k.negative) for k in kinds])
+    below = logs.max(axis=0) - logs
+    fits = (below[:, plus].mean(axis=1) < NEAR) & (below[:, minus] > NEAR).all(axis=1)
+    return frozenset(k.cl_id for k, fit in zip(kinds, fits, strict=True) if fit)
+
+
+def _floor() -> float:
+    return float(np.log(2e-6))
+
+
+def _edit(base: NDArray[np.float64], genes: list[str], candidate: Candidate) -> NDArray[np.float64]:
+    logs = base.copy()
+    for i, gene in enumerate(genes):
+        if gene in candidate.positive:
+            logs[i] = max(logs[i] + OWN_MARKER, np.log(2e-4))
+        if gene in candidate.negative:
+            logs[i] = max(logs[i] - OWN_MARKER, _floor())
+    return logs

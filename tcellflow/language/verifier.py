@@ -1,0 +1,222 @@
+"""Statements against the matrix: which sentences hold, which are contradicted, which cannot be told.
+
+Invariant: a verdict rests on facts measured on the files, never on the plan that a text was made from.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from tcellflow.genes.reference import read_gene_reference
+from tcellflow.language.evidence import Presence
+from tcellflow.language.facts import SAMPLE
+from tcellflow.language.reading import read_sentence, split_sentences
+from tcellflow.language.statements import Statement, Vocabulary
+
+if TYPE_CHECKING:
+    from tcellflow.language.facts import SampleFacts
+
+_LIKELY, _UNLIKELY = 0.5, 0.25
+_RUNS_PCT, _RESTS_PCT = 50.0, 20.0
+
+
+class Verdict(StrEnum):
+    """What checking gave."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    INSUFFICIENT = "insufficient"
+    UNKNOWN_ENTITY = "unknown_entity"
+    UNCHECKED = "unchecked"
+
+
+_WORST: Final = (Verdict.CONTRADICTED, Verdict.UNKNOWN_ENTITY, Verdict.INSUFFICIENT)
+
+
+@dataclass(frozen=True)
+class CheckedSentence:
+    """One sentence with its verdict.
+
+    Parameters
+    ----------
+    start, end
+        Place in the text, code points, half-open.
+    unit
+        Number of the unit that it speaks of.
+    verdict
+        The worst of its statements; unchecked where it says nothing that can be checked.
+    statements
+        What it says.
+    reason
+        What speaks against it; empty where nothing does.
+    """
+
+    start: int
+    end: int
+    unit: int
+    verdict: Verdict
+    statements: tuple[Statement, ...]
+    reason: str
+
+
+class Verifier:
+    """Reads text about one sample and checks it.
+
+    Parameters
+    ----------
+    facts
+        Measured on the sample's files.
+    """
+
+    def __init__(self, facts: SampleFacts) -> None:
+        self._facts = facts
+        keys = [key for numbers in facts.numbers for key in numbers]
+
+        def names(prefix: str) -> list[str]:
+            return sorted({key.removeprefix(prefix) for key in keys if key.startswith(prefix)})
+
+        self._names = Vocabulary(
+            facts.evidence.place,
+            read_gene_reference().approved,
+            programmes=names("programme:"),
+            states=names("state:"),
+            lineages=names("lineage:"),
+            proteins=names("protein:"),
+        )
+
+    def check(self, text: str, unit: int | None = None) -> list[CheckedSentence]:
+        """Check every sentence of a text; headings and names in sentences say which unit is meant.
+
+        Parameters
+        ----------
+        text
+            Plain text or Markdown.
+        unit
+            The unit that all of it is about, if known.
+        """
+        current = len(self._facts.units) - 1 if unit is None else unit
+        checked = []
+        for start, end in split_sentences(text):
+            sentence = text[start:end]
+            if unit is None:
+                found = self._find_unit(sentence)
+                if sentence.startswith("#"):
+                    current = len(self._facts.units) - 1 if found is None else found
+                    continue
+                checked.append(
+                    self._check_sentence(start, end, sentence, current if found is None else found)
+                )
+            else:
+                checked.append(self._check_sentence(start, end, sentence, unit))
+        return checked
+
+    def _find_unit(self, sentence: str) -> int | None:
+        best: tuple[int, int] | None = None
+        for i, unit in enumerate(self._facts.units):
+            if unit.level == SAMPLE:
+                continue
+            spoken = re.escape(unit.name)
+            pattern = rf"\b{re.escape(unit.level)}\W{{0,3}}{spoken}(?![\w.])"
+            if re.search(pattern, sentence, re.IGNORECASE) and (best is None or len(unit.name) > best[0]):
+                best = (len(unit.name), i)
+        return None if best is None else best[1]
+
+    def _check_sentence(self, start: int, end: int, sentence: str, unit: int) -> CheckedSentence:
+        statements = read_sentence(self._without_unit(sentence, unit), self._names)
+        results = [(self._judge(s, unit), s) for s in statements]
+        for worst in _WORST:
+            for (verdict, reason), _ in results:
+                if verdict is worst:
+                    return CheckedSentence(start, end, unit, worst, tuple(statements), reason)
+        verdict = Verdict.SUPPORTED if results else Verdict.UNCHECKED
+        return CheckedSentence(start, end, unit, verdict, tuple(statements), "")
+
+    def _without_unit(self, sentence: str, unit: int) -> str:
+        named = self._facts.units[unit]
+        pattern = rf"\b{re.escape(named.level)}\W{{0,3}}{re.escape(named.name)}(?![\w.])"
+        is_subject = re.search(pattern, sentence, re.IGNORECASE)
+        has_share = re.search(pattern + r" is called", sentence, re.IGNORECASE)
+        return (
+            re.sub(pattern, "it", sentence, flags=re.IGNORECASE) if is_subject and not has_share else sentence
+        )
+
+    def _judge(self, said: Statement, unit: int) -> tuple[Verdict, str]:  # noqa: PLR0911 (one per kind)
+        match said.kind:
+            case "unknown_entity":
+                return Verdict.UNKNOWN_ENTITY, f"{said.subject} is no gene, type or name known here"
+            case "loose_number":
+                return Verdict.INSUFFICIENT, f"{said.subject} % belongs to nothing that was measured"
+            case "gene":
+                return self._judge_gene(said, unit)
+            case "type":
+                return self._judge_type(said, unit)
+            case "junction":
+                words = self._facts.words[unit]
+                chain, _, junction = said.subject.partition(" ")
+                known = words.get("junction_vj" if chain == "alpha" else "junction_vdj")
+                return _equal(known is not None, known == junction, f"the {chain} junction is {known}")
+            case "cells" | "share" | "donors" | "molecules" | "genes" | "paired":
+                return self._judge_number(said, self._facts.numbers[unit].get(said.kind))
+            case _:
+                return self._judge_named(said, unit)
+
+    def _judge_gene(self, said: Statement, unit: int) -> tuple[Verdict, str]:
+        fact = self._facts.gene(unit, said.subject)
+        if fact is None:
+            return Verdict.INSUFFICIENT, f"{said.subject} is not measured"
+        if said.value is None:
+            wanted = Presence.PRESENT if said.is_there else Presence.ABSENT
+            if fact.presence is Presence.UNDECIDED:
+                return Verdict.INSUFFICIENT, f"{said.subject} is seen in {fact.pct:.1f} %: it cannot be told"
+            reason = f"{said.subject} is {fact.presence}, seen in {fact.pct:.1f} %"
+            return _equal(True, fact.presence is wanted, reason)
+        if said.field == "beside":
+            beside = fact.elsewhere if fact.presence is Presence.PRESENT else fact.expected
+            return self._judge_number(said, beside)
+        return self._judge_number(said, fact.pct)
+
+    def _judge_type(self, said: Statement, unit: int) -> tuple[Verdict, str]:
+        numbers = self._facts.numbers[unit]
+        known = [numbers[f"type:{t}"] for t in said.types if f"type:{t}" in numbers]
+        if not known:
+            return Verdict.INSUFFICIENT, "types cannot be told here"
+        p = sum(known)
+        reason = f"its probability is {p:.2f}"
+        if said.value is not None:
+            return _equal(True, abs(p - said.value) <= _tolerance(said), reason)
+        if _UNLIKELY < p < _LIKELY:
+            return Verdict.INSUFFICIENT, reason
+        return _equal(True, (p >= _LIKELY) == said.is_there, reason)
+
+    def _judge_named(self, said: Statement, unit: int) -> tuple[Verdict, str]:
+        key = f"{said.kind}:{said.subject}"
+        value = self._facts.numbers[unit].get(key)
+        if value is None and any(k.startswith(f"{said.kind}:") for k in self._facts.numbers[unit]):
+            value = 0.0
+        if said.value is not None:
+            return self._judge_number(said, value)
+        if value is None or said.kind == "protein" or _RESTS_PCT <= value < _RUNS_PCT:
+            return Verdict.INSUFFICIENT, f"{said.subject} cannot be told from {value}"
+        return _equal(True, (value >= _RUNS_PCT) == said.is_there, f"it holds for {value:.1f} %")
+
+    @staticmethod
+    def _judge_number(said: Statement, value: float | None) -> tuple[Verdict, str]:
+        if value is None or said.value is None or value != value:  # noqa: PLR0124 (NaN)
+            return Verdict.INSUFFICIENT, f"{said.subject} was not measured"
+        is_right = abs(value - said.value) <= _tolerance(said)
+        return _equal(
+            True, (is_right and said.is_there) or (is_right and said.field != "none"), f"it is {value:.2f}"
+        )
+
+
+def _tolerance(said: Statement) -> float:
+    return float(0.5 * 10.0**-said.decimals + 1e-6)
+
+
+def _equal(is_known: bool, is_right: bool, reason: str) -> tuple[Verdict, str]:  # noqa: FBT001 (private)
+    if not is_known:
+        return Verdict.INSUFFICIENT, reason
+    return (Verdict.SUPPORTED, "") if is_right else (Verdict.CONTRADICTED, reason)

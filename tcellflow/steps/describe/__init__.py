@@ -1,0 +1,88 @@
+"""``describe``: text about groups of cells in which every sentence can be checked, and what goes with it.
+
+Invariant: a sentence is written only if an independent reading of it agrees with the matrix; the same files
+give the same text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tcellflow.contracts.descriptions import CLAIMS, DESCRIPTIONS
+from tcellflow.io.outputs.staging import stage_outputs
+from tcellflow.io.tables.parquet import write_table
+from tcellflow.provenance import StepNote, digest_file
+from tcellflow.steps.describe.inputs import open_sample
+from tcellflow.steps.describe.options import DescribeOptions
+from tcellflow.steps.describe.texts import (
+    describe_units,
+    tabulate_claims,
+    tabulate_descriptions,
+    write_lines,
+    write_markdown,
+)
+from tcellflow.steps.progress import quiet
+from tcellflow.vocabulary import OutputName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tcellflow.steps.progress import Progress
+
+__all__ = ["DescribeOptions", "describe"]
+
+
+def describe(options: DescribeOptions, *, progress: Progress = quiet) -> list[Path]:
+    """Run the step describe: text about the groups of a sample's cells.
+
+    Parameters
+    ----------
+    options
+        What to describe, and how.
+    progress
+        Called with (done, total).
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``<prefix>.`` and `DescribeOptions.output_names`.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, tables belong to other cells, or the column of groups is not there.
+    ContractError
+        If a table breaks its contract, or a sentence is not supported and the run is to fail then.
+    OutputError
+        If an output cannot be written, or exists without `force`.
+    """
+    with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
+        paths = {name: outputs.path(name) for name in options.output_names}
+        sample = open_sample(
+            options.cells,
+            predictions=options.predictions,
+            chains=options.chains,
+            groupby=options.groupby,
+            layer=options.layer,
+        )
+        facts = sample.measure()
+        progress(1, 2)
+        found = describe_units(facts, options.register, fail=options.on_ungrounded == "fail")
+        inputs = {"cells": options.cells, "predictions": options.predictions, "chains": options.chains}
+        note = StepNote(
+            "describe",
+            options={"register": options.register, "groupby": options.groupby},
+            inputs={role: digest_file(path) for role, path in inputs.items() if path is not None},
+        )
+        table = tabulate_descriptions(found, facts, options.register)
+        write_table(paths[OutputName.DESCRIPTIONS], table, DESCRIPTIONS, note)
+        write_table(paths[OutputName.CLAIMS], tabulate_claims(found), CLAIMS, note)
+        _write(paths[OutputName.DESCRIPTIONS_JSON], write_lines(found))
+        _write(paths[OutputName.DESCRIPTIONS_TEXT], write_markdown(found))
+        finished = outputs.commit()
+        progress(2, 2)
+        return finished
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,211 @@
+"""fuse writes one row per cell with any panel and either modality, and refuses what cannot be fused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anndata as ad
+import numpy as np
+import pytest
+
+import tcellflow
+from tcellflow.contracts.cells import FUSED_CELLS
+from tcellflow.contracts.fused import FUSED
+from tcellflow.errors import InputError, OptionsError, OutputError
+from tcellflow.io.h5ad.cells_reader import CellsFile, read_cells
+from tcellflow.io.tables.documents import read_json
+from tcellflow.io.tables.parquet import read_table
+from tcellflow.provenance import digest_file
+from tcellflow.steps.fuse import FuseOptions, fuse
+from tcellflow.steps.preprocess import PreprocessOptions, preprocess
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@pytest.fixture(scope="module")
+def cells_path(tmp_path_factory):
+    """The cells of the packaged sample of three modalities."""
+    source = Path(tcellflow.__file__).parent / "data" / "samples" / "trex_pt17_trimodal"
+    folder = tmp_path_factory.mktemp("cells")
+    gex = source / "sample_filtered_feature_bc_matrix.h5"
+    preprocess(PreprocessOptions(output=folder, prefix="s1", gex=gex))
+    return folder / "s1.cells.h5ad"
+
+
+def run(cells, folder, **options):
+    fuse(FuseOptions(cells, folder, "s1", threads=1, device="cpu", **options))
+    table = read_table(folder / "s1.fused.parquet", FUSED)
+    return table, read_json(folder / "s1.fuse.json")
+
+
+def change(cells_path, path, edit, rows=slice(None)):
+    """Write the cells file anew after a change of its antibodies."""
+    cells = ad.read_h5ad(cells_path)[rows].copy()
+    cells.obsm["adt_counts"] = edit(cells.obsm["adt_counts"].copy())
+    cells.write_h5ad(path)
+    return path
+
+
+def vectors(table):
+    return np.array(table.column("x_fused").to_pylist(), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def whole(cells_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fused")
+    return (*run(cells_path, folder), folder)
+
+
+def test_every_cell_has_a_row_and_a_vector(whole, cells_path):
+    """Rows follow the cells; both files hold the same vectors; proteins are told with their deviation."""
+    table, account, folder = whole
+    cells = read_cells(cells_path)
+    assert table.column("cell_id").to_pylist() == list(cells.cell_ids)
+    copy = ad.read_h5ad(folder / "s1.fused.h5ad")
+    read_cells(folder / "s1.fused.h5ad", FUSED_CELLS)
+    assert list(copy.obs_names) == list(cells.cell_ids)
+    assert np.array_equal(copy.obsm["X_fused"], vectors(table))
+    assert vectors(table).shape == (cells.n_obs, 64)
+    assert account["inputs"]["rna+adt"] == cells.n_obs
+    names = table.column_names
+    assert {"imputed_CD4", "imputed_sd_CD4", "denoised_CD4", "foreground_CD4"} <= set(names)
+    foreground = table.column("foreground_CD8A").to_numpy()
+    counts = np.log1p(copy.obsm["adt_counts"].to_numpy())
+    column = list(copy.obsm["adt_counts"].columns).index("CD8")
+    assert np.corrcoef(foreground, counts[:, column])[0, 1] > 0.7
+
+
+def test_labels_agree_with_the_proteins(whole):
+    """Cells labelled CD8 show the protein CD8, those labelled CD4 hardly."""
+    frame = whole[0].to_pandas()
+    is_cd8 = frame["label"].str.contains("CD8-positive")
+    assert frame.loc[is_cd8, "foreground_CD8A"].mean() > 0.7
+    assert frame.loc[frame["label"].str.contains("CD4-positive"), "foreground_CD8A"].mean() < 0.4
+
+
+@pytest.mark.parametrize(("threads", "n_rows"), [(1, 50), (2, 7)])
+def test_cuts_and_threads_change_no_byte(cells_path, whole, tmp_path, monkeypatch, threads, n_rows):
+    """The same files whatever the size of the blocks and the number of threads."""
+    blocks = CellsFile.blocks
+    monkeypatch.setattr(CellsFile, "blocks", lambda self: blocks(self, n_rows))
+    fuse(FuseOptions(cells_path, tmp_path, "s1", threads=threads, device="cpu"))
+    for name in ("s1.fused.parquet", "s1.fuse.json", "s1.fused.h5ad"):
+        assert digest_file(tmp_path / name) == digest_file(whole[2] / name), name
+
+
+@pytest.mark.parametrize(("inputs", "weights"), [("rna", (1, 0)), ("adt", (0, 1))])
+def test_a_modality_can_be_left_out(cells_path, tmp_path, inputs, weights):
+    """What is not used weighs nothing and has no part in the vector."""
+    table, account = run(cells_path, tmp_path, inputs=inputs, h5ad=False)
+    assert set(table.column("inputs").to_pylist()) == {inputs}
+    assert set(table.column("w_rna").to_pylist()) == {weights[0]}
+    assert account["axes"]["adt" if inputs == "rna" else "rna"] == 0
+    assert np.isfinite(vectors(table)).all()
+
+
+def test_rna_alone_never_sees_the_proteins(cells_path, tmp_path):
+    """With --inputs rna other antibody counts give the same table."""
+    one, _ = run(cells_path, tmp_path / "one", inputs="rna", h5ad=False)
+    other_path = change(cells_path, tmp_path / "other.h5ad", lambda frame: frame * 0)
+    other, _ = run(other_path, tmp_path / "two", inputs="rna", h5ad=False)
+    assert one.equals(other)
+
+
+def test_no_antibodies_at_all(cells_path, tmp_path):
+    """Expression alone is fused; asking for proteins is refused, and nothing is written."""
+    cells = ad.read_h5ad(cells_path)
+    for key in ("adt_counts", "adt_clr"):
+        del cells.obsm[key]
+    cells.write_h5ad(tmp_path / "rna.h5ad")
+    table, _ = run(tmp_path / "rna.h5ad", tmp_path / "out", h5ad=False)
+    assert set(table.column("inputs").to_pylist()) == {"rna"}
+    with pytest.raises(OptionsError, match="no antibody counts"):
+        run(tmp_path / "rna.h5ad", tmp_path / "none", inputs="rna+adt")
+    assert not list((tmp_path / "none").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "entry", "name"),
+    [
+        (lambda frame: frame.assign(**{frame.columns[0]: 0}), "constant", None),
+        (lambda frame: frame.add_prefix("nothing"), "unknown", "nothingCD4"),
+        (lambda frame: frame.iloc[:, :1].set_axis(["IgG1-control"], axis=1), "isotypes", "IgG1-control"),
+        (lambda frame: frame.iloc[:, :1].set_axis(["CD300LF"], axis=1), "not_learnt", "CD300LF"),
+    ],
+)  # fmt: skip
+def test_useless_antibodies_are_masked_and_listed(cells_path, tmp_path, edit, entry, name):
+    """All-zero, unknown, isotype and unlearnt antibodies stop nothing."""
+    table, account = run(change(cells_path, tmp_path / "c.h5ad", edit), tmp_path / "out", h5ad=False)
+    assert account["panel"][entry]
+    assert name is None or name in account["panel"][entry]
+    assert np.isfinite(vectors(table)).all()
+    assert name is None or account["inputs"]["rna"] == len(table)
+
+
+def test_two_clones_of_one_protein_are_one(cells_path, tmp_path):
+    """Antibodies against one product are summed."""
+
+    def split(frame: pd.DataFrame) -> pd.DataFrame:
+        name = "CD4"
+        half = frame[name] // 2
+        return frame.assign(**{name: half, "CD4_RPA-T4": frame[name] - half})
+
+    changed, _ = run(change(cells_path, tmp_path / "c.h5ad", split), tmp_path / "out", h5ad=False)
+    before, _ = run(cells_path, tmp_path / "before", h5ad=False)
+    assert np.array_equal(vectors(changed), vectors(before))
+
+
+@pytest.mark.parametrize(("value", "message"), [(np.nan, "NaN"), (-3.0, "negative"), (0.5, "fractions")])
+def test_counts_that_are_none_are_refused(cells_path, tmp_path, value, message):
+    """NaN, negative numbers and fractions end with exit code 66 and leave nothing behind."""
+
+    def spoil(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame.astype(float)
+        frame.iloc[3, 0] = value
+        return frame
+
+    path = change(cells_path, tmp_path / "c.h5ad", spoil)
+    with pytest.raises(InputError, match=message):
+        run(path, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_expression_that_is_not_finite_is_refused(cells_path, tmp_path):
+    """NaN in X ends with exit code 66."""
+    cells = ad.read_h5ad(cells_path)
+    cells.X.data[5] = np.nan
+    cells.write_h5ad(tmp_path / "c.h5ad")
+    with pytest.raises(InputError, match="expression holds"):
+        run(tmp_path / "c.h5ad", tmp_path / "out")
+
+
+def test_one_cell_is_fused_by_the_bundles_scale(cells_path, tmp_path):
+    """A single cell has the bundle's vector, and a warning says so."""
+    path = change(cells_path, tmp_path / "c.h5ad", lambda frame: frame, slice(0, 1))
+    table, account = run(path, tmp_path / "out", h5ad=False)
+    assert np.isfinite(vectors(table)).all()
+    assert account["axes"] == {"latent": 64, "rna": 0, "adt": 0}
+    assert any("fewer than 200 cells" in text for text in account["warnings"])
+
+
+@pytest.mark.parametrize("inputs", ["auto", "rna"])
+def test_genes_of_another_species(cells_path, tmp_path, inputs):
+    """Unknown genes are masked where antibodies are; without these the sample is refused."""
+    cells = ad.read_h5ad(cells_path)
+    cells.var_names = [f"mm-{name.capitalize()}" for name in cells.var_names]
+    cells.write_h5ad(tmp_path / "c.h5ad")
+    if inputs == "rna":
+        with pytest.raises(InputError, match="none of its proteins"):
+            run(tmp_path / "c.h5ad", tmp_path / "out", inputs=inputs)
+        return
+    table, account = run(tmp_path / "c.h5ad", tmp_path / "out", h5ad=False)
+    assert set(table.column("inputs").to_pylist()) == {"adt"}
+    assert any("expression was not used" in text for text in account["warnings"])
+
+
+def test_finished_files_are_not_replaced(cells_path, whole):
+    """Without --force."""
+    with pytest.raises(OutputError):
+        run(cells_path, whole[2])
