@@ -38,6 +38,8 @@ command_of() {
     preprocess) echo "tcellflow preprocess --gex \$sample/sample_filtered_feature_bc_matrix.h5 --tcr \$sample/filtered_contig_annotations.csv" ;;
     embed-tcr) echo "tcellflow embed-tcr s.chains.parquet --gex s.cells.h5ad --no-h5ad" ;;
     predict) echo "tcellflow predict s.cells.h5ad --receptors s.receptors.parquet" ;;
+    fuse) echo "tcellflow fuse s.cells.h5ad" ;;
+    describe) echo "tcellflow describe run s.cells.h5ad --pred s.predictions.parquet --tcr s.chains.parquet" ;;
     report) echo "tcellflow report" ;;
     *) fail "no check is written for the step $1" ;;
   esac

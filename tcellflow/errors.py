@@ -7,7 +7,10 @@ an error into an exit.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class ExitCode(IntEnum):
@@ -114,3 +117,16 @@ def install_extra(extra: str, *, options: str = "") -> str:
         Further words for pip.
     """
     return f"in the folder of tcellflow's source: pip install {options}{' ' if options else ''}'.[{extra}]'"
+
+
+def follow_causes(error: BaseException) -> Iterator[BaseException]:
+    """Follow an error to what is behind it, each once.
+
+    A signal that is raised while another one is handled can make a circle of them.
+    """
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

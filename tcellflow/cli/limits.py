@@ -9,12 +9,9 @@ import errno
 import os
 import resource
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from tcellflow.errors import ExitCode
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tcellflow.errors import ExitCode, follow_causes
 
 # OpenBLAS and OpenMP, whose number Arrow's pool for computing takes, too; it has another one for files.
 _POOLS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_IO_THREADS")
@@ -74,7 +71,7 @@ def check_address_space() -> None:
 
 def explain_limit(error: BaseException) -> tuple[str, ExitCode] | None:
     """Say which limit is behind an error, and the exit code that is due; None where it is none."""
-    causes = list(_follow(error))
+    causes = list(follow_causes(error))
     wants_memory = any(_is_memory(cause) for cause in causes)
     wants_thread = any(_is_thread(cause) for cause in causes)
     space = _address_space()
@@ -95,13 +92,6 @@ def explain_limit(error: BaseException) -> tuple[str, ExitCode] | None:
         # 69, "service unavailable": more memory would not help
         return f"error: {what}\n  mend: {mend}", ExitCode.BUNDLE
     return None
-
-
-def _follow(error: BaseException) -> Iterator[BaseException]:
-    current: BaseException | None = error
-    while current is not None:
-        yield current
-        current = current.__cause__ or current.__context__
 
 
 def _is_memory(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import numpy as np
 
-from tcellflow.errors import BundleError, OptionsError, install_extra
+from tcellflow.errors import BundleError, OptionsError, follow_causes, install_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -220,11 +220,9 @@ def _import_runtime() -> ModuleType:
 
 def _pass_interruption(error: BaseException) -> None:
     """Raise the Ctrl-C or signal behind an error, if any: a native module that is loading hides it."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in follow_causes(error):
         if not isinstance(cause, Exception):
             raise cause
-        cause = cause.__cause__ or cause.__context__
 
 
 def _no_gpu(what: str) -> OptionsError:

@@ -123,7 +123,7 @@ def _replace_state(found: dict[str, Any], where: str, faults: list[str]) -> dict
         return axes
     if found[STATE] == State.PROLIFERATING:
         return {**axes, "cycle": str(Cycle.CYCLING)}
-    joint = mark_joint_cells("memory")[STATES.index(State(found[STATE]))]
+    joint = mark_joint_cells()[STATES.index(State(found[STATE]))]
     functions = joint.reshape(len(LINEAGES), len(FUNCTIONS)).any(axis=0)
     return {**axes, "function": [str(f) for f, is_in in zip(FUNCTIONS, functions, strict=True) if is_in]}
 

@@ -214,12 +214,12 @@ def test_calls_from_receptors_are_those_of_the_cell_in_any_chunk(run_with_recept
 
 
 def test_predict_takes_receptors_one_chain_or_none_of_a_real_sample(run_with_receptors, tmp_path):
-    """From the packaged files of a patient: every way is called, and cells without chains say the same."""
+    """From the packaged files of a patient: every way is called; cells without chains stay as they were."""
     sample = SAMPLES / "trex_pt17_trimodal"
     contigs = sample / "filtered_contig_annotations.csv"
     table = pd.read_csv(contigs, dtype=str, keep_default_na=False)
     table[table["chain"] == "TRB"].to_csv(tmp_path / "beta.csv", index=False)
-    calls, inputs = {}, {}
+    calls, inputs, strangeness = {}, {}, {}
     for name, given in (("both", contigs), ("beta", tmp_path / "beta.csv"), ("none", None)):
         out = tmp_path / name
         tcr = () if given is None else ("--tcr", given)
@@ -241,13 +241,17 @@ def test_predict_takes_receptors_one_chain_or_none_of_a_real_sample(run_with_rec
         predictions = pq.read_table(out / "s.predictions.parquet").to_pandas().set_index("barcode")
         inputs[name] = predictions["inputs"]
         calls[name] = predictions.filter(like="prob_")
+        strangeness[name] = predictions["ood_score"]
     assert len(calls["both"]) == len(calls["beta"]) == len(calls["none"]) > 200
     assert set(inputs["both"]) == {"gex", "gex+tra+trb"}
     assert set(inputs["beta"]) == {"gex", "gex+trb"}
     assert set(inputs["none"]) == {"gex"}
     for name in ("both", "beta"):
         is_other = (calls[name] != calls["none"]).any(axis=1)
-        assert (is_other == (inputs[name] != "gex")).all()
+        assert is_other[inputs[name] != "gex"].all()
+        # that chains are missing speaks in the decision, to the network it is nothing
+        without = inputs[name] == "gex"
+        assert (strangeness[name][without] == strangeness["none"][without]).all()
 
 
 def test_receptors_that_no_cohort_has_are_refused_and_those_not_asked_for_are_told(tmp_path):

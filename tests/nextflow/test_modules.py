@@ -56,6 +56,7 @@ EXPECTED = (
     | _names(("all", "two_tcr", "tcr"), OutputName.EMBEDDINGS, OutputName.RECEPTORS, OutputName.EMBED_QC)
     | _names(("all", "two_tcr", "gex"), OutputName.PREDICTIONS, OutputName.PREDICTIONS_CSV)
     | _names(("all", "two_tcr", "gex"), OutputName.CLONOTYPES, OutputName.METRICS, OutputName.ANNOTATED)
+    | _names(("all", "two_tcr", "gex"), OutputName.PROGRAMMES)
     | _names(("all", "two_tcr", "gex"), OutputName.DESCRIPTIONS, OutputName.CLAIMS)
     | _names(("all", "two_tcr", "gex"), OutputName.DESCRIPTIONS_JSON, OutputName.DESCRIPTIONS_TEXT)
     | _names(("all_again", "two_tcr_again", "gex_again", "tcr_again"), OutputName.REPORT, OutputName.MULTIQC)

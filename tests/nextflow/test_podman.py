@@ -49,7 +49,9 @@ def test_every_task_runs_in_the_image(contained):
     done = [name.rpartition(":")[2] for name in contained.tasks("COMPLETED")]
     both = ("receptors_only", "trimodal")
     expected = [f"TCELLFLOW_{step} ({s})" for step in ("PREPROCESS", "EMBEDTCR", "REPORT") for s in both]
-    assert sorted(done) == sorted([*expected, "TCELLFLOW_PREDICT (trimodal)"])
+    assert sorted(done) == sorted(
+        [*expected, *(f"TCELLFLOW_{step} (trimodal)" for step in ("PREDICT", "DESCRIBE"))]
+    )
 
 
 def test_calls_are_the_same_inside_and_outside(contained, tmp_path):

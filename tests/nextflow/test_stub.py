@@ -19,6 +19,7 @@ EXPRESSION = (
     OutputName.PREDICTIONS,
     OutputName.PREDICTIONS_CSV,
     OutputName.CLONOTYPES,
+    OutputName.PROGRAMMES,
     OutputName.METRICS,
     OutputName.ANNOTATED,
     OutputName.DESCRIPTIONS,

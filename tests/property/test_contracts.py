@@ -21,7 +21,7 @@ def values_for(column: Column) -> st.SearchStrategy:
     if column.allowed:
         return st.sampled_from([str(value) for value in column.allowed])
     if column.pattern:
-        return st.binary(min_size=10, max_size=10).map(bytes.hex)  # the one pattern in use: 20 hex digits
+        return st.from_regex(column.pattern, fullmatch=True).filter(str.isascii)
     if column.dtype == "string":
         return st.text(max_size=8)
     if column.dtype == "bool":

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from tcellflow import errors
-from tcellflow.errors import EXIT_CODE_MEANINGS, ExitCode, TcellflowError
+from tcellflow.errors import EXIT_CODE_MEANINGS, ExitCode, TcellflowError, follow_causes
 
 KINDS = [
     kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TcellflowError)
@@ -36,3 +36,10 @@ def test_the_printed_form_has_three_lines():
     """The text has what, at and mend."""
     text = str(errors.InputError("what", where="here", mend="so"))
     assert text.splitlines() == ["what", "  at:   here", "  mend: so"]
+
+
+def test_causes_that_run_in_a_circle_are_followed_once():
+    """Each error behind another is given once, even where the last one points at the first."""
+    first, second, third = ValueError("1"), KeyError("2"), KeyboardInterrupt()
+    first.__context__, second.__cause__, third.__context__ = second, third, first
+    assert list(follow_causes(first)) == [first, second, third]

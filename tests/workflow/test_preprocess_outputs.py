@@ -193,7 +193,7 @@ def test_empty_input_gives_empty_tables_through_all_steps(tmp_path, gex, case):
         assert len(predictions) == 0
         assert predictions.columns[:2].tolist() == ["barcode", "predicted_state"]
         made |= {f"s.{name}" for name in ("predictions.csv", "predictions.parquet", "clonotypes.parquet")}
-        made |= {"s.annotated.h5ad", "s.metrics.json"}
+        made |= {"s.annotated.h5ad", "s.metrics.json", "s.programmes.parquet"}
     report = run_command("report", *place)
     assert (report.code, report.stdout) == (0, ""), report.stderr
     assert set(contents(out)) == made | {"s.report.html", "s_mqc.json"}
@@ -215,7 +215,7 @@ def outputs(tmp_path, gex):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["embed-tcr", "{out}/s.receptors.parquet"], 65, "'receptors/2' instead of 'chains/1'"),
+        (["embed-tcr", "{out}/s.receptors.parquet"], 65, "'receptors/3' instead of 'chains/1'"),
         (["embed-tcr", "{plain}"], 65, "no tcellflow contract instead of 'chains/1'"),
         (["embed-tcr", "{out}/s.cells.h5ad"], 66, "the file is not a Parquet file"),
         (["embed-tcr", "{out}/s.chains.parquet", "--gex", "{h5ad}"], 65, "not written by tcellflow"),
@@ -226,9 +226,9 @@ def outputs(tmp_path, gex):
         (
             ["predict", "{out}/s.cells.h5ad", "--receptors", "{out}/s.chains.parquet"],
             65,
-            "'chains/1' instead of 'receptors/2'",
+            "'chains/1' instead of 'receptors/3'",
         ),
-        (["report", "{gex}"], 66, "the file is neither Parquet nor JSON"),
+        (["report", "{gex}"], 66, "the HDF5 file is no annotated cells file"),
         (["report", "{plain}"], 66, "the table was not written by tcellflow"),
     ],
 )

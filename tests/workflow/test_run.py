@@ -87,7 +87,7 @@ def test_a_second_run_keeps_every_step(whole):
     before = contents(folder)
     process = run(folder)
     assert process.returncode == 0
-    assert process.stderr.count(": kept") == 4
+    assert process.stderr.count(": kept") == 5
     assert contents(folder) == before
 
 
@@ -194,7 +194,7 @@ def test_an_interruption_at_once_leaves_no_folder(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--steps", "fuse"], 78, "no step 'fuse'"),
+        (["--steps", "explain"], 78, "no step 'explain'"),
         (["--gex", "x.h5"], 78, "cannot go together"),
         (["--bundle", "none"], 69, "bundle"),
         (["--backend", "word2vec"], 78, "kmer"),

@@ -83,7 +83,9 @@ class OutputSet:
             )
         part = final.with_name(final.name + self._ending)
         # nobody else's, even where locks do nothing
-        self._staged[final] = part, os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with _hold_signals():  # a file that is made is known, or it would stay behind
+            self._staged[final] = part, os.open(part, flags, 0o666)
         return part
 
     def commit(self) -> list[Path]:

@@ -13,8 +13,11 @@ def findParameterFaults(given, schema) {
     def names = given.keySet().findAll { name -> !isAlias(name, given.keySet()) }
     def unknown = names.findAll { name -> !schema.containsKey(name) }
     def valueless = names.findAll { name -> name.endsWith('_args') && given[name].toString() == 'true' }
-    // Nextflow takes a value that begins with hyphens for an option of its own.
-    def taken = unknown.collect { name -> given[name].toString() == 'true' ? "--${name}" : "--${name} ${given[name]}" }
+    // Nextflow takes a value that begins with hyphens for an option of its own, and keeps it without inner hyphens.
+    def taken = unknown.collect { name ->
+        def written = '--' + name.replaceAll(/[A-Z]/) { letter -> "-${letter.toLowerCase()}" }
+        given[name].toString() == 'true' ? written : "${written} ${given[name]}"
+    }
     def asked = valueless ? names - unknown - valueless : names
     return valueless.collect { name ->
         "--${name} got no value: write --${name}='${taken.join(' ') ?: '--option'}', with an equals sign before options in quotes"

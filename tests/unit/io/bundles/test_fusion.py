@@ -20,7 +20,7 @@ from tcellflow.io.bundles.fusion import (
 )
 
 GENES = FusionGenes(np.array(["CD3E", "CD19"], object), *np.array([[0.5, 0.5], [1.0, 2.0], [1.0, 1.5]]))
-PROTEINS = FusionProteins(np.array(["CD4"], object), np.array(["CD4"], object), *np.ones((4, 1)))
+PROTEINS = FusionProteins(np.array(["CD4"], object), np.array(["CD4"], object), *np.ones((5, 1)))
 DOCUMENT = {
     "genes": describe_panel("genes.tsv", GENES.symbols),
     "proteins": describe_panel("proteins.tsv", PROTEINS.targets),

@@ -86,7 +86,7 @@ def test_a_bundle_can_be_verified(manifest):
     bundle = train_fusion(options(manifest, members=1))
     done = run_command("bundle", "verify", str(bundle.folder))
     assert done.code == 0, done.stderr
-    assert done.stdout.startswith("fusion 1: whole")
+    assert done.stdout.startswith(f"{bundle.description.name} 1: whole")
 
 
 def test_a_set_that_is_held_out_judges(manifest):
