@@ -74,7 +74,9 @@ def draw_programmes(section: ProgrammeSection) -> Markup:
     parts = [
         Markup(
             '<svg class="heat" viewBox="0 0 {width} {height}" role="img" '
-            'aria-label="Mean strength of each programme in each state">'
+            'aria-labelledby="programmes-title programmes-desc">'
+            '<title id="programmes-title">Programmes by state</title><desc id="programmes-desc">'
+            "Mean strength of each programme in each state</desc>"
         ).format(**size)
     ]
     for i, (state, _) in enumerate(section.states):

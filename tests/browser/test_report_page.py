@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
+from command_line import run_command
 from step_outputs import make_step_frames, write_step_files
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import read_report_inputs
@@ -215,3 +216,12 @@ def test_odd_samples_open(browser, tmp_path, n_cells):
     """No cell and one cell give a page whose script finds its way."""
     for page in open_page(browser, write_page(tmp_path, n_cells)):
         page.wait_for_selector("html.ready")
+
+
+def test_the_page_of_a_real_run_becomes_interactive(browser, tmp_path):
+    """What the steps write of a packaged sample, proteins and programmes included, runs to the script's end."""
+    done = run_command("run", "--demo-sample", "trex_pt17_trimodal", "--no-describe", "-o", tmp_path)
+    assert done.code == 0, done.stderr
+    for page in open_page(browser, tmp_path / "trex_pt17_trimodal.report.html"):
+        page.wait_for_selector("html.ready", timeout=2000)
+        assert page.locator("svg.heat").count() == 1

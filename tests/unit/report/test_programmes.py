@@ -38,6 +38,8 @@ def test_the_picture_has_a_number_for_each_measured_mean():
     drawn = str(draw_programmes(section))
     assert re.findall(r">(0\.\d\d)<", drawn) == ["0.91", "0.04"]
     assert drawn.count("<rect") == 2
+    assert "<title" in drawn  # the page names its downloads by it
+    assert "<desc" in drawn
     assert "naive stemness" in drawn
 
 
