@@ -219,7 +219,7 @@ def test_odd_samples_open(browser, tmp_path, n_cells):
 
 
 def test_the_page_of_a_real_run_becomes_interactive(browser, tmp_path):
-    """What the steps write of a packaged sample, proteins and programmes included, runs to the script's end."""
+    """What the steps write of a packaged sample, programmes included, runs to the script's end."""
     done = run_command("run", "--demo-sample", "trex_pt17_trimodal", "--no-describe", "-o", tmp_path)
     assert done.code == 0, done.stderr
     for page in open_page(browser, tmp_path / "trex_pt17_trimodal.report.html"):
