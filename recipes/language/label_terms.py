@@ -19,6 +19,8 @@ NK, B, CD14, CD16, DC, PDC = (
 PLATELET, STEM, ERYTHROBLAST = "CL:0000233", "CL:0000037", "CL:0000765"
 ANY_CD4, ANY_CD8 = "CL:0000624", "CL:0000625"
 MIXED = frozenset({ANY_CD4, ANY_CD8})
+# Cells sorted as CD14+ that show FCER1A, CLEC9A and hardly any CD14 or S100A8: they make no profile of monocytes.
+UNLIKE = frozenset({("zheng_facs_mudan", CD14)})
 
 # set -> column, terms of its labels, and the part of a cell's molecules that its genes hold (None: all)
 LABELS: dict[str, tuple[str, dict[str, str], float | None]] = {
