@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from tcellflow.genes.panel import align_panel
+from tcellflow.language.calibration import read_calibration
 from tcellflow.language.ontology import read_ontology
 from tcellflow.language.panel import profile_type, read_panel, read_profiles
 
@@ -26,11 +27,9 @@ if TYPE_CHECKING:
 
     from tcellflow.genes.panel import CsrBlock
     from tcellflow.language.candidates import Candidate
-    from tcellflow.language.ontology import read_ontology
-from tcellflow.language.panel import Profiles
+    from tcellflow.language.panel import Profiles
 
 NONE: Final = "none of these"
-TEMPERATURE: Final = 0.45  # fitted on sets left out of the profiles, see docs/language-evaluation.md
 OWN_MARKER: Final = 3.0  # nats by which a user's marker is raised or lowered
 NEAR: Final = 1.2  # nats below the type that has most of a marker
 LEAST_GENES: Final = 30  # scored genes that a matrix must measure
@@ -66,6 +65,8 @@ class CellTyper:
         What cells may be called.
     profiles
         The packaged ones if not given.
+    temperature
+        By which evidence is multiplied; the calibrated one if not given.
     """
 
     def __init__(
@@ -73,19 +74,21 @@ class CellTyper:
         gene_names: Sequence[str] | NDArray[np.object_],
         candidates: Sequence[Candidate],
         profiles: Profiles | None = None,
+        temperature: float | None = None,
     ) -> None:
         self.candidates = tuple(candidates)
+        self.temperature = read_calibration().raw if temperature is None else temperature
         profiles = profiles or read_profiles()
         own = {gene for c in candidates for gene in (*c.positive, *c.negative)}
         genes = [*profiles.genes[profiles.scored], *sorted(own - set(profiles.genes[profiles.scored]))]
         alignment = align_panel(gene_names, genes)
         self.n_genes = int(alignment.present.sum())
         self._alignment = alignment
-        rows, self._leaf_of, weights = self._lay_out(profiles, genes)
+        rows, self.leaf_of, weights = self._lay_out(profiles, genes)
         logs = rows[:, alignment.present]
         total = np.log(np.exp(logs).sum(axis=1, keepdims=True)) if logs.size else 0.0
-        self._logs = np.asarray(logs - total).T  # (genes, leaves)
-        self._prior = np.log(weights)
+        self.logs = np.asarray(logs - total).T  # (genes, leaves)
+        self.prior = np.log(weights)
 
     def _lay_out(
         self, profiles: Profiles, genes: list[str]
@@ -134,17 +137,22 @@ class CellTyper:
 
     def score(self, counts: CsrBlock) -> TypeScores:
         """Score the candidates of a block of cells, counts (B, genes) as CSR."""
-        block = self.take(counts)
-        block.data = np.sqrt(np.maximum(block.data, 0))
-        evidence = np.asarray(block @ self._logs) * TEMPERATURE + self._prior
-        evidence -= evidence.max(axis=1, keepdims=True)
-        fit = np.exp(evidence)
-        fit /= fit.sum(axis=1, keepdims=True)
-        found = fit @ self._leaf_of
-        empty = np.diff(block.indptr) == 0
+        taken = self.take(counts)
+        found = self.fit(taken) @ self.leaf_of
+        empty = np.diff(taken.indptr) == 0
         found[empty] = 0
         found[empty, -1] = 1
         return TypeScores((found / found.sum(axis=1, keepdims=True)).astype(np.float32))
+
+    def fit(self, taken: sparse.csr_matrix) -> NDArray[np.float64]:
+        """Give how probable each profile is for each cell, shape (B, leaves), of counts that were taken."""
+        roots = sparse.csr_matrix(
+            (np.sqrt(np.maximum(taken.data, 0)), taken.indices, taken.indptr), taken.shape
+        )
+        evidence = np.asarray(roots @ self.logs) * self.temperature + self.prior
+        evidence -= evidence.max(axis=1, keepdims=True)
+        fit = np.exp(evidence)
+        return np.asarray(fit / fit.sum(axis=1, keepdims=True))
 
 
 def find_types(profiles: Profiles, positive: Sequence[str], negative: Sequence[str]) -> frozenset[str]:

@@ -86,7 +86,7 @@ def test_smoothing_averages_over_like_cells():
 
 
 def test_the_only_candidate_of_a_lineage_stands_for_it():
-    """Dendritic cells go to the only phagocyte among the candidates, but T cells of one subset to no other."""
+    """Dendritic cells go to the only phagocyte among the candidates, T cells of another subset to none."""
     sample = make_sample(("CL:0002399", "CL:0000900"), n_each=20)
     candidates = make_candidates([{"label": "CD14+ monocyte"}, {"label": "naive CD4 T cell"}], "x")
     found = CellTyper(sample.var_names.to_numpy(), candidates).score(sample.X).probabilities
