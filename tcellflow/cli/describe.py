@@ -89,6 +89,17 @@ def annotate(
         int,
         typer.Option("--smooth", min=0, max=200, help="Average over this many similar cells (0: none)."),
     ] = 20,
+    support: Annotated[
+        str | None,
+        typer.Option(
+            "--support",
+            help="Labelled cells to learn from: a column of obs, a table with cell_id, or a file of cells.",
+            show_default=False,
+        ),
+    ] = None,
+    support_column: Annotated[
+        str, typer.Option("--support-column", help="Column of the labels where --support is a file.")
+    ] = "label",
     layer: Layer = None,
     output: Output = Path(),
     prefix: Prefix = "sample",
@@ -97,12 +108,15 @@ def annotate(
     """Tell the type of every cell among candidates that are named in words, none seen in training."""
     from tcellflow.steps.describe.options import AnnotateOptions
 
+    is_file = support is not None and (Path(support).exists() or Path(support).suffix != "")
     options = AnnotateOptions(
         cells=cells,
         output=output,
         prefix=prefix,
         candidates=None if candidates == "cl" else Path(candidates),
         smooth=smooth,
+        support=Path(support) if support is not None and is_file else None,
+        support_column=support_column if is_file else support,
         layer=layer,
         force=force,
     )

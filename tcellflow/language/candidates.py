@@ -78,15 +78,38 @@ def make_candidates(rows: Sequence[Mapping[str, str]], where: object) -> tuple[C
     return tuple(found.values())
 
 
-def _make(row: Mapping[str, str], where: str) -> Candidate:
-    cell = {key: (value or "").strip() for key, value in row.items() if key is not None}
-    label, cl_id = cell["label"], cell.get("cl_id", "") or None
+def name_candidates(labels: Sequence[str], where: object) -> tuple[Candidate, ...]:
+    """Make candidates of the labels of cells; one whose words mean nothing is to be learnt from its cells.
+
+    Raises
+    ------
+    InputError
+        If there is no label or too many, or one is too long or holds control characters.
+    """
+    if not 0 < len(labels) <= MOST:
+        raise InputError(
+            f"{len(labels)} labels of cells are given, of 1 to {MOST}", where=where,
+            mend="name a column in which some cells have the label of their type",
+        )  # fmt: skip
+    ontology = read_ontology()
+    for label in labels:
+        _check_label(label, where)
+    return tuple(Candidate(label, ontology.find(label), name_types(label)) for label in labels)
+
+
+def _check_label(label: str, where: object) -> None:
     if not label or len(label) > LONGEST or _CONTROL.search(label):
         raise InputError(
             f"the label {label[:40]!r} is empty, too long ({LONGEST}) or holds control characters",
             where=where,
             mend="give a short name",
         )
+
+
+def _make(row: Mapping[str, str], where: str) -> Candidate:
+    cell = {key: (value or "").strip() for key, value in row.items() if key is not None}
+    label, cl_id = cell["label"], cell.get("cl_id", "") or None
+    _check_label(label, where)
     ontology = read_ontology()
     if cl_id is not None and (not _ID.fullmatch(cl_id) or cl_id not in ontology.terms):
         raise InputError(

@@ -138,6 +138,10 @@ class AnnotateOptions:
         Table of candidates; None = the packaged immune panel.
     smooth
         Similar cells over which probabilities are averaged, the cell itself among them; 0 = none.
+    support
+        Labelled cells: a table with ``cell_id``, or an expression file; None = the cells themselves.
+    support_column
+        Column with the labels to learn from; None = nothing is learnt.
     """
 
     cells: Path
@@ -145,6 +149,8 @@ class AnnotateOptions:
     prefix: str
     candidates: Path | None = None
     smooth: int = 20
+    support: Path | None = None
+    support_column: str | None = None
     layer: str | None = None
     force: bool = False
 
@@ -157,8 +163,9 @@ class AnnotateOptions:
             If one does not exist or cannot be read.
         """
         check_is_there(self.cells)
-        if self.candidates is not None:
-            check_is_file(self.candidates)
+        for path in (self.candidates, self.support):
+            if path is not None:
+                check_is_file(path)
 
 
 def check_prompt(text: str) -> str:
