@@ -8,29 +8,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tcellflow.report.clones import summarise_clones
 from tcellflow.report.maps.cell_map import map_cells
-from tcellflow.report.overview import collect_warnings, make_cards, tell_header
-from tcellflow.report.programmes import summarise_programmes
-from tcellflow.report.proteins import tell_proteins
-from tcellflow.report.provenance import tell_limits, tell_steps
-from tcellflow.report.quality import summarise_quality
-from tcellflow.report.receptors import summarise_receptors
-from tcellflow.report.states import summarise_calls
-from tcellflow.report.verdict import judge_sample
+from tcellflow.report.sections.clones import summarise_clones
+from tcellflow.report.sections.overview import collect_warnings, make_cards, tell_header
+from tcellflow.report.sections.programmes import summarise_programmes
+from tcellflow.report.sections.proteins import tell_proteins
+from tcellflow.report.sections.provenance import tell_limits, tell_steps
+from tcellflow.report.sections.quality import summarise_quality
+from tcellflow.report.sections.receptors import summarise_receptors
+from tcellflow.report.sections.states import summarise_calls
+from tcellflow.report.sections.verdict import judge_sample
 
 if TYPE_CHECKING:
-    from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs, SourceFile
     from tcellflow.report.maps.cell_map import CellMap
-    from tcellflow.report.overview import Card, Header
-    from tcellflow.report.programmes import ProgrammeSection
-    from tcellflow.report.provenance import Step
-    from tcellflow.report.quality import QualitySection
-    from tcellflow.report.receptors import ReceptorSection
-    from tcellflow.report.states import CallSection
-    from tcellflow.report.truth import TruthSection
-    from tcellflow.report.verdict import Verdict
+    from tcellflow.report.sections.clones import CloneSection
+    from tcellflow.report.sections.overview import Card, Header
+    from tcellflow.report.sections.programmes import ProgrammeSection
+    from tcellflow.report.sections.provenance import Step
+    from tcellflow.report.sections.quality import QualitySection
+    from tcellflow.report.sections.receptors import ReceptorSection
+    from tcellflow.report.sections.states import CallSection
+    from tcellflow.report.sections.truth import TruthSection
+    from tcellflow.report.sections.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from tcellflow import __version__
 from tcellflow.report.figures import draw_bar, draw_histogram, draw_strip
 from tcellflow.report.maps.scatter import colour_class, draw_map, tell_script
-from tcellflow.report.programmes import draw_programmes
+from tcellflow.report.sections.programmes import draw_programmes
 from tcellflow.report.wording import (
     EVIDENCE_MEANINGS,
     write_count,

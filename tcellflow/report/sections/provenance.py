@@ -16,9 +16,9 @@ from tcellflow.vocabulary import Evidence
 if TYPE_CHECKING:
     from tcellflow.contracts.entries import Note
     from tcellflow.contracts.metrics import BundleAccount, Metrics
-    from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs
-    from tcellflow.report.states import CallSection
+    from tcellflow.report.sections.clones import CloneSection
+    from tcellflow.report.sections.states import CallSection
 
 # JSON and table of one step carry the same note; the first one present speaks for both.
 _STEP_ROLES: Final = (
