@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tcellflow.report.inputs import Role
+from tcellflow.report.roles import Role
 from tcellflow.report.sections.confidence import HIGH_CONFIDENCE, LOW_CONFIDENCE
 from tcellflow.report.sections.provenance import find_note
 from tcellflow.report.wording import write_count, write_decimal, write_part, write_share

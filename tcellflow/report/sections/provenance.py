@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tcellflow.report.inputs import Role
 from tcellflow.report.listing import flatten
+from tcellflow.report.roles import Role
 from tcellflow.report.wording import NOTHING
 from tcellflow.vocabulary import Evidence
 
@@ -25,6 +25,8 @@ _STEP_ROLES: Final = (
     ("preprocess", (Role.QC, Role.CHAINS)),
     ("embed-tcr", (Role.EMBED, Role.RECEPTORS, Role.EMBEDDINGS, Role.NEIGHBOURS)),
     ("predict", (Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)),
+    ("fuse", (Role.FUSE, Role.FUSED)),
+    ("describe", (Role.DESCRIPTIONS, Role.CLAIMS)),
 )
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from step_outputs import make_step_frames, write_step_files
 from tcellflow.errors import ContractError, InputError
-from tcellflow.report.inputs import Role, read_report_inputs, recognise_file
+from tcellflow.report.inputs import read_report_inputs
+from tcellflow.report.roles import Role, recognise_file
 
 
 @pytest.fixture
