@@ -260,9 +260,10 @@ def choose_ticks(edges: Sequence[float]) -> tuple[float, ...]:
     widths = [b - a for a, b in itertools.pairwise(edges)]
     if max(widths) <= 1.01 * min(widths):
         power = 10.0 ** math.floor(math.log10(high - low))
-        step = next(
-            m * power for m in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if (high - low) / (m * power) <= _MAX_TICKS
-        )
+        # Of edges between whole numbers, as of lengths, a tick of 2.5 would name nothing that is counted.
+        quarter = 0.2 if widths[0] == 1.0 else 0.25
+        steps = (m * power for m in (0.1, 0.2, quarter, 0.5, 1.0, 2.0))
+        step = next(step for step in steps if (high - low) / step <= _MAX_TICKS)
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         return tuple(round(number * step, 10) for number in range(first, last + 1))
     powers = range(math.floor(math.log10(max(low, 1.0))), math.ceil(math.log10(high)) + 1)

@@ -11,7 +11,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-_WIDTH: Final = 54  # units of the view box
+_WIDTH: Final = 54  # least units of the view box
 _HEIGHT: Final = 17
 _LETTER: Final = 5.6
 _LIGHT_TEXT: Final = 0.55  # from this strength on the number stands on a dark ground
@@ -59,7 +59,8 @@ def draw_heat(heat: HeatMap) -> Markup:
     longest = max((len(column) for column in heat.columns), default=0)
     top = round(longest * _LETTER * 0.71) + 18 if heat.slanted else 22
     overhang = round(longest * _LETTER * 0.71) if heat.slanted else 0
-    width, height = left + _WIDTH * len(heat.columns) + overhang, top + _HEIGHT * len(heat.rows)
+    wide = _WIDTH if heat.slanted else max(_WIDTH, round(longest * _LETTER) + 8)
+    width, height = left + wide * len(heat.columns) + overhang, top + _HEIGHT * len(heat.rows)
     parts = [
         Markup(
             '<svg class="heat" viewBox="0 0 {width} {height}" width="{width}" role="img" '
@@ -68,24 +69,24 @@ def draw_heat(heat: HeatMap) -> Markup:
         ).format(width=width, height=height, name=heat.name, title=heat.title, desc=heat.description)
     ]
     for i, column in enumerate(heat.columns):
-        x = left + _WIDTH * (i + 0.5)
+        x = left + wide * (i + 0.5)
         parts.append(_slant(column, x, top - 8) if heat.slanted else _write(column, x, top - 8, "middle"))
     for j, row in enumerate(heat.rows):
         y = top + _HEIGHT * j
         parts.append(_write(row, left - 6, y + 12, "end"))
         for i, (strength, text) in enumerate(zip(heat.strengths[j], heat.texts[j], strict=True)):
             if strength is not None:
-                parts.append(_draw_cell(strength, text, left + _WIDTH * i, y))
+                parts.append(_draw_cell(strength, text, left + wide * i, y, wide))
     return Markup("").join([*parts, Markup("</svg>")])
 
 
-def _draw_cell(strength: float, text: str, x: float, y: float) -> Markup:
+def _draw_cell(strength: float, text: str, x: float, y: float, wide: int) -> Markup:
     ground = Markup(
         '<rect class="solid" x="{x}" y="{y}" width="{width}" height="{height}" '
         'fill-opacity="{strength:.2f}"/>'
-    ).format(x=x, y=y, width=_WIDTH - 2, height=_HEIGHT - 2, strength=strength)
+    ).format(x=x, y=y, width=wide - 2, height=_HEIGHT - 2, strength=strength)
     return ground + _write(
-        text, x + _WIDTH / 2 - 1, y + 12, "middle", "on" if strength >= _LIGHT_TEXT else "off"
+        text, x + wide / 2 - 1, y + 12, "middle", "on" if strength >= _LIGHT_TEXT else "off"
     )
 
 

@@ -45,6 +45,10 @@ class FusedCells:
         float32 (B,): weight of expression, 0-1; NaN where nothing was measured.
     labels
         Object array (B,) of str or None: the bundle's most probable label; None where it abstained, too.
+    clusters
+        int32 (B,): group of near vectors, the largest 0; -1 where none is told.
+    places
+        float32 (B, 2): place on the map of fused vectors, 0-1; NaN where none is told.
     is_measured
         Whether `levels` were measured; else expression alone tells them.
     proteins
@@ -64,6 +68,8 @@ class FusedCells:
     vectors: NDArray[np.float32]
     w_rna: NDArray[np.float32]
     labels: NDArray[np.object_]
+    clusters: NDArray[np.int32]
+    places: NDArray[np.float32]
     is_measured: bool
     proteins: tuple[str, ...]
     levels: NDArray[np.float32]
@@ -101,6 +107,7 @@ def _gather(table: pa.Table, n_cells: int, samples: tuple[str, ...]) -> FusedCel
     imputed = [name.removeprefix(_IMPUTED) for name in names if name.startswith(_IMPUTED)]
     proteins = measured or imputed
     levels = _stack(table, _DENOISED if measured else _IMPUTED, proteins)
+    clusters = _stack(table, "", ["cluster"])[:, 0]
     labels = np.array(table.column("label").to_pylist(), object)
     labels[[value is not False for value in table.column("label_abstained").to_pylist()]] = None
     return FusedCells(
@@ -110,6 +117,8 @@ def _gather(table: pa.Table, n_cells: int, samples: tuple[str, ...]) -> FusedCel
         vectors=_read_vectors(table.column("x_fused").combine_chunks()),
         w_rna=table.column("w_rna").to_numpy().astype(np.float32),
         labels=labels,
+        clusters=np.where(np.isfinite(clusters), clusters, -1).astype(np.int32),
+        places=_stack(table, "umap_", ["1", "2"]),
         is_measured=bool(measured),
         proteins=tuple(proteins),
         levels=levels,
@@ -124,7 +133,7 @@ def _stack(table: pa.Table, family: str, proteins: list[str]) -> NDArray[np.floa
     for number, protein in enumerate(proteins):
         name = f"{family}{protein}"
         if name in table.column_names:
-            stacked[:, number] = table.column(name).to_numpy()
+            stacked[:, number] = table.column(name).to_numpy()  # null becomes NaN
     return stacked
 
 

@@ -165,12 +165,11 @@ def map_cells(
         layouts.append(_lay_out(_STATES_LAYOUT, latent.vectors[known]))
     if fused is not None:
         at = pd.Index(fused.cell_ids).get_indexer(cells.index)
-        vectors = np.where((at >= 0)[:, None], fused.vectors[at], np.nan)
-        layouts.append(_lay_out(_FUSED_LAYOUT, vectors))
+        layouts.append(_lay_out_fused(fused, at))
         if fused.is_measured and layouts[-1].is_placed.all():
             layouts.reverse()  # what expression and proteins say together stands first
         shades = _shade_fused(fused, at, proteins)
-        groupings = _group_labels(fused.labels, at)
+        groupings = [*_group_labels(fused.labels, at), *_group_clusters(fused.clusters, at)]
     codes, names = cells["clone_id"].factorize()
     sizes = calls["clone_id"].map(calls["clone_id"].value_counts())
     return CellMap(
@@ -208,6 +207,17 @@ def _lay_out(kind: tuple[str, str], vectors: NDArray[np.float32]) -> Layout:
     return Layout(*kind, places, is_placed, min(int(is_placed.sum()), LANDMARKS))
 
 
+def _lay_out_fused(fused: FusedCells, at: NDArray[np.intp]) -> Layout:
+    """Take the places that fuse wrote; where it wrote none, lay out its vectors here."""
+    is_there = at >= 0
+    if not np.isfinite(fused.places).any():
+        return _lay_out(_FUSED_LAYOUT, np.where(is_there[:, None], fused.vectors[at], np.nan))
+    places = np.where(is_there[:, None], fused.places[at], np.nan)
+    is_placed = np.asarray(np.isfinite(places).all(axis=1))
+    whole = np.rint(_SIDE * np.nan_to_num(places)).astype(np.intp)
+    return Layout(*_FUSED_LAYOUT, whole, is_placed, int(is_placed.sum()))
+
+
 def _shade_fused(fused: FusedCells, at: NDArray[np.intp], proteins: Sequence[int]) -> list[Shade]:
     """Shade by the weight of expression, where there are proteins, too, and by levels of proteins."""
 
@@ -234,6 +244,15 @@ def _group_labels(labels: NDArray[np.object_], at: NDArray[np.intp]) -> list[Gro
         return []
     names = sorted(counts.index, key=lambda name: (-counts[name], name))[:_LABELS_SHOWN]
     return [_group("Label of the fused view", of_cells, {name: name for name in names}, "other or unsure")]
+
+
+def _group_clusters(clusters: NDArray[np.int32], at: NDArray[np.intp]) -> list[Grouping]:
+    """Group by fuse's clusters, the largest first, as many as there are colours."""
+    of_cells = pd.Series(np.where(at >= 0, clusters[at], -1)).astype(str)
+    names = [str(number) for number in range(_LABELS_SHOWN) if (of_cells == str(number)).any()]
+    if not names:
+        return []
+    return [_group("Cluster of the fused view", of_cells, {n: f"cluster {n}" for n in names}, "smaller ones")]
 
 
 def _group(name: str, values: pd.Series, words: Mapping[str, str], otherwise: str = _NOT_CALLED) -> Grouping:

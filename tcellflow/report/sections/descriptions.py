@@ -173,7 +173,11 @@ def _name_key_genes(claims: list[dict[str, object]]) -> tuple[tuple[str, tuple[s
     found: list[tuple[str, tuple[str, ...]]] = []
     for kind, words in _KEY_TYPES.items():
         # A marker that stands both among those there and among those against the type is told once.
-        told = [str(c["subject"]) for c in claims if c["type"] == kind and c["sentence_id"] is not None]
+        told = [
+            f"{claim['subject']}{claim['polarity']}" if kind == "contradiction" else str(claim["subject"])
+            for claim in claims
+            if claim["type"] == kind and claim["sentence_id"] is not None
+        ]
         if told:
             found.append((words, tuple(dict.fromkeys(told))[:_GENES_SHOWN]))
     return tuple(found)

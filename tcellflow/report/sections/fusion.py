@@ -18,6 +18,8 @@ from tcellflow.report.ridges import Ridges, shape_ridge
 from tcellflow.report.wording import name_protein
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -133,12 +135,13 @@ def summarise_fusion(
         return None
     states = _find_states(fused, predictions)
     shown = [outcome for outcome in OUTCOMES if (states == outcome).any()]
-    order = rank_proteins(fused, predictions)
+    told = np.asarray(np.isfinite(fused.levels).any(axis=0))
+    order = [i for i in rank_proteins(fused, predictions) if told[i]]
     return FusionSection(
         n_cells=fused.n_cells,
         n_drawn=len(fused.cell_ids),
         is_measured=fused.is_measured,
-        n_proteins=len(fused.proteins),
+        n_proteins=int(told.sum()),
         weights=_tell_weights(fused, states, shown),
         ridges=tuple(
             ridges for i in order[:_RIDGES_SHOWN] if (ridges := _draw_protein(fused, i, states, shown))
@@ -147,7 +150,7 @@ def summarise_fusion(
         agreement=_compare(fused),
         labels=_cross_labels(fused, states, shown),
         n_labelled=sum(label is not None for label in fused.labels),
-        unused=_tell_unused(account),
+        unused=_tell_unused(account, [name_protein(fused.proteins[i]) for i in np.flatnonzero(~told)]),
     )
 
 
@@ -229,7 +232,7 @@ def _tell_levels(
         columns=tuple(shown),
         rows=tuple(name_protein(fused.proteins[i]) for i in order),
         strengths=tuple(tuple(None if np.isnan(v) else float(v) for v in row) for row in strengths),
-        texts=tuple(tuple("" if np.isnan(v) else f"{v:.1f}" for v in row) for row in means),
+        texts=tuple(tuple("" if np.isnan(v) else f"{v + 0.0:.1f}" for v in row) for row in means.round(1)),
     )
 
 
@@ -279,13 +282,13 @@ def _cross_labels(fused: FusedCells, states: NDArray[np.object_], shown: list[st
     )
 
 
-def _tell_unused(account: Fuse | None) -> tuple[tuple[str, str], ...]:
-    if account is None:
-        return ()
-    groups = {
-        "not learnt by the bundle": account.panel.not_learnt,
-        "target not known": account.panel.unknown,
-        "isotype controls": account.panel.isotypes,
-        "the same count in every cell": account.panel.constant,
-    }
+def _tell_unused(account: Fuse | None, without_level: list[str]) -> tuple[tuple[str, str], ...]:
+    groups: dict[str, Sequence[str]] = {"no level above background can be told": without_level}
+    if account is not None:
+        groups |= {
+            "not learnt by the bundle": account.panel.not_learnt,
+            "target not known": account.panel.unknown,
+            "isotype controls": account.panel.isotypes,
+            "the same count in every cell": account.panel.constant,
+        }
     return tuple((reason, ", ".join(names)) for reason, names in groups.items() if names)
