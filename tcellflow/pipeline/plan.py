@@ -115,7 +115,7 @@ def _plan_embed_tcr(options: RunOptions, made: set[str]) -> PlannedStep | None:
         return None
     asked = options.embed_tcr
     choice = choose_encoder(asked.backend, asked.bundle, force_tra=asked.force_tra)
-    choose_similarity(asked.neighbours, asked.cluster_distance, choice.backend)
+    choose_similarity(asked.neighbours, asked.cluster_distance, choice)
     planned = replace(
         asked,
         chains=(chains,),
