@@ -147,6 +147,7 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         prefix=options.prefix,
         receptors=receptors,
         embeddings=_find(options, OutputName.EMBEDDINGS, made) if takes_vectors else None,
+        chains=_find(options, OutputName.CHAINS, made) if options.predict.mudata else None,
         threads=options.threads,
         force=True,
     )

@@ -16,6 +16,7 @@ from tcellflow.io.bundles.folders import PACKAGED_FOLDER
 from tcellflow.training.fusion import train as fusion_trainer
 from tcellflow.training.fusion.options import TrainFusionOptions
 from tcellflow.training.receptors import train as receptors_trainer
+from tcellflow.training.receptors.options import QUICK as QUICK_RECEPTORS
 from tcellflow.training.receptors.options import CorpusOptions, TrainReceptorsOptions
 from tcellflow.training.states import train as states_trainer
 from tcellflow.training.states.options import QUICK, TrainStatesOptions
@@ -66,6 +67,15 @@ def test_quick_changes_defaults_and_nothing_that_is_asked_for(asked):
     assert first == second
     assert (first.n_members, first.loop.steps) == (QUICK["seeds"], 7)
     assert (first.distil_steps, first.loop.validate_every) == (QUICK["distil_steps"], QUICK["validate_every"])
+
+
+def test_quick_receptors_take_fewer_and_smaller_steps(asked):
+    """The preset gives steps and size of a batch, and nothing else."""
+    words = ("train", "receptors", "--chains", "chains.parquet")
+    assert run_command(*words, "--quick").code == 0
+    assert run_command(*words, "--steps", 300, "--batch-size", 256, "--validate-every", 100).code == 0
+    assert asked[0] == asked[1]
+    assert asked[0].loop.steps == QUICK_RECEPTORS["steps"]
 
 
 def test_packaged_states_are_what_their_recipe_asks_for(asked, tmp_path):
