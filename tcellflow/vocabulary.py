@@ -253,6 +253,7 @@ OBSM_TRB: Final = "X_trb"
 OBSM_PAIR: Final = "X_tcr"
 OBSM_STATE: Final = "X_state"
 OBSM_FUSED: Final = "X_fused"
+OBSM_FUSED_UMAP: Final = "X_fused_umap"
 OBSM_STATE_PROBABILITIES: Final = "state_probabilities"
 OBSM_PROGRAMMES: Final = "programmes"
 PROGRAMME_PREFIX: Final = "programme_"  # of columns

@@ -369,6 +369,10 @@ class FuseOptions:
         ``cpu``, ``cuda`` or ``auto``.
     threads
         CPU threads, which change no result; None = those this process may use.
+    clusters, umap
+        Whether cells get groups, and places on a map.
+    resolution
+        Of the groups: above 1 they are smaller, below 1 larger.
     h5ad
         Whether the copy of the cells file is written.
     force
@@ -382,6 +386,9 @@ class FuseOptions:
     inputs: FuseInputs = "auto"
     device: Device = "auto"
     threads: int | None = None
+    clusters: bool = True
+    umap: bool = True
+    resolution: float = 1.0
     h5ad: bool = True
     force: bool = False
 
