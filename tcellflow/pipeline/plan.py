@@ -38,13 +38,17 @@ _MAKERS: Final = {
     OutputName.EMBED_QC: "embed-tcr",
     OutputName.RECEPTORS: "embed-tcr",
     OutputName.EMBEDDINGS: "embed-tcr",
+    OutputName.NEIGHBOURS: "embed-tcr",
     OutputName.METRICS: "predict",
     OutputName.PREDICTIONS: "predict",
     OutputName.CLONOTYPES: "predict",
     OutputName.ANNOTATED: "predict",
+    OutputName.FUSE_QC: "fuse",
+    OutputName.FUSED: "fuse",
     OutputName.DESCRIPTIONS: "describe",
+    OutputName.CLAIMS: "describe",
 }
-_NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS, OutputName.DESCRIPTIONS})
+_NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS})
 _OF_REPORT: Final = tuple(name for name in _MAKERS if name not in _NOT_OF_REPORT)
 
 
@@ -115,7 +119,7 @@ def _plan_embed_tcr(options: RunOptions, made: set[str]) -> PlannedStep | None:
         return None
     asked = options.embed_tcr
     choice = choose_encoder(asked.backend, asked.bundle, force_tra=asked.force_tra)
-    choose_similarity(asked.neighbours, asked.cluster_distance, choice.backend)
+    choose_similarity(asked.neighbours, asked.cluster_distance, choice)
     planned = replace(
         asked,
         chains=(chains,),
@@ -147,6 +151,7 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         prefix=options.prefix,
         receptors=receptors,
         embeddings=_find(options, OutputName.EMBEDDINGS, made) if takes_vectors else None,
+        chains=_find(options, OutputName.CHAINS, made) if options.predict.mudata else None,
         threads=options.threads,
         force=True,
     )
