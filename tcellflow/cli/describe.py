@@ -211,3 +211,42 @@ def generate(
 
     with console.show_progress("generate") as progress:
         step.generate(options, progress=progress)
+
+
+@describe_app.command("eval", short_help="Measure describe on labelled cells.")
+def evaluate(
+    cells: Cells,
+    *,
+    truth: Annotated[str, typer.Option("--truth", help="obs column of the true labels.", show_default=False)],
+    task: Annotated[
+        Literal["text", "annotation", "pseudo-cells"], typer.Option("--task", help="What is measured.")
+    ] = "annotation",
+    candidates: Annotated[
+        Path | None,
+        typer.Option(
+            "--candidates", help="Table that tells the labels (default: by words).", show_default=False
+        ),
+    ] = None,
+    layer: Layer = None,
+    output: Output = Path(),
+    prefix: Prefix = "sample",
+    force: Force = False,
+) -> None:
+    """Measure describe on labelled cells; controls and ceilings stand beside every figure."""
+    from tcellflow.steps.describe.options import EvaluateOptions
+
+    options = EvaluateOptions(
+        cells=cells,
+        output=output,
+        prefix=prefix,
+        truth=truth,
+        task=task,
+        candidates=candidates,
+        layer=layer,
+        force=force,
+    )
+    options.check()
+    from tcellflow.steps.describe import evaluation as step
+
+    with without_pipes(options) as given, console.show_progress("eval") as progress:
+        step.evaluate(given, progress=progress)

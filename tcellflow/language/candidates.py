@@ -94,7 +94,19 @@ def name_candidates(labels: Sequence[str], where: object) -> tuple[Candidate, ..
     ontology = read_ontology()
     for label in labels:
         _check_label(label, where)
-    return tuple(Candidate(label, ontology.find(label), name_types(label)) for label in labels)
+    found = [(label, name_types(label)) for label in labels]
+    return tuple(Candidate(label, ontology.find(label) or name_term(types), types) for label, types in found)
+
+
+def name_term(types: frozenset[str]) -> str | None:
+    """Give the term of the ontology under which just these types of the panel lie; None without one."""
+    if not types:
+        return None
+    ontology = read_ontology()
+    every = {kind.cl_id for kind in read_panel()}
+    shared = frozenset.intersection(*(ontology.above(t) for t in types))
+    exact = [t for t in shared if {k for k in every if t in ontology.above(k)} == types]
+    return max(exact, key=lambda t: (len(ontology.above(t)), t), default=None)
 
 
 def _check_label(label: str, where: object) -> None:
@@ -128,7 +140,8 @@ def _make(row: Mapping[str, str], where: str) -> Candidate:
             where=where,
             mend="add a cl_id, a definition or positive markers",
         )
-    return Candidate(label, cl_id or ontology.find(label), types, positive, negative)
+    term = cl_id or ontology.find(label) or name_term(types)
+    return Candidate(label, term, types, positive, negative)
 
 
 def _genes(text: str) -> tuple[str, ...]:

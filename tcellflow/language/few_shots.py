@@ -68,7 +68,7 @@ def _add_untold(
     """Give profiles, owners and priors, for an untold candidate those of what its cells resemble."""
     untold = [i for i in np.unique(labels) if not typer.leaf_of[:, i].any()]
     fit = typer.fit(taken)
-    alike = np.array([fit[labels == i].mean(axis=0) for i in untold]).reshape(len(untold), -1)
+    alike = np.array([fit[labels == i].mean(axis=0) for i in untold]).reshape(len(untold), fit.shape[1])
     owners = np.zeros((len(untold), typer.leaf_of.shape[1]))
     owners[np.arange(len(untold)), untold] = 1
     return (

@@ -265,3 +265,41 @@ class GenerateOptions:
                 where="--output, -n",
                 mend="name a file that ends in .h5ad, and at least one cell",
             )
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Options of describe eval.
+
+    Parameters
+    ----------
+    cells, layer, output, prefix, force
+        As of `DescribeOptions`.
+    truth
+        obs column of the true labels; cells without one are left out.
+    task
+        What is measured.
+    candidates
+        Table of candidates that carry these labels; None = the labels themselves.
+    """
+
+    cells: Path
+    output: Path
+    prefix: str
+    truth: str
+    task: Literal["text", "annotation", "pseudo-cells"] = "annotation"
+    candidates: Path | None = None
+    layer: str | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        """Refuse inputs that are not there.
+
+        Raises
+        ------
+        InputError
+            If one does not exist or cannot be read.
+        """
+        check_is_there(self.cells)
+        if self.candidates is not None:
+            check_is_file(self.candidates)

@@ -127,7 +127,7 @@ def learn(typer: CellTyper, support: Support) -> CellTyper:
     place = {candidate.label: i for i, candidate in enumerate(typer.candidates)}
     at = np.array([place.get(label, -1) for label in support.labels], dtype=np.int64)
     alignment = align_panel(support.reader.gene_names, typer.genes)
-    parts, row = [sparse.csr_matrix((0, typer.n_genes), dtype=np.float32)], 0
+    parts, row = [sparse.csr_matrix(np.zeros((0, typer.n_genes), np.float32))], 0
     for counts, _ in support.reader.counts():
         parts.append(sparse.csr_matrix(alignment.gather(counts))[at[row : row + counts.shape[0]] >= 0])
         row += counts.shape[0]

@@ -66,6 +66,16 @@ def test_labels_join_the_candidates_that_are_given(sample, tmp_path):
     assert (read_labels(tmp_path) == wanted).mean() > 0.95
 
 
+def test_what_is_told_in_words_learns_too(sample, tmp_path):
+    """Labels that words tell need no profile of their own, and stay right."""
+    made = sample.copy()
+    words = {"odd one": "B cell", "odd two": "monocyte", "odd three": "CD4 T cell", "odd four": "NK cell"}
+    made.obs["truth"], made.obs["few"] = (made.obs[c].map({**words, "": ""}) for c in ("truth", "few"))
+    made.write_h5ad(tmp_path / "cells.h5ad")
+    annotate(AnnotateOptions(tmp_path / "cells.h5ad", tmp_path, "s", support_column="few"))
+    assert (read_labels(tmp_path) == made.obs["truth"].to_numpy()).mean() > 0.95
+
+
 @pytest.mark.parametrize(
     ("text", "column", "message"),
     [
