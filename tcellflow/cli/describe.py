@@ -39,6 +39,12 @@ def run(
     *,
     predictions: Predictions = None,
     chains: Chains = None,
+    programmes: Annotated[
+        Path | None,
+        typer.Option(
+            "--programmes", help="programmes.parquet of the same cells (default: scored).", show_default=False
+        ),
+    ] = None,
     groupby: Groupby = None,
     register: Annotated[
         Literal["short", "clinical", "full"], typer.Option("--register", help="How much is said.")
@@ -61,6 +67,7 @@ def run(
         prefix=prefix,
         predictions=predictions,
         chains=chains,
+        programmes=programmes,
         groupby=groupby,
         register=register,
         on_ungrounded=on_ungrounded,

@@ -88,6 +88,7 @@ def measure(
     table: pd.DataFrame,
     levels: Sequence[str],
     proteins: pd.DataFrame | None = None,
+    programmes: pd.DataFrame | None = None,
 ) -> SampleFacts:
     """Measure the facts of all groups of one sample.
 
@@ -104,6 +105,8 @@ def measure(
         Columns of `table` whose values are groups; missing values are in none.
     proteins
         CLR of antibodies, a column each; NaN rows where a cell has none.
+    programmes
+        0-1, a column each, NaN = not measurable; scored from the counts if not given.
     """
     units: list[Unit] = []
     members: list[NDArray[np.bool_]] = []
@@ -116,7 +119,7 @@ def measure(
             units.append(Unit(level, str(name)))
             members.append(is_in)
     evidence = GeneEvidence(genes, groups, len(units), read_profiles())
-    found = _measure_cells(blocks, genes, evidence)
+    found = _measure_cells(blocks, genes, evidence, programmes)
     units.append(Unit(SAMPLE, SAMPLE))
     members.append(np.ones(len(table), dtype=bool))
     cells = table.assign(**{name: found[name] for name in ("molecules", "genes") if name not in table})
@@ -125,9 +128,13 @@ def measure(
 
 
 def _measure_cells(
-    blocks: Iterable[tuple[CsrBlock, NDArray[np.float64]]], genes: NDArray[np.object_], evidence: GeneEvidence
+    blocks: Iterable[tuple[CsrBlock, NDArray[np.float64]]],
+    genes: NDArray[np.object_],
+    evidence: GeneEvidence,
+    programmes: pd.DataFrame | None,
 ) -> dict[str, Any]:
-    scorer, typer = ProgrammeScorer(genes), CellTyper(genes, list_panel())
+    scorer = ProgrammeScorer(genes) if programmes is None else None
+    typer = CellTyper(genes, list_panel())
     parts: dict[str, list[NDArray[Any]]] = {"molecules": [], "genes": [], "programmes": [], "types": []}
     profiles = read_profiles()
     is_known = np.isin(genes, profiles.genes)
@@ -139,10 +146,15 @@ def _measure_cells(
         evidence.add(counts, whole)
         parts["molecules"].append(library)
         parts["genes"].append(np.diff(counts.indptr))
-        parts["programmes"].append(scorer.score(counts, whole).values)
+        if scorer is not None:
+            parts["programmes"].append(scorer.score(counts, whole).values)
         parts["types"].append(typer.score(counts).probabilities)
     joined: dict[str, Any] = {name: np.concatenate(part) if part else None for name, part in parts.items()}
-    joined["programme_names"] = scorer.table.names
+    if scorer is not None:
+        joined["programme_names"] = scorer.table.names
+    elif programmes is not None:
+        joined["programme_names"] = tuple(programmes.columns)
+        joined["programmes"] = programmes.to_numpy(dtype=np.float32)
     joined["type_ids"] = [c.cl_id for c in typer.candidates] if typer.n_genes >= LEAST_GENES else []
     return joined
 

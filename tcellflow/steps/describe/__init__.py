@@ -62,13 +62,17 @@ def describe(options: DescribeOptions, *, progress: Progress = quiet) -> list[Pa
             options.cells,
             predictions=options.predictions,
             chains=options.chains,
+            programmes=options.programmes,
             groupby=options.groupby,
             layer=options.layer,
         )
         facts = sample.measure()
         progress(1, 2)
         found = describe_units(facts, options.register, fail=options.on_ungrounded == "fail")
-        inputs = {"cells": options.cells, "predictions": options.predictions, "chains": options.chains}
+        inputs = {
+            "cells": options.cells, "predictions": options.predictions, "chains": options.chains,
+            "programmes": options.programmes,
+        }  # fmt: skip
         note = StepNote(
             "describe",
             options={"register": options.register, "groupby": options.groupby},

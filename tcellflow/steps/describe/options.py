@@ -35,6 +35,8 @@ class DescribeOptions:
         Predictions table; else the state columns of the cells, if any.
     chains
         Chains table, for segments and junctions.
+    programmes
+        Programmes table of predict; None = programmes are scored from the counts.
     groupby
         obs column whose values are the groups; None = states, clusters and expanded clones.
     register
@@ -55,6 +57,7 @@ class DescribeOptions:
     groupby: str | None = None
     register: Literal["short", "clinical", "full"] = "full"
     on_ungrounded: Literal["drop", "fail"] = "drop"
+    programmes: Path | None = None
     layer: str | None = None
     force: bool = False
 
@@ -77,7 +80,7 @@ class DescribeOptions:
             If one does not exist or cannot be read.
         """
         check_is_there(self.cells)
-        for path in (self.predictions, self.chains):
+        for path in (self.predictions, self.chains, self.programmes):
             if path is not None:
                 check_is_file(path)
 
