@@ -9,6 +9,7 @@ import typer
 
 from tcellflow.cli import console
 from tcellflow.cli.options import Force, Layer, Output, Prefix
+from tcellflow.errors import OptionsError
 from tcellflow.io.files.pipes import without_pipes
 
 describe_app = typer.Typer(
@@ -49,6 +50,15 @@ def run(
     register: Annotated[
         Literal["short", "clinical", "full"], typer.Option("--register", help="How much is said.")
     ] = "full",
+    realiser: Annotated[
+        Literal["template", "llm"], typer.Option("--realiser", help="What puts claims into words.")
+    ] = "template",
+    text_plm: Annotated[
+        Path | None,
+        typer.Option(
+            "--text-plm", help="Local Hugging Face folder of a causal language model.", show_default=False
+        ),
+    ] = None,
     on_ungrounded: Annotated[
         Literal["drop", "fail"],
         typer.Option("--on-ungrounded", help="What becomes of a sentence that the cells do not support."),
@@ -61,6 +71,11 @@ def run(
     """Describe states, clusters and expanded clones: claims, text, and every sentence read back."""
     from tcellflow.steps.describe.options import DescribeOptions
 
+    if (realiser == "llm") != (text_plm is not None):
+        raise OptionsError(
+            "--realiser llm and --text-plm go together", where="--realiser, --text-plm",
+            mend="name the folder of a language model with --text-plm, or leave both out",
+        )  # fmt: skip
     options = DescribeOptions(
         cells=cells,
         output=output,
@@ -75,10 +90,18 @@ def run(
         force=force,
     )
     options.check()
+    speak = None
+    if text_plm is not None:
+        from tcellflow.cli.train_options import check_libraries
+
+        check_libraries("torch", "transformers", "safetensors", command="describe run --realiser llm")
+        from tcellflow.training.language.causal_lm import open_causal_lm
+
+        speak = open_causal_lm(text_plm)
     from tcellflow.steps import describe as step
 
     with without_pipes(options) as given, console.show_progress("describe") as progress:
-        step.describe(given, progress=progress)
+        step.describe(given, speak=speak, progress=progress)
 
 
 @describe_app.command("annotate", short_help="Tell the type of every cell among candidates.")
