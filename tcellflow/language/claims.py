@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RESOLVED, BACKED_OFF, ABSTAINED = "resolved", "backed_off", "abstained"
 _ENOUGH: Final = 0.6  # summed probability that a type, or a term above types, must reach
-_MOST_MARKERS, _MOST_ABSENT, _MOST_PROGRAMMES, _MOST_PROTEINS = 5, 3, 3, 3
+_MOST_MARKERS, _MOST_ABSENT, _MOST_PROGRAMMES, _MOST_PROTEINS = 8, 3, 3, 3
 _LEAST_ALTERNATIVE: Final = 0.02  # probability of a type that is named beside the best
 _LEAST_ODDS: Final = 0.5
 _LEAST_SHARE: Final = 20.0

@@ -13,6 +13,7 @@ import numpy as np
 
 from tcellflow.language.candidates import list_panel
 from tcellflow.language.evidence import GeneEvidence
+from tcellflow.language.ontology import read_ontology
 from tcellflow.language.panel import read_profiles
 from tcellflow.language.typing import LEAST_GENES, CellTyper
 from tcellflow.states.programmes import ProgrammeScorer
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 SAMPLE: Final = "sample"
 RUNS: Final = 0.5  # of a programme's 0-1
+_T_CELL: Final = "CL:0000084"
 _LEAST_MEASURED: Final = 5
 _SHARES: Final = {"state": "state", "lineage": "lineage", "v_call_vj": "v", "v_call_vdj": "v"}
 _MEDIANS: Final = {"molecules": "molecules", "genes": "genes", "mito": "mito"}
@@ -123,6 +125,8 @@ def measure(
     units.append(Unit(SAMPLE, SAMPLE))
     members.append(np.ones(len(table), dtype=bool))
     cells = table.assign(**{name: found[name] for name in ("molecules", "genes") if name not in table})
+    if "is_t_cell" not in cells and found["type_ids"]:
+        cells["is_t_cell"] = _find_t_cells(found)
     numbers = [_count(cells, is_in, found, proteins) for is_in in members]
     return SampleFacts(units, numbers, [_word(cells, is_in) for is_in in members], evidence)
 
@@ -185,6 +189,13 @@ def _count(
         medians = proteins[is_in].median()
         facts |= {f"protein:{name}": float(value) for name, value in medians.items() if np.isfinite(value)}
     return facts
+
+
+def _find_t_cells(found: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Find the cells that are more likely T cells than not, for programmes are those of T cells."""
+    ontology = read_ontology()
+    is_t = np.array([_T_CELL in ontology.above(cl_id) for cl_id in found["type_ids"]])
+    return np.asarray(found["types"][:, :-1][:, is_t].sum(axis=1) > 0.5)
 
 
 def _count_programmes(

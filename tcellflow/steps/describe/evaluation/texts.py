@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LEVEL: Final = "truth"
 _SPIKED: Final = 0.3  # of a group's cells get a marker that they should not have
 _TELLING: Final = 10  # markers
-_SPIKE: Final = 3  # molecules
+_SPIKE: Final = 3  # molecules at least; else as many as the cells that express it have
 
 
 def judge_texts(cells: LabelledCells) -> dict[str, JsonValue]:
@@ -87,12 +87,12 @@ def _judge_grounding(facts: SampleFacts, found: list[Description]) -> dict[str, 
 
 
 def _cover(facts: SampleFacts, unit: int, item: Description) -> float | None:
-    """Give the share of the |log-odds| of a unit's most telling markers that a text names."""
+    """Give how much of the log-odds of a unit's telling markers, above elsewhere, belongs to named ones."""
     genes = sorted({g for kind in read_panel() for g in kind.positive})
     odds = {
-        g: abs(f.log_odds)
+        g: f.log_odds
         for g in genes
-        if (f := facts.gene(unit, g)) is not None and f.presence is not Presence.UNDECIDED
+        if (f := facts.gene(unit, g)) is not None and f.presence is Presence.PRESENT
     }
     telling = sorted((g for g in odds if odds[g] >= 1), key=lambda g: (-odds[g], g))[:_TELLING]
     said = {p.claim.subject for p in item.claims if p.sentence is not None}
@@ -138,7 +138,8 @@ def _judge_changes(
         if against:
             spiked[i] = str(rng.choice(against))
             chosen = rng.choice(rows, max(int(_SPIKED * len(rows)), 1), replace=False)
-            changed[chosen, place[spiked[i]]] = _SPIKE
+            level = facts.evidence.known_share(spiked[i]) * float(np.median(cells.library[rows]))
+            changed[chosen, place[spiked[i]]] = max(round(level), _SPIKE)
         there = [
             p.claim.subject for p in item.claims if p.claim.type is ClaimType.MARKER_PRESENT and p.sentence
         ]
