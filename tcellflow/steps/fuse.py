@@ -196,7 +196,7 @@ def _write_copy(
     if graph.cluster is not None:
         names = pd.Index([str(group) for group in range(len(graph.sizes))])
         columns["fuse_cluster"] = pd.Categorical.from_codes(graph.cluster.tolist(), names)
-    if fused.fuser.familiarity is not None:
+    if fused.fuser.familiarity:
         columns["fuse_ood_score"] = fused.cells.ood_score.round(6)
     tables = {
         f"adt_{kind}": pd.DataFrame({name: values.round(6) for name, values in table.items()}, index=index)

@@ -15,7 +15,7 @@ import numpy as np
 
 from tcellflow.errors import InputError
 from tcellflow.genes.panel import align_panel
-from tcellflow.inference.fusion.familiarity import name_modalities, read_familiarity
+from tcellflow.inference.fusion.familiarity import name_modalities, read_familiarity, score_strangeness
 from tcellflow.inference.fusion.standardise import (
     ENOUGH_CELLS,
     Moments,
@@ -282,10 +282,10 @@ class Fuser:
         return sample.ratios.standardise(clr_by_protein(wide, sample.centres)) * mask, mask
 
     def _score(self, latent: Floats, gene_mask: Floats, protein_mask: Floats) -> Floats:
-        if self.familiarity is None:
-            return np.full(len(latent), np.nan, np.float32)
-        return self.familiarity.score(
-            latent, name_modalities(*(np.asarray(m.any(axis=1)) for m in (gene_mask, protein_mask)))
+        return score_strangeness(
+            self.familiarity,
+            latent,
+            name_modalities(*(np.asarray(m.any(axis=1)) for m in (gene_mask, protein_mask))),
         )
 
     def _run(
