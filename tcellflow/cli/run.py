@@ -134,9 +134,9 @@ def run(
     device: Device = "auto",
     threads: Threads = None,
     fuse: Annotated[
-        bool,
-        typer.Option("--fuse", help="Put expression and surface proteins of each cell into one vector, too."),
-    ] = False,
+        Literal["auto", "always", "never"],
+        typer.Option("--fuse", help="Put expression and proteins into one vector: auto = with antibodies."),
+    ] = "auto",
     keep_cells: Annotated[
         bool,
         typer.Option("--keep-cells", help="Keep cells.h5ad, whose whole content is in annotated.h5ad, too."),
@@ -198,7 +198,8 @@ def run(
             evidence_genes=genes,
             guard_csv=guard_csv,
         ),
-        fuse=FuseOptions(cells=output, output=output, prefix=prefix, device=device) if fuse else None,
+        fuse=FuseOptions(cells=output, output=output, prefix=prefix, device=device),
+        fusing=fuse,
         describe=describe,
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tcellflow.errors import OptionsError
 from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.inference.receptors.similar import choose_similarity
+from tcellflow.ingest.proteins import has_antibodies
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.steps.describe import DescribeOptions, describe
 from tcellflow.steps.embed_tcr import embed_tcr
@@ -38,13 +39,17 @@ _MAKERS: Final = {
     OutputName.EMBED_QC: "embed-tcr",
     OutputName.RECEPTORS: "embed-tcr",
     OutputName.EMBEDDINGS: "embed-tcr",
+    OutputName.FUSE_QC: "fuse",
+    OutputName.FUSED: "fuse",
     OutputName.METRICS: "predict",
     OutputName.PREDICTIONS: "predict",
     OutputName.CLONOTYPES: "predict",
     OutputName.ANNOTATED: "predict",
     OutputName.DESCRIPTIONS: "describe",
 }
-_NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS, OutputName.DESCRIPTIONS})
+_NOT_OF_REPORT: Final = frozenset(
+    {OutputName.CELLS, OutputName.EMBEDDINGS, OutputName.DESCRIPTIONS, OutputName.FUSE_QC, OutputName.FUSED}
+)
 _OF_REPORT: Final = tuple(name for name in _MAKERS if name not in _NOT_OF_REPORT)
 
 
@@ -87,7 +92,7 @@ def plan_steps(options: RunOptions) -> list[PlannedStep]:
     """
     options.check()
     plan: list[PlannedStep] = []
-    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_fuse, _plan_describe, _plan_report)
+    planners = (_plan_preprocess, _plan_embed_tcr, _plan_fuse, _plan_predict, _plan_describe, _plan_report)
     for name, make in zip(STEPS, planners, strict=True):
         if options.steps is None or name in options.steps:
             step = make(options, {output for step in plan for output in step.outputs})
@@ -147,6 +152,7 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         prefix=options.prefix,
         receptors=receptors,
         embeddings=_find(options, OutputName.EMBEDDINGS, made) if takes_vectors else None,
+        fused=_find(options, OutputName.FUSED, made),
         threads=options.threads,
         force=True,
     )
@@ -154,13 +160,18 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
 
 
 def _plan_fuse(options: RunOptions, made: set[str]) -> PlannedStep | None:
-    asked = options.fusing
-    if asked is None:
+    is_named = "fuse" in (options.steps or ())
+    if options.fusing == "never" and not is_named:
         return None
     cells = _find(options, OutputName.CELLS, made)
     if cells is None:
         _leave_out(options, "fuse", OutputName.CELLS, "no expression was given (--gex)")
         return None
+    given = options.preprocess
+    if options.fusing == "auto" and not is_named and not has_antibodies(given.gex, given.adt, given.layer):
+        _LOG.info("fuse: left out, the sample has no antibodies (--fuse always fuses expression alone)")
+        return None
+    asked = options.fuse
     bundle = read_bundle(find_bundle(asked.bundle))
     planned = replace(
         asked,

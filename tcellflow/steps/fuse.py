@@ -7,10 +7,9 @@ size and threads change no byte.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from tcellflow.contracts.cells import FUSED_CELLS
 from tcellflow.contracts.fuse import Fuse
@@ -18,42 +17,40 @@ from tcellflow.contracts.fused import FUSED
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.inference.fusion.fused_table import (
     choose_labels,
-    list_proteins,
-    name_inputs,
     summarise_fused,
     tabulate_fused,
 )
 from tcellflow.inference.fusion.fuser import Fuser
 from tcellflow.inference.fusion.graph import draw_graph
 from tcellflow.inference.fusion.sample import fuse_sample, read_proteins
+from tcellflow.inference.fusion.trust import list_warnings
 from tcellflow.inference.session import count_processors
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.io.h5ad.cells_copy import write_cells_copy
 from tcellflow.io.h5ad.cells_reader import read_cells
 from tcellflow.io.outputs.staging import stage_outputs
+from tcellflow.io.tables.fused_entries import name_fused_entries
 from tcellflow.io.tables.parquet import write_table
 from tcellflow.io.tables.step_documents import write_document
 from tcellflow.proteins.panel import name_antibodies
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.options import FuseOptions
 from tcellflow.steps.progress import quiet
-from tcellflow.vocabulary import OBSM_ADT_COUNTS, OBSM_FUSED, OBSM_FUSED_UMAP, OutputName
+from tcellflow.vocabulary import OBSM_ADT_COUNTS, OutputName
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tcellflow.inference.fusion.fused_table import Labels
-    from tcellflow.inference.fusion.graph import CellGraph
-    from tcellflow.inference.fusion.sample import FusedSample, Proteins
+    from tcellflow.inference.fusion.sample import Proteins
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.steps.progress import Progress
 
 __all__ = ["FuseOptions", "fuse"]
 
 _LOG = logging.getLogger(__name__)
-_SHOWN = 10
 
 
 def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
@@ -103,7 +100,7 @@ def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
             resolution=options.resolution,
             threads=options.threads or count_processors(),
         )
-        warnings = [*_warn(fused), *_warn_of_landmarks(graph)]
+        warnings = list_warnings(fused, graph)
         for text in warnings:
             _LOG.warning("%s", text)
         note = StepNote(
@@ -122,7 +119,7 @@ def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
         write_table(paths[OutputName.FUSED], table, FUSED, note)
         write_document(paths[OutputName.FUSE_QC], summarise_fused(fused, labels, graph, warnings), note, Fuse)
         if OutputName.FUSED_H5AD in paths:
-            _write_copy(paths[OutputName.FUSED_H5AD], cells, fused, (labels, graph), note)
+            _write_copy(paths[OutputName.FUSED_H5AD], cells, table, note)
         return outputs.commit()
 
 
@@ -145,69 +142,6 @@ def _read_antibodies(options: FuseOptions, cells: CellsFile) -> tuple[Proteins |
     return read_proteins(frame, panel, has_adt, options.cells), has_adt
 
 
-def _warn(fused: FusedSample) -> list[str]:
-    """Tell what lowers the trust in a sample's vectors."""
-    found, coverage = [], fused.fuser.details.coverage
-    share = fused.sample.coverage[0]
-    if fused.has_rna.any() and share < coverage.least:
-        found.append(f"expression was not used: the sample measures {share:.0%} of the bundle's genes")
-    elif fused.has_rna.any() and share < coverage.good:
-        found.append(f"the sample measures {share:.0%} of the bundle's genes")
-    if fused.proteins is not None:
-        panel = fused.proteins.panel
-        if panel.unknown:
-            found.append(
-                f"{len(panel.unknown)} antibodies are not known: " + ", ".join(panel.unknown[:_SHOWN])
-            )
-        if fused.proteins.constant:
-            constant = ", ".join(fused.proteins.constant[:_SHOWN])
-            found.append(
-                f"{len(fused.proteins.constant)} proteins were left out, for no cell differs: {constant}"
-            )
-        if not fused.sample.coverage[1]:
-            found.append("no antibody measures a protein that the bundle knows")
-    for name, has, own in zip(
-        ("expression", "proteins"), (fused.has_rna, fused.has_adt), fused.sample.is_own, strict=True
-    ):
-        if has.any() and not own:
-            found.append(f"fewer than 200 cells have {name}, so it is standardised by the bundle's cells")
-    return found
-
-
-def _warn_of_landmarks(graph: CellGraph) -> list[str]:
-    if graph.n_landmarks is None:
-        return []
-    landmarks = f"{graph.n_landmarks:,} evenly spaced cells"
-    return [f"clusters and map are of {landmarks}; all others took after the nearest of them"]
-
-
-def _write_copy(
-    path: Path, cells: CellsFile, fused: FusedSample, found: tuple[Labels, CellGraph], note: StepNote
-) -> None:
-    labels, graph = found
-    index = pd.Index(cells.cell_ids, dtype=object)
-    columns: dict[str, Any] = {
-        "fuse_inputs": name_inputs(fused),
-        "fuse_w_rna": fused.cells.weights[:, 0],
-        "fuse_w_adt": fused.cells.weights[:, 1],
-    }
-    if fused.fuser.details.classes:
-        columns |= {"fuse_label": labels.label, "fuse_label_probability": labels.probability}
-    if graph.cluster is not None:
-        names = pd.Index([str(group) for group in range(len(graph.sizes))])
-        columns["fuse_cluster"] = pd.Categorical.from_codes(graph.cluster.tolist(), names)
-    if fused.fuser.familiarity:
-        columns["fuse_ood_score"] = fused.cells.ood_score.round(6)
-    tables = {
-        f"adt_{kind}": pd.DataFrame({name: values.round(6) for name, values in table.items()}, index=index)
-        for kind, table in list_proteins(fused).items()
-    }
-    places = {} if graph.places is None else {OBSM_FUSED_UMAP: graph.places.astype(np.float32)}
-    write_cells_copy(
-        cells,
-        path,
-        obs=pd.DataFrame(columns, index=index),
-        note=note,
-        obsm={OBSM_FUSED: fused.vectors, **places, **tables},
-        contract=FUSED_CELLS,
-    )
+def _write_copy(path: Path, cells: CellsFile, table: pa.Table, note: StepNote) -> None:
+    entries = name_fused_entries(table)
+    write_cells_copy(cells, path, obs=entries.obs, note=note, obsm=entries.obsm, contract=FUSED_CELLS)

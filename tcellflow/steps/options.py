@@ -245,6 +245,8 @@ class PredictOptions:
         Receptors table of embed-tcr, for the clones; else those of the cells file.
     embeddings
         Embeddings table of embed-tcr, for bundles that take receptors; needs `receptors`.
+    fused
+        Table of fuse, whose vectors, proteins and groups go into the annotated copy.
     bundle
         Name or folder of a states bundle.
     ensemble
@@ -273,6 +275,7 @@ class PredictOptions:
     prefix: str
     receptors: Path | None = None
     embeddings: Path | None = None
+    fused: Path | None = None
     bundle: str = DEFAULT_BUNDLE
     ensemble: bool = False
     device: Device = "auto"
@@ -305,7 +308,7 @@ class PredictOptions:
         InputError
             If one does not exist, is a folder or cannot be read.
         """
-        for path in (self.cells, self.receptors, self.embeddings):
+        for path in (self.cells, self.receptors, self.embeddings, self.fused):
             if path is not None:
                 check_is_file(path)
 
