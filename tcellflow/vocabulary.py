@@ -290,6 +290,7 @@ class OutputName:
     PROGRAMMES: Final = "programmes.parquet"
     GENE_EVIDENCE: Final = "gene_evidence.parquet"
     ANNOTATED: Final = "annotated.h5ad"
+    MUDATA: Final = "h5mu"
     METRICS: Final = "metrics.json"
     FUSED: Final = "fused.parquet"
     FUSED_H5AD: Final = "fused.h5ad"

@@ -46,7 +46,13 @@ def fuse_cells(
     layer: str | None,
     library_size_column: str | None,
 ) -> FusedEntries:
-    """Fuse cells held in memory: `tcellflow.api.fuse`."""
+    """Fuse cells held in memory: `tcellflow.api.fuse`.
+
+    Raises
+    ------
+    InputError, OptionsError, BundleError
+        As `tcellflow.api.fuse`.
+    """
     fuser = Fuser(read_bundle(find_bundle(asked.bundle)), threads=asked.threads, device=asked.device)
     cells = CellReader(name_genes(open_in_memory(adata, layer)), library_size_column)
     frame = None if asked.inputs == "rna" else _find_proteins(adata, proteins)

@@ -29,7 +29,7 @@ class RunOptions:
     embed_tcr, predict
         What those steps do; the run puts in their inputs, outputs and threads.
     fuse
-        What fuse does, as the others.
+        What fuse does; on the device of predict.
     fusing
         When fuse runs: ``auto`` = where the sample has antibodies, ``always`` or ``never``; it runs where
         `steps` name it.
@@ -72,10 +72,11 @@ class RunOptions:
         Raises
         ------
         OptionsError
-            If a step is unknown.
+            If a step is unknown, or as `PredictOptions.check_mudata`.
         InputError
             If a file given does not exist or cannot be read.
         """
+        self.predict.check_mudata()
         unknown = sorted(set(self.steps or ()) - set(STEPS))
         if unknown:
             raise OptionsError(

@@ -39,17 +39,17 @@ _MAKERS: Final = {
     OutputName.EMBED_QC: "embed-tcr",
     OutputName.RECEPTORS: "embed-tcr",
     OutputName.EMBEDDINGS: "embed-tcr",
-    OutputName.FUSE_QC: "fuse",
-    OutputName.FUSED: "fuse",
+    OutputName.NEIGHBOURS: "embed-tcr",
     OutputName.METRICS: "predict",
     OutputName.PREDICTIONS: "predict",
     OutputName.CLONOTYPES: "predict",
     OutputName.ANNOTATED: "predict",
+    OutputName.FUSE_QC: "fuse",
+    OutputName.FUSED: "fuse",
     OutputName.DESCRIPTIONS: "describe",
+    OutputName.CLAIMS: "describe",
 }
-_NOT_OF_REPORT: Final = frozenset(
-    {OutputName.CELLS, OutputName.EMBEDDINGS, OutputName.DESCRIPTIONS, OutputName.FUSE_QC, OutputName.FUSED}
-)
+_NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS})
 _OF_REPORT: Final = tuple(name for name in _MAKERS if name not in _NOT_OF_REPORT)
 
 
@@ -120,7 +120,7 @@ def _plan_embed_tcr(options: RunOptions, made: set[str]) -> PlannedStep | None:
         return None
     asked = options.embed_tcr
     choice = choose_encoder(asked.backend, asked.bundle, force_tra=asked.force_tra)
-    choose_similarity(asked.neighbours, asked.cluster_distance, choice.backend)
+    choose_similarity(asked.neighbours, asked.cluster_distance, choice)
     planned = replace(
         asked,
         chains=(chains,),
@@ -153,6 +153,7 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         receptors=receptors,
         embeddings=_find(options, OutputName.EMBEDDINGS, made) if takes_vectors else None,
         fused=_find(options, OutputName.FUSED, made),
+        chains=_find(options, OutputName.CHAINS, made) if options.predict.mudata else None,
         threads=options.threads,
         force=True,
     )
@@ -179,6 +180,7 @@ def _plan_fuse(options: RunOptions, made: set[str]) -> PlannedStep | None:
         output=options.output,
         prefix=options.prefix,
         h5ad=False,  # a copy of all matrices per step is too much; the vectors are in their table
+        device=options.predict.device,
         threads=options.threads,
         force=True,
     )
