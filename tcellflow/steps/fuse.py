@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tcellflow.inference.fusion.sample import Proteins
+    from tcellflow.inference.fusion.sample import FusedSample, Proteins
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.steps.progress import Progress
 
@@ -86,12 +86,12 @@ def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
         paths = {name: outputs.path(name) for name in options.output_names}
         bundle = read_bundle(find_bundle(options.bundle))
         fuser = Fuser(bundle, threads=options.threads, device=options.device)
+        reference = None
+        if options.reference is not None:
+            known = read_cells(options.reference)
+            reference = _fuse_cells(options, fuser, known, None, quiet)
         cells = read_cells(options.cells)
-        proteins, has_adt = _read_antibodies(options, cells)
-        has_rna = np.full(cells.n_obs, options.inputs != "adt") & (cells.obs["total_counts"].to_numpy() > 0)
-        if not cells.n_obs:
-            raise InputError("the file holds no cells", where=options.cells, mend="give a sample with cells")
-        fused = fuse_sample(fuser, cells, proteins, (has_rna, has_adt), progress=progress)
+        fused = _fuse_cells(options, fuser, cells, reference, progress)
         labels = choose_labels(fused)
         graph = draw_graph(
             fused.vectors,
@@ -111,7 +111,11 @@ def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
                 "umap": options.umap,
                 "resolution": options.resolution,
             },
-            inputs={"cells": digest_file(options.cells)},
+            inputs={
+                role: digest_file(path)
+                for role, path in (("cells", options.cells), ("reference", options.reference))
+                if path is not None
+            },
             bundle=bundle.note(),
         )
         sample_ids = cells.obs["sample_id"].astype(str).tolist()
@@ -121,6 +125,17 @@ def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
         if OutputName.FUSED_H5AD in paths:
             _write_copy(paths[OutputName.FUSED_H5AD], cells, table, note)
         return outputs.commit()
+
+
+def _fuse_cells(
+    options: FuseOptions, fuser: Fuser, cells: CellsFile, reference: FusedSample | None, progress: Progress
+) -> FusedSample:
+    if not cells.n_obs:
+        raise InputError("the file holds no cells", where=cells.where, mend="give a sample with cells")
+    proteins, has_adt = _read_antibodies(options, cells)
+    has_rna = np.full(cells.n_obs, options.inputs != "adt") & (cells.obs["total_counts"].to_numpy() > 0)
+    has = (has_rna, has_adt)
+    return fuse_sample(fuser, cells, proteins, has, progress=progress, reference=reference)
 
 
 def _read_antibodies(options: FuseOptions, cells: CellsFile) -> tuple[Proteins | None, NDArray[np.bool_]]:
@@ -138,8 +153,8 @@ def _read_antibodies(options: FuseOptions, cells: CellsFile) -> tuple[Proteins |
         return None, nothing
     frame = cells.read_obsm(OBSM_ADT_COUNTS)
     has_adt = cells.obs["has_adt"].to_numpy(dtype=bool) if "has_adt" in cells.obs else ~nothing
-    panel = name_antibodies([str(name) for name in frame.columns], where=options.cells)
-    return read_proteins(frame, panel, has_adt, options.cells), has_adt
+    panel = name_antibodies([str(name) for name in frame.columns], where=cells.where)
+    return read_proteins(frame, panel, has_adt, cells.where), has_adt
 
 
 def _write_copy(path: Path, cells: CellsFile, table: pa.Table, note: StepNote) -> None:

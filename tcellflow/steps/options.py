@@ -372,6 +372,8 @@ class FuseOptions:
         ``cpu``, ``cuda`` or ``auto``.
     threads
         CPU threads, which change no result; None = those this process may use.
+    reference
+        Cells file of another sample, whose scales and space are used; None = the sample's own.
     clusters, umap
         Whether cells get groups, and places on a map.
     resolution
@@ -389,6 +391,7 @@ class FuseOptions:
     inputs: FuseInputs = "auto"
     device: Device = "auto"
     threads: int | None = None
+    reference: Path | None = None
     clusters: bool = True
     umap: bool = True
     resolution: float = 1.0
@@ -409,7 +412,9 @@ class FuseOptions:
         InputError
             If the file does not exist, is a folder or cannot be read.
         """
-        check_is_file(self.cells)
+        for path in (self.cells, self.reference):
+            if path is not None:
+                check_is_file(path)
 
 
 @dataclass(frozen=True)

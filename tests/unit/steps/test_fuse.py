@@ -282,3 +282,28 @@ def test_predict_takes_the_fused_table(cells_path, whole, tmp_path):
     few = change(cells_path, tmp_path / "few.h5ad", lambda frame: frame, slice(0, 100))
     with pytest.raises(InputError, match="are not those of the cells file"):
         predict(PredictOptions(few, tmp_path / "few", "s1", fused=fused, device="cpu"))
+
+
+def test_new_cells_are_put_into_the_space_of_others(cells_path, whole, tmp_path):
+    """Cells that were part of a sample get the vectors, proteins and labels that they had there."""
+    few = change(cells_path, tmp_path / "few.h5ad", lambda frame: frame, slice(10, 50))
+    table, account = run(few, tmp_path / "out", reference=cells_path, h5ad=False)
+    before = whole[0].slice(10, 40)
+    np.testing.assert_allclose(vectors(table), vectors(before), atol=2e-6)
+    for name in ("label", "imputed_CD4", "ood_score", "w_rna"):
+        assert table.column(name).to_pylist() == before.column(name).to_pylist()
+    assert account["axes"] == whole[1]["axes"]
+    alone, _ = run(few, tmp_path / "alone", h5ad=False)
+    assert not np.allclose(vectors(alone), vectors(before), atol=0.1)
+
+
+def test_a_reference_with_other_genes_and_antibodies(cells_path, whole, tmp_path):
+    """What new cells lack is left out of the axes: their vectors stay near those of the same cells."""
+    cells = ad.read_h5ad(cells_path)
+    cells = cells[:, [i for i in range(cells.n_vars) if i % 5]].copy()
+    cells.obsm["adt_counts"] = cells.obsm["adt_counts"].iloc[:, 3:]
+    cells.write_h5ad(tmp_path / "other.h5ad")
+    table, _ = run(tmp_path / "other.h5ad", tmp_path / "out", reference=cells_path, h5ad=False)
+    apart = np.linalg.norm(vectors(table) - vectors(whole[0]), axis=1)
+    usual = np.linalg.norm(vectors(whole[0]) - vectors(whole[0])[::-1], axis=1)
+    assert np.median(apart) < 0.5 * np.median(usual)
