@@ -284,6 +284,7 @@ def test_without_expression_predict_is_left_out(tmp_path, caplog):
     assert ran(caplog) == {
         "preprocess": "done",
         "embed-tcr": "done",
+        "fuse": "left out",
         "predict": "left out",
         "describe": "left out",
         "report": "done",
