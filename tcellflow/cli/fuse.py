@@ -32,6 +32,15 @@ def fuse(
     prefix: Prefix = "sample",
     device: Device = "auto",
     threads: Threads = None,
+    clusters: Annotated[
+        bool, typer.Option("--clusters/--no-clusters", help="Group cells with near vectors (Leiden).")
+    ] = True,
+    umap: Annotated[
+        bool, typer.Option("--umap/--no-umap", help="Give cells places on a map of the vectors.")
+    ] = True,
+    resolution: Annotated[
+        float, typer.Option("--resolution", min=0, help="Of the groups: more gives more of them.")
+    ] = 1.0,
     h5ad: Annotated[
         bool, typer.Option("--h5ad/--no-h5ad", help="Write the copy of the cells with the vectors.")
     ] = True,
@@ -48,6 +57,9 @@ def fuse(
         inputs=inputs,
         device=device,
         threads=threads,
+        clusters=clusters,
+        umap=umap,
+        resolution=resolution,
         h5ad=h5ad,
         force=force,
     )

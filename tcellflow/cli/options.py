@@ -123,6 +123,13 @@ EvidenceGenes = Annotated[
     ),
 ]
 
+MuData = Annotated[
+    bool,
+    typer.Option(
+        "--mudata",
+        help="Write cells, chains and proteins as one .h5mu file for scirpy and muon, too (extra [scirpy]).",
+    ),
+]
 GuardCsv = Annotated[
     bool,
     typer.Option(

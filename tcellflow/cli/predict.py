@@ -18,6 +18,7 @@ from tcellflow.cli.options import (
     EvidenceGenes,
     Force,
     GuardCsv,
+    MuData,
     Output,
     PoolLineage,
     Prefix,
@@ -64,6 +65,11 @@ def predict(
     h5ad: Annotated[
         bool, typer.Option("--h5ad/--no-h5ad", help="Write the copy of the cells with the calls.")
     ] = True,
+    mudata: MuData = False,
+    chains: Annotated[
+        Path | None,
+        typer.Option("--chains", help="chains.parquet of preprocess, for --mudata."),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Predict the state of every cell with its probability, and pool the states of every clone."""
@@ -91,6 +97,8 @@ def predict(
         evidence_genes=genes,
         guard_csv=guard_csv,
         h5ad=h5ad,
+        mudata=mudata,
+        chains=chains,
         force=force,
     )
     options.check()

@@ -21,6 +21,7 @@ from tcellflow.cli.options import (
     EvidenceGenes,
     GuardCsv,
     Layer,
+    MuData,
     Neighbours,
     Output,
     PoolLineage,
@@ -128,6 +129,7 @@ def run(
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
     guard_csv: GuardCsv = False,
+    mudata: MuData = False,
     describe: Annotated[
         bool, typer.Option("--describe/--no-describe", help="Describe states, clusters and clones in words.")
     ] = True,
@@ -197,6 +199,7 @@ def run(
             calls=calls,
             evidence_genes=genes,
             guard_csv=guard_csv,
+            mudata=mudata,
         ),
         fuse=FuseOptions(cells=output, output=output, prefix=prefix, device=device) if fuse else None,
         describe=describe,

@@ -19,13 +19,15 @@ from tcellflow.cli.train_options import (
     Resume,
     ValidateEvery,
     check_libraries,
+    prefer,
     show_training,
     tell_bundle,
 )
-from tcellflow.training.states.options import AXES_MEMBERS, Architecture, SplitUnit, TrainStatesOptions
+from tcellflow.training.states.options import AXES_MEMBERS, QUICK, Architecture, SplitUnit, TrainStatesOptions
 
 _DEFAULT = TrainStatesOptions(manifest=Path())
 _NONE = "none"
+QUICK_WORDS = "{seeds} members of {steps} steps, {distil_steps} to distil them".format(**QUICK)
 
 
 def states(
@@ -33,6 +35,15 @@ def states(
     manifest: Annotated[
         Path, typer.Option("--manifest", help="YAML file of cohorts: counts, labels and what they mean.")
     ],
+    quick: Annotated[  # noqa: ARG001 - its callback answers
+        bool,
+        typer.Option(
+            "--quick",
+            help="Minutes instead of a quarter of an hour: " + QUICK_WORDS + ", unless told otherwise.",
+            callback=prefer(QUICK),
+            is_eager=True,
+        ),
+    ] = False,
     architecture: Annotated[
         Architecture,
         typer.Option(

@@ -209,7 +209,7 @@ ANNOTATED: Final = AnnDataContract(
 
 FUSED_CELLS: Final = AnnDataContract(
     name="fused_cells",
-    version=1,
+    version=2,
     meaning="The cells file with fused vectors and proteins added.",
     entries=(
         *CELLS.entries,
@@ -224,6 +224,17 @@ FUSED_CELLS: Final = AnnDataContract(
         Entry("obs", "fuse_w_adt", "float32", "weight of the proteins"),
         Entry("obs", "fuse_label", "string", "most probable label", required=False),
         Entry("obs", "fuse_label_probability", "float32", "its calibrated probability", required=False),
+        Entry("obs", "fuse_cluster", "categorical", "group of the graph; since version 2", required=False),
+        Entry(
+            "obs",
+            "fuse_ood_score",
+            "float32",
+            "0-1, 1 = unlike what was learnt; since version 2",
+            required=False,
+        ),
+        Entry(
+            "obsm", "X_fused_umap", "float32 (cells, 2)", "place on the map; since version 2", required=False
+        ),
     ),
 )
 

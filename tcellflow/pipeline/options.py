@@ -73,10 +73,11 @@ class RunOptions:
         Raises
         ------
         OptionsError
-            If a step is unknown.
+            If a step is unknown, or as `PredictOptions.check_mudata`.
         InputError
             If a file given does not exist or cannot be read.
         """
+        self.predict.check_mudata()
         unknown = sorted(set(self.steps or ()) - set(STEPS))
         if unknown:
             raise OptionsError(

@@ -119,7 +119,7 @@ def _plan_embed_tcr(options: RunOptions, made: set[str]) -> PlannedStep | None:
         return None
     asked = options.embed_tcr
     choice = choose_encoder(asked.backend, asked.bundle, force_tra=asked.force_tra)
-    choose_similarity(asked.neighbours, asked.cluster_distance, choice.backend)
+    choose_similarity(asked.neighbours, asked.cluster_distance, choice)
     planned = replace(
         asked,
         chains=(chains,),
@@ -151,6 +151,7 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         prefix=options.prefix,
         receptors=receptors,
         embeddings=_find(options, OutputName.EMBEDDINGS, made) if takes_vectors else None,
+        chains=_find(options, OutputName.CHAINS, made) if options.predict.mudata else None,
         threads=options.threads,
         force=True,
     )

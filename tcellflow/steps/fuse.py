@@ -7,7 +7,7 @@ size and threads change no byte.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,9 @@ from tcellflow.inference.fusion.fused_table import (
     tabulate_fused,
 )
 from tcellflow.inference.fusion.fuser import Fuser
+from tcellflow.inference.fusion.graph import draw_graph
 from tcellflow.inference.fusion.sample import fuse_sample, read_proteins
+from tcellflow.inference.session import count_processors
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.io.h5ad.cells_copy import write_cells_copy
 from tcellflow.io.h5ad.cells_reader import read_cells
@@ -35,7 +37,7 @@ from tcellflow.proteins.panel import name_antibodies
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.options import FuseOptions
 from tcellflow.steps.progress import quiet
-from tcellflow.vocabulary import OBSM_ADT_COUNTS, OBSM_FUSED, OutputName
+from tcellflow.vocabulary import OBSM_ADT_COUNTS, OBSM_FUSED, OBSM_FUSED_UMAP, OutputName
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tcellflow.inference.fusion.fused_table import Labels
+    from tcellflow.inference.fusion.graph import CellGraph
     from tcellflow.inference.fusion.sample import FusedSample, Proteins
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.steps.progress import Progress
@@ -93,20 +96,33 @@ def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
             raise InputError("the file holds no cells", where=options.cells, mend="give a sample with cells")
         fused = fuse_sample(fuser, cells, proteins, (has_rna, has_adt), progress=progress)
         labels = choose_labels(fused)
-        warnings = _warn(fused)
+        graph = draw_graph(
+            fused.vectors,
+            clusters=options.clusters,
+            umap=options.umap,
+            resolution=options.resolution,
+            threads=options.threads or count_processors(),
+        )
+        warnings = [*_warn(fused), *_warn_of_landmarks(graph)]
         for text in warnings:
             _LOG.warning("%s", text)
         note = StepNote(
             "fuse",
-            options={"inputs": options.inputs},
+            options={
+                "inputs": options.inputs,
+                "clusters": options.clusters,
+                "umap": options.umap,
+                "resolution": options.resolution,
+            },
             inputs={"cells": digest_file(options.cells)},
             bundle=bundle.note(),
         )
-        table = tabulate_fused(fused, cells.cell_ids, cells.obs["sample_id"].astype(str).tolist(), labels)
+        sample_ids = cells.obs["sample_id"].astype(str).tolist()
+        table = tabulate_fused(fused, cells.cell_ids, sample_ids, labels, graph)
         write_table(paths[OutputName.FUSED], table, FUSED, note)
-        write_document(paths[OutputName.FUSE_QC], summarise_fused(fused, labels, warnings), note, Fuse)
+        write_document(paths[OutputName.FUSE_QC], summarise_fused(fused, labels, graph, warnings), note, Fuse)
         if OutputName.FUSED_H5AD in paths:
-            _write_copy(paths[OutputName.FUSED_H5AD], cells, fused, labels, note)
+            _write_copy(paths[OutputName.FUSED_H5AD], cells, fused, (labels, graph), note)
         return outputs.commit()
 
 
@@ -158,24 +174,40 @@ def _warn(fused: FusedSample) -> list[str]:
     return found
 
 
-def _write_copy(path: Path, cells: CellsFile, fused: FusedSample, labels: Labels, note: StepNote) -> None:
+def _warn_of_landmarks(graph: CellGraph) -> list[str]:
+    if graph.n_landmarks is None:
+        return []
+    landmarks = f"{graph.n_landmarks:,} evenly spaced cells"
+    return [f"clusters and map are of {landmarks}; all others took after the nearest of them"]
+
+
+def _write_copy(
+    path: Path, cells: CellsFile, fused: FusedSample, found: tuple[Labels, CellGraph], note: StepNote
+) -> None:
+    labels, graph = found
     index = pd.Index(cells.cell_ids, dtype=object)
-    columns = {
+    columns: dict[str, Any] = {
         "fuse_inputs": name_inputs(fused),
         "fuse_w_rna": fused.cells.weights[:, 0],
         "fuse_w_adt": fused.cells.weights[:, 1],
     }
     if fused.fuser.details.classes:
         columns |= {"fuse_label": labels.label, "fuse_label_probability": labels.probability}
+    if graph.cluster is not None:
+        names = pd.Index([str(group) for group in range(len(graph.sizes))])
+        columns["fuse_cluster"] = pd.Categorical.from_codes(graph.cluster.tolist(), names)
+    if fused.fuser.familiarity is not None:
+        columns["fuse_ood_score"] = fused.cells.ood_score.round(6)
     tables = {
         f"adt_{kind}": pd.DataFrame({name: values.round(6) for name, values in table.items()}, index=index)
         for kind, table in list_proteins(fused).items()
     }
+    places = {} if graph.places is None else {OBSM_FUSED_UMAP: graph.places.astype(np.float32)}
     write_cells_copy(
         cells,
         path,
         obs=pd.DataFrame(columns, index=index),
         note=note,
-        obsm={OBSM_FUSED: fused.vectors, **tables},
+        obsm={OBSM_FUSED: fused.vectors, **places, **tables},
         contract=FUSED_CELLS,
     )

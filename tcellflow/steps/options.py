@@ -6,10 +6,11 @@ not there, are told before any library is loaded.
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from tcellflow.errors import OptionsError
+from tcellflow.errors import OptionsError, install_extra
 from tcellflow.inference.states.options import CallOptions
 from tcellflow.io.files.kinds import check_is_file, check_is_there
 from tcellflow.steps.inputs import find_default_files
@@ -264,6 +265,10 @@ class PredictOptions:
         Whether texts of the CSV that a spreadsheet would take for a formula get an apostrophe in front.
     h5ad
         Whether the annotated copy of the cells file is written.
+    mudata
+        Whether it is written once more, with chains and proteins as modalities, as a MuData file.
+    chains
+        Chains table of preprocess, for that file.
     force
         Whether finished outputs may be replaced.
     """
@@ -282,6 +287,8 @@ class PredictOptions:
     evidence_genes: int = 0
     guard_csv: bool = False
     h5ad: bool = True
+    mudata: bool = False
+    chains: Path | None = None
     force: bool = False
 
     @property
@@ -295,19 +302,51 @@ class PredictOptions:
             OutputName.METRICS,
             *((OutputName.GENE_EVIDENCE,) if self.evidence_genes else ()),
             *((OutputName.ANNOTATED,) if self.h5ad else ()),
+            *((OutputName.MUDATA,) if self.mudata else ()),
         )
 
     def check(self) -> None:
-        """Refuse inputs that are not there.
+        """Refuse inputs that are not there, and options that contradict each other.
 
         Raises
         ------
+        OptionsError
+            As `check_mudata`.
         InputError
             If one does not exist, is a folder or cannot be read.
         """
-        for path in (self.cells, self.receptors, self.embeddings):
+        self.check_mudata()
+        for path in (self.cells, self.receptors, self.embeddings, self.chains):
             if path is not None:
                 check_is_file(path)
+
+    def check_mudata(self) -> None:
+        """Refuse what a MuData file cannot be written with.
+
+        Raises
+        ------
+        OptionsError
+            If the annotated cells that it holds are not to be written, the extra ``[scirpy]`` is not
+            installed, or chains are given without it.
+        """
+        if self.mudata and not self.h5ad:
+            raise OptionsError(
+                "the MuData file holds the annotated cells, which are not to be written",
+                where="--mudata, --no-h5ad",
+                mend="leave --no-h5ad out",
+            )
+        if self.chains is not None and not self.mudata:
+            raise OptionsError(
+                "chains are needed for a MuData file alone, which was not asked for",
+                where="--chains",
+                mend="add --mudata, or leave --chains out",
+            )
+        if self.mudata and importlib.util.find_spec("awkward") is None:
+            raise OptionsError(
+                "chains as scirpy reads them need awkward, which is not installed",
+                where="--mudata",
+                mend=install_extra("scirpy"),
+            )
 
 
 @dataclass(frozen=True)
@@ -330,6 +369,10 @@ class FuseOptions:
         ``cpu``, ``cuda`` or ``auto``.
     threads
         CPU threads, which change no result; None = those this process may use.
+    clusters, umap
+        Whether cells get groups, and places on a map.
+    resolution
+        Of the groups: above 1 they are smaller, below 1 larger.
     h5ad
         Whether the copy of the cells file is written.
     force
@@ -343,6 +386,9 @@ class FuseOptions:
     inputs: FuseInputs = "auto"
     device: Device = "auto"
     threads: int | None = None
+    clusters: bool = True
+    umap: bool = True
+    resolution: float = 1.0
     h5ad: bool = True
     force: bool = False
 

@@ -18,6 +18,7 @@ from tcellflow.contracts.cells import CELLS
 from tcellflow.contracts.metrics import Metrics
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.contracts.programmes import PROGRAMMES
+from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import OptionsError
 from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import list_clusters, tabulate_clonotypes
@@ -39,10 +40,11 @@ from tcellflow.inference.states.sources import CellFacts
 from tcellflow.io.files.kinds import check_is_file
 from tcellflow.io.h5ad.cells_copy import write_cells_copy
 from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.h5ad.mudata import write_mudata
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.cell_receptors import read_cell_receptors, tell_receptors
 from tcellflow.io.tables.csv import write_csv_table
-from tcellflow.io.tables.parquet import open_table_writer, write_table
+from tcellflow.io.tables.parquet import open_table_writer, read_table, write_table
 from tcellflow.io.tables.receptor_vectors import open_receptor_vectors
 from tcellflow.io.tables.step_documents import write_document
 from tcellflow.provenance import StepNote, digest_file
@@ -105,10 +107,12 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
     BundleError
         If the bundle is missing, damaged or of another task.
     OptionsError
-        If options contradict each other, the device is not there, or the bundle cannot do what is asked.
+        If options contradict each other, the device or the extra for a MuData file is not there, or the
+        bundle cannot do what is asked.
     OutputError
         If an output cannot be written, or exists without `force`.
     """
+    options.check_mudata()
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
         paths = {name: outputs.path(name) for name in options.output_names}
         predictor = StatePredictor(
@@ -142,6 +146,9 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
         )
         write_document(paths[OutputName.METRICS], metrics, note, Metrics)
         _write_tables(paths, sample, cells, receptors, note, guard_csv=options.guard_csv)
+        if options.mudata:
+            chains = None if options.chains is None else read_table(options.chains, CHAINS)
+            write_mudata(paths[OutputName.MUDATA], paths[OutputName.ANNOTATED], chains)
         return outputs.commit()
 
 

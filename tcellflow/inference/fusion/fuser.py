@@ -15,6 +15,7 @@ import numpy as np
 
 from tcellflow.errors import InputError
 from tcellflow.genes.panel import align_panel
+from tcellflow.inference.fusion.familiarity import name_modalities, read_familiarity
 from tcellflow.inference.fusion.standardise import (
     ENOUGH_CELLS,
     Moments,
@@ -88,6 +89,9 @@ class FusedCells:
     imputed, imputed_sd
         (B, P) log1p counts at the sample's depth (the bundle's without proteins), told without the protein's
         own value: from expression where the protein was measured, else from all there is.
+    ood_score
+        (B,) share of cells not learnt from that lie nearer to those learnt from; NaN if the bundle cannot
+        tell.
     """
 
     latent: Floats
@@ -95,6 +99,7 @@ class FusedCells:
     class_probabilities: Floats
     imputed: Floats
     imputed_sd: Floats
+    ood_score: Floats
 
 
 class Fuser:
@@ -121,6 +126,7 @@ class Fuser:
         self.details = details
         self.genes = read_fusion_genes(bundle.folder, details.genes)
         self.proteins = read_fusion_proteins(bundle.folder, details.proteins)
+        self.familiarity = read_familiarity(bundle.folder, details.familiarity)
         self._session = open_session(bundle.folder / "model.onnx", threads=threads, device=device)
 
     def try_model(self) -> None:
@@ -231,6 +237,7 @@ class Fuser:
             class_probabilities=_blank(whole["class_probabilities"], is_known),
             imputed=_blank(np.where(is_told, imputed, np.nan), is_known),
             imputed_sd=_blank(np.where(is_told, sd * scale, np.nan), is_known),
+            ood_score=self._score(whole["latent"], gene_mask, protein_mask),
         )
 
     def _measure_proteins(
@@ -273,6 +280,13 @@ class Fuser:
         wide = np.zeros(mask.shape)
         wide[:, is_there] = np.asarray(proteins, dtype=np.float64)[:, sample.columns[is_there]]
         return sample.ratios.standardise(clr_by_protein(wide, sample.centres)) * mask, mask
+
+    def _score(self, latent: Floats, gene_mask: Floats, protein_mask: Floats) -> Floats:
+        if self.familiarity is None:
+            return np.full(len(latent), np.nan, np.float32)
+        return self.familiarity.score(
+            latent, name_modalities(*(np.asarray(m.any(axis=1)) for m in (gene_mask, protein_mask)))
+        )
 
     def _run(
         self, genes: Floats, gene_mask: Floats, proteins: Floats, protein_mask: Floats

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from tcellflow.report.maps.layout import LANDMARKS, lay_out_cells
+from tcellflow.graph.layout import LANDMARKS, lay_out_cells
 from tcellflow.report.wording import FUNCTION_WORDS, LINEAGE_WORDS, name_protein
 from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, State
 

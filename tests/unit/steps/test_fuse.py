@@ -209,3 +209,20 @@ def test_finished_files_are_not_replaced(cells_path, whole):
     """Without --force."""
     with pytest.raises(OutputError):
         run(cells_path, whole[2])
+
+
+def test_cells_have_groups_and_places(whole, cells_path, tmp_path):
+    """Table, copy and account tell the same groups; without them the rest is the same."""
+    table, account, folder = whole
+    copy = ad.read_h5ad(folder / "s1.fused.h5ad")
+    cluster = table.column("cluster").to_numpy()
+    assert np.bincount(cluster).tolist() == list(account["graph"]["clusters"])
+    assert copy.obs["fuse_cluster"].astype(int).tolist() == cluster.tolist()
+    places = np.column_stack([table.column(f"umap_{axis}").to_numpy() for axis in (1, 2)])
+    assert np.array_equal(copy.obsm["X_fused_umap"], places)
+    plain, account = run(cells_path, tmp_path, clusters=False, umap=False)
+    assert account["graph"] is None
+    for name in ("cluster", "umap_1", "umap_2"):
+        assert plain.column(name).null_count == len(plain)
+    assert np.array_equal(vectors(plain), vectors(table))
+    assert "fuse_cluster" not in ad.read_h5ad(tmp_path / "s1.fused.h5ad").obs

@@ -1,7 +1,6 @@
 """Places on a plane for cells that have vectors, by UMAP's graph and objective, bounded in time.
 
-Invariant: the same vectors give the same places, whatever the number of threads: distances are taken between
-whole numbers, so that no order of summing can change which cells are neighbours.
+Invariant: the same vectors give the same places, whatever the number of threads.
 
 umap-learn is not used: it compiles itself for longer than a whole report may take, and nothing at run time
 needs it otherwise.
@@ -12,13 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import sparse
+
+from tcellflow.graph.neighbours import find_nearest, find_neighbours, join_neighbours, to_whole_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
     Floats = NDArray[np.float64]
-    Integers = NDArray[np.intp]
 
 LANDMARKS: Final = 2_000  # cells that are laid out; all others are put between them
 _COMPONENTS: Final = 30
@@ -28,9 +28,6 @@ _EPOCHS: Final = 300
 _NEGATIVES: Final = 8
 # Of the curve 1 / (1 + a d^2b) that joins places for a least distance of 0.1 (McInnes et al. 2018).
 _A, _B = 1.577, 0.895
-_GRID: Final = 4_096  # whole numbers that the widest component spans to either side
-_BISECTIONS: Final = 40
-_BLOCK: Final = 2_048
 
 
 def lay_out_cells(vectors: NDArray[np.float32]) -> Floats:
@@ -58,70 +55,40 @@ def lay_out_cells(vectors: NDArray[np.float32]) -> Floats:
         return np.linspace(0.25, 0.75, n_cells)[:, None] * np.ones((1, 2))
     points = _reduce(vectors)
     chosen = np.unique(np.linspace(0, n_cells - 1, min(n_cells, LANDMARKS)).round().astype(np.intp))
-    places = _optimise(_join_neighbours(points[chosen]), _start(points[chosen]))
+    nearest = find_neighbours(points[chosen], min(_NEIGHBOURS, len(chosen) - 1))
+    places = lay_out_graph(join_neighbours(*nearest), points[chosen])
     if len(chosen) < n_cells:
-        places = _place_between(points, points[chosen], places)
-    return _fit_square(places)
+        places = place_between(points, points[chosen], places)
+    return fit_square(places)
 
 
 def _reduce(vectors: NDArray[np.float32]) -> Floats:
-    """Give the principal components as whole numbers, the first at most `_GRID` from 0."""
+    """Give the principal components as whole numbers."""
     centred = vectors.astype(np.float64)
     centred -= centred.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     axes = axes[:, ::-1][:, :_COMPONENTS]
     # An eigenvector has no sign of its own: let its largest entry be positive.
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    scores = centred @ axes
-    return np.asarray(np.rint(scores * (_GRID / max(np.abs(scores).max(), 1e-12))))
+    return to_whole_numbers(centred @ axes)
 
 
-def _nearest(points: Floats, among: Floats, k: int) -> tuple[Integers, Floats]:
-    """Give the k nearest of the others and their squared distances, nearest first, ties by order."""
-    squares = (among**2).sum(axis=1)
-    neighbours = np.empty((len(points), k), np.intp)
-    distances = np.empty((len(points), k))
-    for start in range(0, len(points), _BLOCK):
-        block = points[start : start + _BLOCK]
-        found = (block**2).sum(axis=1)[:, None] - 2 * block @ among.T + squares
-        # The order among equals is that of the cells: whole numbers leave room for it behind the point.
-        keyed = found + np.arange(len(among)) / (2 * len(among))
-        nearest = (
-            np.argpartition(keyed, k - 1, axis=1)[:, :k] if k < len(among) else np.argsort(keyed, axis=1)
-        )
-        order = np.argsort(np.take_along_axis(keyed, nearest, axis=1), axis=1)
-        nearest = np.take_along_axis(nearest, order, axis=1)
-        neighbours[start : start + len(block)] = nearest
-        distances[start : start + len(block)] = np.take_along_axis(found, nearest, axis=1)
-    return neighbours, distances
+def lay_out_graph(graph: sparse.coo_matrix, points: Floats) -> Floats:
+    """Lay out the cells of a graph, cells that are joined beside each other.
 
+    Parameters
+    ----------
+    graph
+        As `join_neighbours` gives it, (B, B).
+    points
+        Of the cells, (B, D); the first two columns are where they start from.
 
-def _join_neighbours(points: Floats) -> sparse.coo_matrix:
-    """Give UMAP's fuzzy graph: weights 0-1 between neighbours, symmetric."""
-    k = min(_NEIGHBOURS, len(points) - 1)
-    neighbours, squared = _nearest(points, points, k + 1)
-    distances = np.sqrt(squared)
-    own = neighbours == np.arange(len(points))[:, None]
-    # Among cells of equal vectors a cell may not find itself: then its farthest neighbour goes.
-    own[~own.any(axis=1), -1] = True
-    neighbours = neighbours[~own].reshape(len(points), k)
-    weights = _weigh(distances[~own].reshape(len(points), k))
-    rows = np.repeat(np.arange(len(points)), k)
-    one_way = sparse.csr_matrix((weights.ravel(), (rows, neighbours.ravel())), shape=(len(points),) * 2)
-    both = one_way.multiply(one_way.T)
-    return sparse.coo_matrix(one_way + one_way.T - both)
-
-
-def _weigh(distances: Floats) -> Floats:
-    """Turn distances into weights that sum to log2(k) for each cell, the nearest one weighing 1."""
-    target = max(np.log2(distances.shape[1]), 0.5)
-    excess = distances - distances[:, :1]
-    low, high = np.zeros(len(distances)), np.full(len(distances), max(excess.max(), 1.0) * 1e3)
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        is_wide = np.exp(-excess / np.maximum(middle, 1e-9)[:, None]).sum(axis=1) > target
-        high, low = np.where(is_wide, middle, high), np.where(is_wide, low, middle)
-    return np.asarray(np.exp(-excess / np.maximum(high, 1e-9)[:, None]))
+    Returns
+    -------
+    numpy.ndarray
+        Places of any size, (B, 2).
+    """
+    return _optimise(graph, _start(points))
 
 
 def _start(points: Floats) -> Floats:
@@ -155,13 +122,15 @@ def _optimise(graph: sparse.coo_matrix, places: Floats) -> Floats:
     return places
 
 
-def _place_between(points: Floats, landmarks: Floats, places: Floats) -> Floats:
-    neighbours, squared = _nearest(points, landmarks, min(_BETWEEN, len(landmarks)))
+def place_between(points: Floats, landmarks: Floats, places: Floats) -> Floats:
+    """Give points (B, D) the mean place of their five nearest landmarks, weighted by nearness, (B, 2)."""
+    neighbours, squared = find_nearest(points, landmarks, min(_BETWEEN, len(landmarks)))
     weights = 1 / (squared + 1)  # a landmark itself lies at distance 0, all others at least 1 away
     weights /= weights.sum(axis=1, keepdims=True)
     return np.asarray((places[neighbours] * weights[:, :, None]).sum(axis=1))
 
 
-def _fit_square(places: Floats) -> Floats:
+def fit_square(places: Floats) -> Floats:
+    """Shift and scale places (B, 2) into the unit square, as large as it allows."""
     low, high = places.min(axis=0), places.max(axis=0)
     return np.asarray(0.5 + (places - (low + high) / 2) / max((high - low).max(), 1e-9))

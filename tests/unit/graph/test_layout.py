@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from tcellflow.report.maps.layout import LANDMARKS, lay_out_cells
+from tcellflow.graph.layout import LANDMARKS, lay_out_cells
 
 GROUPS = 4
 
@@ -56,7 +56,7 @@ def test_equal_and_narrow_vectors_have_places(width):
 def test_threads_change_nothing():
     """One thread and two give the same places to the last bit."""
     code = (
-        "import hashlib, numpy as np; from tcellflow.report.maps.layout import lay_out_cells;"
+        "import hashlib, numpy as np; from tcellflow.graph.layout import lay_out_cells;"
         "x = np.random.default_rng(0).normal(size=(2500, 40)).astype('f4');"
         "print(hashlib.sha256(lay_out_cells(x).tobytes()).hexdigest())"
     )
