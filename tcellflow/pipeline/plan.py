@@ -38,13 +38,17 @@ _MAKERS: Final = {
     OutputName.EMBED_QC: "embed-tcr",
     OutputName.RECEPTORS: "embed-tcr",
     OutputName.EMBEDDINGS: "embed-tcr",
+    OutputName.NEIGHBOURS: "embed-tcr",
     OutputName.METRICS: "predict",
     OutputName.PREDICTIONS: "predict",
     OutputName.CLONOTYPES: "predict",
     OutputName.ANNOTATED: "predict",
+    OutputName.FUSE_QC: "fuse",
+    OutputName.FUSED: "fuse",
     OutputName.DESCRIPTIONS: "describe",
+    OutputName.CLAIMS: "describe",
 }
-_NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS, OutputName.DESCRIPTIONS})
+_NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS})
 _OF_REPORT: Final = tuple(name for name in _MAKERS if name not in _NOT_OF_REPORT)
 
 

@@ -14,6 +14,7 @@ from tcellflow.errors import InputError
 from tcellflow.ingest.cell_reader import open_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.parquet import write_table
+from tcellflow.language.calibration import read_calibration, sharpen
 from tcellflow.language.candidates import list_panel, make_candidates
 from tcellflow.language.ontology import CELL, read_ontology
 from tcellflow.language.smoothing import place_cells, smooth
@@ -78,7 +79,8 @@ def annotate(options: AnnotateOptions, *, progress: Progress = quiet) -> list[Pa
         progress(1, 2)
         smoothed = raw
         if options.smooth > 1 and len(raw):
-            smoothed = smooth(raw, place_cells(sparse.csr_matrix(sparse.vstack(kept))), options.smooth)
+            averaged = smooth(raw, place_cells(sparse.csr_matrix(sparse.vstack(kept))), options.smooth)
+            smoothed = sharpen(averaged, read_calibration().smoothed)
         note = StepNote(
             "describe annotate",
             options={"smooth": options.smooth},

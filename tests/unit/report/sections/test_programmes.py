@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tcellflow.contracts.metrics import Metrics
-from tcellflow.report.programmes import draw_programmes, summarise_programmes
+from tcellflow.report.sections.programmes import draw_programmes, summarise_programmes
 from tcellflow.vocabulary import Programme, State
 
 

@@ -14,8 +14,8 @@ from tcellflow.report.wording import write_share
 
 if TYPE_CHECKING:
     from tcellflow.report.inputs import ReportInputs
-    from tcellflow.report.quality import QualitySection
-    from tcellflow.report.states import CallSection
+    from tcellflow.report.sections.quality import QualitySection
+    from tcellflow.report.sections.states import CallSection
 
 
 class Grade(StrEnum):

@@ -8,17 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tcellflow.report.confidence import HIGH_CONFIDENCE, LOW_CONFIDENCE
-from tcellflow.report.inputs import Role
-from tcellflow.report.provenance import find_note
+from tcellflow.report.roles import Role
+from tcellflow.report.sections.confidence import HIGH_CONFIDENCE, LOW_CONFIDENCE
+from tcellflow.report.sections.provenance import find_note
 from tcellflow.report.wording import write_count, write_decimal, write_part, write_share
 
 if TYPE_CHECKING:
-    from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs, SourceFile
-    from tcellflow.report.quality import QualitySection
-    from tcellflow.report.receptors import ReceptorSection
-    from tcellflow.report.states import CallSection
+    from tcellflow.report.sections.clones import CloneSection
+    from tcellflow.report.sections.quality import QualitySection
+    from tcellflow.report.sections.receptors import ReceptorSection
+    from tcellflow.report.sections.states import CallSection
 
 _WARNINGS_SHOWN: Final = 40
 

@@ -8,23 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tcellflow.report.inputs import Role
 from tcellflow.report.listing import flatten
+from tcellflow.report.roles import Role
 from tcellflow.report.wording import NOTHING
 from tcellflow.vocabulary import Evidence
 
 if TYPE_CHECKING:
     from tcellflow.contracts.entries import Note
     from tcellflow.contracts.metrics import BundleAccount, Metrics
-    from tcellflow.report.clones import CloneSection
     from tcellflow.report.inputs import ReportInputs
-    from tcellflow.report.states import CallSection
+    from tcellflow.report.sections.clones import CloneSection
+    from tcellflow.report.sections.states import CallSection
 
 # JSON and table of one step carry the same note; the first one present speaks for both.
 _STEP_ROLES: Final = (
     ("preprocess", (Role.QC, Role.CHAINS)),
     ("embed-tcr", (Role.EMBED, Role.RECEPTORS, Role.EMBEDDINGS, Role.NEIGHBOURS)),
     ("predict", (Role.METRICS, Role.PREDICTIONS, Role.CLONOTYPES)),
+    ("fuse", (Role.FUSE, Role.FUSED)),
+    ("describe", (Role.DESCRIPTIONS, Role.CLAIMS)),
 )
 
 

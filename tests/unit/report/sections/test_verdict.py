@@ -7,7 +7,7 @@ import pytest
 from step_outputs import make_step_frames, write_step_files
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import ReportInputs, read_report_inputs
-from tcellflow.report.verdict import Grade
+from tcellflow.report.sections.verdict import Grade
 
 
 def judge(folder, change=lambda _: None, n_cells=400):

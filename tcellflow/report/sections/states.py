@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tcellflow.evaluation.intervals import score_interval
-from tcellflow.report.confidence import ConfidenceSection, summarise_confidence
 from tcellflow.report.listing import count_values, sort_counts
+from tcellflow.report.sections.confidence import ConfidenceSection, summarise_confidence
 from tcellflow.report.wording import (
     ABSTAIN_MEANINGS,
     ABSTAIN_WORDS,

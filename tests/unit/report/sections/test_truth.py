@@ -10,7 +10,7 @@ import pytest
 from step_outputs import make_step_frames
 from tcellflow.contracts.predictions import PREDICTIONS
 from tcellflow.errors import InputError
-from tcellflow.report.truth import compare_with_truth, read_true_labels
+from tcellflow.report.sections.truth import compare_with_truth, read_true_labels
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:

@@ -7,20 +7,15 @@ no cell can measure is left empty, never drawn as 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from markupsafe import Markup
-
+from tcellflow.report.heat import HeatMap, draw_heat
 from tcellflow.vocabulary import Programme, State
 
 if TYPE_CHECKING:
-    from tcellflow.contracts.metrics import Metrics
+    from markupsafe import Markup
 
-_LABELS: Final = 170  # units of the view box
-_WIDTH: Final = 54
-_HEIGHT: Final = 17
-_TOP: Final = 22
-_LIGHT_TEXT: Final = 0.55  # from this strength on the number stands on a dark ground
+    from tcellflow.contracts.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -68,37 +63,17 @@ def summarise_programmes(metrics: Metrics | None) -> ProgrammeSection | None:
 
 
 def draw_programmes(section: ProgrammeSection) -> Markup:
-    """Draw the section as inline SVG."""
-    n_rows, n_columns = len(section.programmes), len(section.states)
-    size = {"width": _LABELS + _WIDTH * n_columns, "height": _TOP + _HEIGHT * n_rows}
-    parts = [
-        Markup(
-            '<svg class="heat" viewBox="0 0 {width} {height}" role="img" '
-            'aria-labelledby="programmes-title programmes-desc">'
-            '<title id="programmes-title">Programmes by state</title><desc id="programmes-desc">'
-            "Mean strength of each programme in each state</desc>"
-        ).format(**size)
-    ]
-    for i, (state, _) in enumerate(section.states):
-        parts.append(_write(state, _LABELS + _WIDTH * (i + 0.5), _TOP - 8, "middle"))
-    for j, (name, values) in enumerate(zip(section.programmes, section.values, strict=True)):
-        y = _TOP + _HEIGHT * j
-        parts.append(_write(name.replace("_", " "), _LABELS - 6, y + 12, "end"))
-        parts += [
-            _draw_cell(value, _LABELS + _WIDTH * i, y) for i, value in enumerate(values) if value is not None
-        ]
-    return Markup("").join([*parts, Markup("</svg>")])
-
-
-def _draw_cell(value: float, x: float, y: float) -> Markup:
-    ground = Markup(
-        '<rect class="solid" x="{x}" y="{y}" width="{width}" height="{height}" fill-opacity="{value:.2f}"/>'
-    ).format(x=x, y=y, width=_WIDTH - 2, height=_HEIGHT - 2, value=value)
-    kind = "on" if value >= _LIGHT_TEXT else "off"
-    return ground + _write(f"{value:.2f}", x + _WIDTH / 2 - 1, y + 12, "middle", kind)
-
-
-def _write(text: str, x: float, y: float, anchor: str, kind: str = "off") -> Markup:
-    return Markup('<text class="{kind}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{text}</text>').format(
-        kind=kind, x=x, y=y, anchor=anchor, text=text
+    """Draw the section's picture: one row per programme, one column per state."""
+    return draw_heat(
+        HeatMap(
+            name="programmes",
+            title="Programmes by state",
+            description="Mean strength of each programme in each state",
+            columns=tuple(state for state, _ in section.states),
+            rows=tuple(name.replace("_", " ") for name in section.programmes),
+            strengths=section.values,
+            texts=tuple(
+                tuple("" if value is None else f"{value:.2f}" for value in row) for row in section.values
+            ),
+        )
     )

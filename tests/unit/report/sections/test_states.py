@@ -7,7 +7,7 @@ import pyarrow as pa
 from step_outputs import make_step_frames, write_step_files
 from tcellflow.contracts.metrics import Metrics
 from tcellflow.contracts.predictions import PREDICTIONS
-from tcellflow.report.states import CallSection, GenesOfState, summarise_calls
+from tcellflow.report.sections.states import CallSection, GenesOfState, summarise_calls
 from tcellflow.steps.report import ReportOptions, report
 
 FRAMES = make_step_frames(8)

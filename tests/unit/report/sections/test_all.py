@@ -14,11 +14,11 @@ from tcellflow.contracts.metrics import Metrics
 from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
 from tcellflow.contracts.qc import Qc
 from tcellflow.contracts.tables import CHAINS, RECEPTORS
-from tcellflow.report.clones import ClusterSummary, summarise_clones
 from tcellflow.report.inputs import ReportInputs
-from tcellflow.report.quality import summarise_quality
-from tcellflow.report.receptors import summarise_receptors
-from tcellflow.report.states import summarise_calls
+from tcellflow.report.sections.clones import ClusterSummary, summarise_clones
+from tcellflow.report.sections.quality import summarise_quality
+from tcellflow.report.sections.receptors import summarise_receptors
+from tcellflow.report.sections.states import summarise_calls
 from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
