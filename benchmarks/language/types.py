@@ -21,6 +21,7 @@ from recipes.language.label_terms import CANDIDATES, WORDS
 from tcellflow.evaluation.classification import balanced_accuracy, calibration_error, macro_f1
 from tcellflow.language.calibration import read_calibration, sharpen
 from tcellflow.language.candidates import make_candidates
+from tcellflow.language.few_shots import teach
 from tcellflow.language.panel import read_profiles
 from tcellflow.language.pseudo_cells import draw_cells
 from tcellflow.language.queries import read_query
@@ -28,6 +29,7 @@ from tcellflow.language.smoothing import place_cells, smooth
 from tcellflow.language.typing import NONE, CellTyper
 
 TESTS = tuple((name, f"{len(set(words.values()))} names", words) for name, words in CANDIDATES.items())
+SHOTS = (1, 3, 10, 30)
 PROMPTS = ("CL:0000895", "CL:0000913", "CL:0000939", "CL:0000236", "CL:0000860", "CL:0000875")
 
 
@@ -58,8 +60,27 @@ def judge(data: Path, name: str, words: dict[str, str]) -> dict[str, object]:
             "none": round(float((called == NONE).mean()), 3),
             "ece": round(calibration_error(values.max(axis=1)[known], (called == truth)[known]), 3),
         }
+    result["few-shot, raw accuracy"] = learn_few(typer, cells, truth)
     result["cells_per_second"] = round(len(cells.terms) / seconds)
     return result
+
+
+def learn_few(typer: CellTyper, cells: TypedCells, truth: np.ndarray) -> dict[str, float]:
+    """Give the raw accuracy on the other cells after a few labelled ones per type, mean of three draws."""
+    place = {candidate.label: i for i, candidate in enumerate(typer.candidates)}
+    at = np.array([place.get(label, -1) for label in truth])
+    taken, found = typer.take(cells.counts), {}
+    for shots in SHOTS:
+        shares = []
+        for seed in range(3):
+            rng = np.random.default_rng(seed)
+            known = np.concatenate([rng.permutation(np.flatnonzero(at == i))[:shots] for i in place.values()])
+            taught = teach(typer, taken[known], at[known], np.ones(typer.n_genes, dtype=bool))
+            asked = np.setdiff1d(np.flatnonzero(at >= 0), known)
+            called = taught.score(cells.counts[asked]).probabilities.argmax(axis=1)
+            shares.append(float((called == at[asked]).mean()))
+        found[str(shots)] = round(float(np.mean(shares)), 3)
+    return found
 
 
 def judge_pseudo(data: Path) -> dict[str, object]:

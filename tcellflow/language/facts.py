@@ -125,7 +125,7 @@ def measure(
     units.append(Unit(SAMPLE, SAMPLE))
     members.append(np.ones(len(table), dtype=bool))
     cells = table.assign(**{name: found[name] for name in ("molecules", "genes") if name not in table})
-    if "is_t_cell" not in cells and found["type_ids"]:
+    if len(cells) and "is_t_cell" not in cells and found["type_ids"]:
         cells["is_t_cell"] = _find_t_cells(found)
     numbers = [_count(cells, is_in, found, proteins) for is_in in members]
     return SampleFacts(units, numbers, [_word(cells, is_in) for is_in in members], evidence)

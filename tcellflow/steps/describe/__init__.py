@@ -92,7 +92,7 @@ def describe(
         table = tabulate_descriptions(found, facts, options.register, realiser)
         write_table(paths[OutputName.DESCRIPTIONS], table, DESCRIPTIONS, note)
         write_table(paths[OutputName.CLAIMS], tabulate_claims(found), CLAIMS, note)
-        _write(paths[OutputName.DESCRIPTIONS_JSON], write_lines(found))
+        _write(paths[OutputName.DESCRIPTIONS_JSON], write_lines(found, realiser))
         _write(paths[OutputName.DESCRIPTIONS_TEXT], write_markdown(found, realiser))
         finished = outputs.commit()
         progress(2, 2)

@@ -197,22 +197,31 @@ def _columns(rows: list[dict[str, Any]], contract: Any) -> dict[str, Any]:
     return columns
 
 
-def write_lines(found: Sequence[Description]) -> str:
+def write_lines(found: Sequence[Description], realiser: str = "template") -> str:
     """Give the descriptions as JSON lines, one per unit, with sentences and claims nested."""
-    lines = []
+    lines, ontology = [], read_ontology()
     for item in found:
         claims = [
             {
                 "type": str(p.claim.type), "subject": p.claim.subject, "polarity": p.claim.polarity,
-                "value": _short(p.claim.value), "text": p.claim.text, "source": p.claim.source,
-                "sentence": p.sentence, "verdict": p.verdict,
+                "subject_id": p.claim.subject_id, "value": _short(p.claim.value), "text": p.claim.text,
+                "pct_detected": _short(_pct(p.claim)), "expected_pct": _short(p.claim.expected),
+                "log_odds": _short(p.claim.log_odds), "confidence": _short(p.claim.confidence),
+                "source": p.claim.source, "sentence": p.sentence, "verdict": p.verdict,
+                "span": None if p.start is None else [p.start, p.end],
             }
             for p in item.claims
         ]  # fmt: skip
         row = {
             "unit_id": item.unit.name, "unit_level": item.unit.level, "n_cells": int(item.numbers["cells"]),
             "status": item.identity.status, "cl_id": item.identity.cl_id, "label": item.identity.label,
-            "probability": _short(item.identity.probability), "text": item.text,
+            "probability": _short(item.identity.probability), "margin": _short(item.identity.margin),
+            "cl_path": [] if item.identity.cl_id is None else list(ontology.path(item.identity.cl_id)),
+            "alternatives": [
+                {"cl_id": t, "label": label, "probability": _short(p)}
+                for t, label, p in item.identity.alternatives
+            ],
+            "text": item.text, "realiser": realiser, "n_dropped": item.n_dropped,
             "sentences": list(item.sentences), "claims": claims,
         }  # fmt: skip
         lines.append(json.dumps(row, sort_keys=True, ensure_ascii=False))
