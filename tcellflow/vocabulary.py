@@ -301,6 +301,7 @@ class OutputName:
     CLAIMS: Final = "claims.parquet"
     ANNOTATIONS: Final = "annotations.parquet"
     VERDICTS: Final = "verdicts.parquet"
+    EVALUATION: Final = "evaluation.json"
     REPORT: Final = "report.html"
     RUN: Final = "run.json"
     MULTIQC: Final = "_mqc.json"  # MultiQC demands this ending: "<s>_mqc.json"

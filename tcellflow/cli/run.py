@@ -31,7 +31,6 @@ from tcellflow.cli.options import (
     TcrSample,
     Threads,
     Vote,
-    refuse_vote,
     understand_effector_by,
 )
 from tcellflow.io.files.pipes import without_pipes
@@ -125,7 +124,7 @@ def run(
     em_as: EffectorMemoryAs = None,
     correct_priors: CorrectPriors = False,
     pool_lineage: PoolLineage = False,
-    vote: Vote = False,
+    vote: Vote = False,  # noqa: ARG001 - its callback refuses it
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
     guard_csv: GuardCsv = False,
@@ -152,7 +151,6 @@ def run(
     from tcellflow.inference.states.options import CallOptions
     from tcellflow.steps.options import EmbedTcrOptions, PredictOptions, PreprocessOptions
 
-    refuse_vote(vote=vote)
     chosen, prefix = _name_sample(demo_sample or (pipeline.DEMO_SAMPLE if demo else None), prefix)
     calls = CallOptions(target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage)
     options = pipeline.RunOptions(
@@ -178,9 +176,9 @@ def run(
             compression=compression,
         ),
         embed_tcr=EmbedTcrOptions(
-            chains=(),
-            output=output,
-            prefix=prefix,
+            (),
+            output,
+            prefix,
             backend=backend,
             bundle=receptors_bundle,
             neighbours=neighbours,

@@ -213,6 +213,7 @@ def _plan_describe(options: RunOptions, made: set[str]) -> PlannedStep | None:
         prefix=options.prefix,
         predictions=_find(options, OutputName.PREDICTIONS, made),
         chains=_find(options, OutputName.CHAINS, made),
+        programmes=_find(options, OutputName.PROGRAMMES, made),
         force=True,
     )
     return PlannedStep("describe", describe, planned, planned.output_names)
