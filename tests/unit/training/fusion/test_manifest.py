@@ -65,5 +65,5 @@ def test_labels_that_are_no_classes_are_refused(tmp_path):
     """The labels that there are stand in the message."""
     entry = make_set(tmp_path, "one", 0, classes={"T-cell": "T cell"})
     (read,) = read_fusion_manifest(write_sets(tmp_path, entry))
-    with pytest.raises(InputError, match="no label of column 'kind_of_cell' is among the classes.*monocyte"):
+    with pytest.raises(InputError, match=r"no label of column 'kind_of_cell' is among the classes.*monocyte"):
         read_set(read)
