@@ -46,6 +46,10 @@ def predict(
             "--embeddings", help="embeddings.parquet of the same run, for bundles that use receptors."
         ),
     ] = None,
+    fused: Annotated[
+        Path | None,
+        typer.Option("--fused", help="fused.parquet of fuse, to be put into the copy of the cells."),
+    ] = None,
     bundle: Bundle = "states",
     ensemble: Ensemble = False,
     output: Output = Path(),
@@ -81,6 +85,7 @@ def predict(
         prefix=prefix,
         receptors=receptors,
         embeddings=embeddings,
+        fused=fused,
         bundle=bundle,
         ensemble=ensemble,
         device=device,
