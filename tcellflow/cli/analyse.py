@@ -156,7 +156,7 @@ def embed_tcr(
     bundle: Annotated[
         str | None,
         typer.Option(
-            "--bundle",
+            "--receptors-bundle",
             help="Name or folder of a receptors bundle (default: the backend's own).",
             show_default=False,
         ),
@@ -169,7 +169,9 @@ def embed_tcr(
     ] = False,
     which: Annotated[
         Literal["first", "all"],
-        typer.Option("--chains", help="Embed the first chain of each arm, or second and further ones too."),
+        typer.Option(
+            "--which-chains", help="Embed the first chain of each arm, or second and further ones too."
+        ),
     ] = "first",
     neighbours: Neighbours = 0,
     cluster_distance: ClusterDistance = None,

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from tcellflow import __version__
 from tcellflow.cli import analyse, bundle, console, describe, evaluate, limits, messages, run, train
+from tcellflow.cli.former_names import accept_former_names
 from tcellflow.errors import ExitCode, TcellflowError
 from tcellflow.vocabulary import STEPS
 
@@ -131,6 +132,7 @@ def _run() -> ExitCode | int:
     try:
         command = typer.main.get_command(app)
         messages.add_options(command)
+        accept_former_names(command)
         command(standalone_mode=True)
     except SystemExit as done:
         # typer turns usage errors into 2 and Ctrl-C into a silent 130 by itself

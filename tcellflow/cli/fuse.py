@@ -26,7 +26,10 @@ def fuse(
         typer.Option("--inputs", help="What is used; the rest counts as not measured (auto: what there is)."),
     ] = "auto",
     bundle: Annotated[
-        str, typer.Option("--bundle", help="Name or folder of a fusion bundle; see 'tcellflow bundle list'.")
+        str,
+        typer.Option(
+            "--fusion-bundle", help="Name or folder of a fusion bundle; see 'tcellflow bundle list'."
+        ),
     ] = "fusion",
     output: Output = Path(),
     prefix: Prefix = "sample",

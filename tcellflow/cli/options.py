@@ -136,7 +136,10 @@ SetCoverage = Annotated[
 EvidenceGenes = Annotated[
     int,
     typer.Option(
-        "--genes", min=0, max=50, help="List this many genes for and against each call (slow; 0: none)."
+        "--evidence-genes",
+        min=0,
+        max=50,
+        help="List this many genes for and against each call (slow; 0: none).",
     ),
 ]
 

@@ -82,7 +82,7 @@ def receptors(
         ),
     ] = False,
     steps: Annotated[
-        int, typer.Option("--steps", min=0, help="Steps; 0 writes a bundle with random weights.")
+        int, typer.Option("--training-steps", min=0, help="Steps; 0 writes a bundle with random weights.")
     ] = _DEFAULT.loop.steps,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=2, help="Receptors told apart in one step.")

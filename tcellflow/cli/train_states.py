@@ -72,7 +72,7 @@ def states(
     receptors: Annotated[
         str,
         typer.Option(
-            "--receptors",
+            "--encoder",
             help="Learn from receptors too: a receptors bundle or backend, as for embed-tcr, or 'none'.",
         ),
     ] = _DEFAULT.receptors or _NONE,
@@ -83,7 +83,9 @@ def states(
     bundle_version: BundleVersion = _DEFAULT.version,
     licence: BundleLicence = _DEFAULT.licence,
     evaluation: Evaluation = None,
-    genes: Annotated[int, typer.Option("--genes", min=10, help="Genes of the panel.")] = _DEFAULT.n_genes,
+    genes: Annotated[
+        int, typer.Option("--panel-genes", min=10, help="Genes of the panel.")
+    ] = _DEFAULT.n_genes,
     teacher: Annotated[
         str,
         typer.Option(
@@ -93,7 +95,9 @@ def states(
     teacher_weight: Annotated[
         float, typer.Option("--teacher-weight", min=0, help="Weight of the teacher's latent vector.")
     ] = _DEFAULT.task.teacher_weight,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of a member.")] = _DEFAULT.loop.steps,
+    steps: Annotated[
+        int, typer.Option("--training-steps", min=1, help="Steps of a member.")
+    ] = _DEFAULT.loop.steps,
     distil_steps: Annotated[
         int, typer.Option("--distil-steps", min=1, help="Steps of the network distilled from the members.")
     ] = _DEFAULT.distil_steps,

@@ -195,7 +195,7 @@ def _check_encoder(options: RunOptions, wanted: ReceptorInput) -> None:
         raise OptionsError(
             f"the bundle {options.predict.bundle} learnt from receptor vectors of {wanted.encoder}; "
             f"this run makes those of {made_by.name}",
-            where="--backend, --bundle",
+            where="--backend, --receptors-bundle",
             mend=f"add --backend {wanted.encoder}, or choose a states bundle that uses expression alone",
         )
 

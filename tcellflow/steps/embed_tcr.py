@@ -101,7 +101,8 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
         check_loci(
             encoder,
             files.chains,
-            mend="name a bundle that learnt both with --bundle, or add --force-tra to embed them anyway",
+            mend="name a bundle that learnt both with --receptors-bundle, or add --force-tra to embed them "
+            "anyway",
         )
         receptors = _describe_cells(files, cells, distinct)
         note = _make_note(options, choice, similarity)
