@@ -128,7 +128,8 @@ def _recognise_cells(path: Path) -> Role | None:
     if has_latent(path):
         return Role.ANNOTATED
     with open_hdf5(path) as file:
-        is_ours = f"uns/{UNS_KEY}" in file
+        # A MuData file holds one group for each modality, each with what an h5ad file holds.
+        is_ours = any(f"{place}uns/{UNS_KEY}" in file for place in ("", "mod/gex/"))
     if is_ours:
         return None
     raise InputError("the HDF5 file is no annotated cells file of predict", where=path, mend=_ACCEPTED)
