@@ -32,6 +32,8 @@ class RunOptions:
         What fuse does; None = it runs only where `steps` names it.
     describe
         Whether groups of cells are described.
+    receptors_of_gex
+        Whether receptors in the expression file are used where no receptor file is given.
     steps
         Steps to run; None = all that there is input for, fuse only if it is wanted. Their order is fixed.
     threads
@@ -47,6 +49,7 @@ class RunOptions:
     predict: PredictOptions = _PREDICT
     fuse: FuseOptions | None = None
     describe: bool = True
+    receptors_of_gex: bool = True
     steps: tuple[str, ...] | None = None
     threads: int | None = None
     keep_cells: bool = False
