@@ -12,9 +12,11 @@ import numpy as np
 
 from report_outputs import GENES, PROTEINS, write_other_files
 from step_outputs import make_step_frames, write_step_files
+from tcellflow.report.cohort.content import compose_cohort
+from tcellflow.report.cohort.samples import read_cohort
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import read_report_inputs
-from tcellflow.report.page import render_page
+from tcellflow.report.page import render_cohort, render_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +66,19 @@ def write_page(folder: Path, n_cells: int, *, hostile: bool = False, whole: bool
     page = folder / "donor1.report.html"
     prefix = HOSTILE if hostile else "donor1"
     page.write_text(render_page(compose_report(inputs, prefix)), encoding="utf-8")
+    return page
+
+
+def write_cohort_page(folder: Path, n_samples: int = 5) -> Path:
+    """Write the page of made samples, the second with markup for its donor, two alike in their receptors."""
+    for number in range(n_samples):
+        frames = make_step_frames(60, sample=f"s{number}", seed=number)
+        if number == 1:
+            frames.chains["donor"] = HOSTILE
+        write_step_files(folder / f"s{number}", frames, f"s{number}")
+    samples = read_cohort([folder / f"s{number}" for number in range(n_samples)])
+    page = folder / "cohort.report.html"
+    page.write_text(render_cohort(compose_cohort(samples, HOSTILE)), encoding="utf-8")
     return page
 
 

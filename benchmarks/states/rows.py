@@ -6,6 +6,7 @@ folds other than the judged one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,6 +67,16 @@ def linear(parts: Outputs) -> Probabilities:
     return parts.markers
 
 
+def taught(parts: Outputs) -> Probabilities:
+    """Give (b): a network with programmes as inputs and targets."""
+    return parts.taught
+
+
+def combined_with_taught(parts: Outputs) -> Probabilities:
+    """Give (a) and (b) together, as `predict` puts (a) and (c) together."""
+    return _decide(replace(parts, markers=parts.taught), "programme")
+
+
 def combined(parts: Outputs) -> Probabilities:
     """Give (a) and (c) together, as `predict` does."""
     return _decide(parts, "programme")
@@ -121,10 +132,12 @@ ROWS: dict[str, Callable[[Outputs], Probabilities]] = {
     "today's network": network,
     "markers alone": markers_alone,
     "(a) network and rule": ruled,
+    "(b) network with programmes": taught,
     "(c) linear model": linear,
     "network and (c), no rule": without_rule,
+    "(a) and (b)": combined_with_taught,
     "(a) and (c)": combined,
     "(a) and (c), Effector by gate": combined_by_gate,
     "(d) smoothed": smoothed,
 }
-WITHOUT_NETWORK = ("(c) linear model",)
+WITHOUT_NETWORK = ("(b) network with programmes", "(c) linear model")

@@ -1,9 +1,9 @@
-"""Fit ``type_calibration.tsv``: how evidence on types becomes probability, on sets left out of the profiles.
+"""Fit ``type_calibration.tsv``: how evidence on types becomes probability.
 
-Run as ``python -m recipes.language.calibrate DATA TARGET``. For every labelled set the profiles are built anew
-without it and its cells are told in words. The numbers with the least error of calibration, averaged over
-sets, are written (log loss instead answers to the few labels that are wrong, and doubts all cells for them);
-the error that is printed for a set is that of numbers fitted on the other sets.
+Run as ``python -m recipes.language.calibrate DATA TARGET``. For every labelled set the profiles are built
+anew without it and its cells are told in words. The numbers with the least error of calibration, averaged
+over sets, are written; log loss would answer to the few labels that are wrong, and doubt all cells for them.
+The error that is printed for a set is that of numbers fitted on the other sets.
 """
 
 from __future__ import annotations

@@ -20,14 +20,16 @@ from recipes.datasets.labels import find_kin
 from recipes.datasets.melanoma import NAME as MELANOMA
 from recipes.programmes.build import Sources, build_table, thin
 from recipes.programmes.contrasts import is_melanoma, join_rows
-from recipes.programmes.marker_model import (
+from recipes.programmes.lessons import (
     TEACHERS,
     Transfer,
     choose_teachers,
-    fit_marker_model,
+    make_lessons,
     measure_transfer,
     simulate_chemistry,
 )
+from recipes.programmes.marker_model import fit_marker_model
+from recipes.programmes.programme_network import ProgrammeNetwork, teach_network
 from recipes.states.pseudo_labels import find_cycling
 from tcellflow.genes.panel import align_panel
 from tcellflow.inference.session import open_session
@@ -117,8 +119,8 @@ class Outputs:
         a network that never saw the cells.
     scores
         Programmes by the fold's table.
-    markers
-        Of the fold's linear model, shape (B, 7).
+    markers, taught
+        Of the fold's linear model, and of the network with programmes as inputs and targets, shape (B, 7).
     molecules
         Shape (B,).
     crude
@@ -135,6 +137,7 @@ class Outputs:
     unlike: NDArray[np.float64] | None
     scores: ProgrammeScores
     markers: NDArray[np.float64]
+    taught: NDArray[np.float64]
     molecules: NDArray[np.float64]
     crude: NDArray[np.float64]
     is_cytotoxic: NDArray[np.bool_]
@@ -151,6 +154,7 @@ class Outputs:
             evidence=self.scores.evidence,
             power=self.scores.power,
             markers=self.markers,
+            taught=self.taught,
             molecules=self.molecules,
             crude=self.crude,
             is_cytotoxic=self.is_cytotoxic,
@@ -168,6 +172,7 @@ class Outputs:
                 *(kept.get(name) for name in OF_NETWORK),
                 ProgrammeScores(names, kept["values"], kept["evidence"], kept["power"]),
                 kept["markers"],
+                kept["taught"],
                 kept["molecules"],
                 kept["crude"],
                 kept["is_cytotoxic"],
@@ -187,6 +192,7 @@ class FoldModels:
 
     table: ProgrammeTable
     model: MarkerModel
+    network: ProgrammeNetwork
     transfer: Transfer
 
 
@@ -195,7 +201,10 @@ def fit_fold(sources: Sources, fold: Fold, seed: int) -> FoldModels:
     left = sources.without(fold.gone)
     table = make_table(*build_table(left))
     teachers = choose_teachers(left.sets)
-    return FoldModels(table, fit_marker_model(teachers, table, seed=seed), measure_transfer(teachers))
+    lessons = make_lessons(teachers, table, seed=seed)
+    return FoldModels(
+        table, fit_marker_model(lessons), teach_network(lessons, seed=seed), measure_transfer(teachers)
+    )
 
 
 def read_judged(sources: Sources, fold: Fold) -> Mapping[str, LabelledSet]:
@@ -261,8 +270,10 @@ def run_parts(view: View, models: FoldModels, network: Bundle | None) -> Outputs
     """Run all parts on a view."""
     cells = view.cells
     scorer = ProgrammeScorer(cells.symbols, models.table)
-    features = MarkerFeatures(cells.symbols, models.model.genes, models.model.background, models.table)
-    found = predict_states(models.model, features.gather(cells.counts, cells.library))
+    features = MarkerFeatures(
+        cells.symbols, models.model.genes, models.model.background, models.table
+    ).gather(cells.counts, cells.library)
+    found = predict_states(models.model, features)
     markers = np.zeros((len(cells), len(STATES)))
     markers[:, [STATES.index(s) for s in models.model.states]] = found
     joint = cycling = states = unlike = None
@@ -277,6 +288,7 @@ def run_parts(view: View, models: FoldModels, network: Bundle | None) -> Outputs
         unlike,
         scorer.score(cells.counts, cells.library),
         markers,
+        models.network.predict(features),
         molecules,
         measure_crude(cells),
         measure_crude(view.whole)[:, 1] > CYTOTOXIC_MEAN,

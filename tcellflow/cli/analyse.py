@@ -31,8 +31,8 @@ def register(app: typer.Typer) -> None:
     """Add the analysis commands in the order they run."""
     app.command("preprocess", short_help="Read a sample; check, filter and match its cells.")(preprocess)
     app.command("embed-tcr", short_help="Turn receptors into vectors, each distinct one once.")(embed_tcr)
-    app.command("predict", short_help="Predict the state of every cell and clone.")(predict)
     app.command("fuse", short_help="Put expression and proteins into one vector.")(fuse)
+    app.command("predict", short_help="Predict the state of every cell and clone.")(predict)
     app.command("report", short_help="Write one HTML page and one MultiQC section.")(report)
 
 

@@ -32,6 +32,13 @@ def fuse(
     prefix: Prefix = "sample",
     device: Device = "auto",
     threads: Threads = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference",
+            help="cells.h5ad of another sample: put the vectors into its space, without refitting.",
+        ),
+    ] = None,
     clusters: Annotated[
         bool, typer.Option("--clusters/--no-clusters", help="Group cells with near vectors (Leiden).")
     ] = True,
@@ -57,6 +64,7 @@ def fuse(
         inputs=inputs,
         device=device,
         threads=threads,
+        reference=reference,
         clusters=clusters,
         umap=umap,
         resolution=resolution,

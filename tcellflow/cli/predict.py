@@ -26,7 +26,6 @@ from tcellflow.cli.options import (
     TargetRisk,
     Threads,
     Vote,
-    refuse_vote,
     understand_effector_by,
 )
 from tcellflow.io.files.pipes import without_pipes
@@ -47,6 +46,10 @@ def predict(
             "--embeddings", help="embeddings.parquet of the same run, for bundles that use receptors."
         ),
     ] = None,
+    fused: Annotated[
+        Path | None,
+        typer.Option("--fused", help="fused.parquet of fuse, to be put into the copy of the cells."),
+    ] = None,
     bundle: Bundle = "states",
     ensemble: Ensemble = False,
     output: Output = Path(),
@@ -58,7 +61,7 @@ def predict(
     em_as: EffectorMemoryAs = None,
     correct_priors: CorrectPriors = False,
     pool_lineage: PoolLineage = False,
-    vote: Vote = False,
+    vote: Vote = False,  # noqa: ARG001 - its callback refuses it
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
     guard_csv: GuardCsv = False,
@@ -76,13 +79,13 @@ def predict(
     from tcellflow.inference.states.options import CallOptions
     from tcellflow.steps.options import PredictOptions
 
-    refuse_vote(vote=vote)
     options = PredictOptions(
         cells=cells,
         output=output,
         prefix=prefix,
         receptors=receptors,
         embeddings=embeddings,
+        fused=fused,
         bundle=bundle,
         ensemble=ensemble,
         device=device,

@@ -31,7 +31,6 @@ from tcellflow.cli.options import (
     TcrSample,
     Threads,
     Vote,
-    refuse_vote,
     understand_effector_by,
 )
 from tcellflow.io.files.pipes import without_pipes
@@ -132,7 +131,7 @@ def run(
     em_as: EffectorMemoryAs = None,
     correct_priors: CorrectPriors = False,
     pool_lineage: PoolLineage = False,
-    vote: Vote = False,
+    vote: Vote = False,  # noqa: ARG001 - its callback refuses it
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
     guard_csv: GuardCsv = False,
@@ -143,9 +142,9 @@ def run(
     device: Device = "auto",
     threads: Threads = None,
     fuse: Annotated[
-        bool,
-        typer.Option("--fuse", help="Put expression and surface proteins of each cell into one vector, too."),
-    ] = False,
+        Literal["auto", "always", "never"],
+        typer.Option("--fuse", help="Put expression and proteins into one vector: auto = with antibodies."),
+    ] = "auto",
     keep_cells: Annotated[
         bool,
         typer.Option("--keep-cells", help="Keep cells.h5ad, whose whole content is in annotated.h5ad, too."),
@@ -157,11 +156,9 @@ def run(
     """Run all steps for one sample, from its files to the report; what is done already is kept."""
     from tcellflow import pipeline
     from tcellflow.inference.states.options import CallOptions
-    from tcellflow.steps.options import EmbedTcrOptions, FuseOptions, PredictOptions, PreprocessOptions
+    from tcellflow.steps.options import EmbedTcrOptions, PredictOptions, PreprocessOptions
 
-    refuse_vote(vote=vote)
-    chosen = demo_sample or (pipeline.DEMO_SAMPLE if demo else None)
-    prefix = prefix if prefix is not None else chosen or "sample"
+    chosen, prefix = _name_sample(demo_sample or (pipeline.DEMO_SAMPLE if demo else None), prefix)
     calls = CallOptions(target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage)
     options = pipeline.RunOptions(
         preprocess=PreprocessOptions(
@@ -186,9 +183,9 @@ def run(
             compression=compression,
         ),
         embed_tcr=EmbedTcrOptions(
-            chains=(),
-            output=output,
-            prefix=prefix,
+            (),
+            output,
+            prefix,
             backend=backend,
             bundle=receptors_bundle,
             neighbours=neighbours,
@@ -208,7 +205,7 @@ def run(
             guard_csv=guard_csv,
             mudata=mudata,
         ),
-        fuse=FuseOptions(cells=output, output=output, prefix=prefix, device=device) if fuse else None,
+        fusing=fuse,
         describe=describe,
         receptors_of_gex=gex_receptors,
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
@@ -217,6 +214,11 @@ def run(
         force=force,
     )
     _run(options if chosen is None else pipeline.use_demo(options, chosen))
+
+
+def _name_sample(chosen: str | None, prefix: str | None) -> tuple[str | None, str]:
+    """Give the packaged sample, if one was chosen, and the name of the sample's files."""
+    return chosen, prefix if prefix is not None else chosen or "sample"
 
 
 def _run(options: RunOptions) -> None:

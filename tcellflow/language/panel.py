@@ -38,7 +38,7 @@ _BESIDE: Final = {
     "CL:0000913": ("CL:0000625",),
     "CL:0000897": ("CL:0000624", "CL:0000084"),
 }
-# Invariant cells look more like gamma-delta cells than like the conventional T cells near them in the ontology.
+# Invariant T cells look more like gamma-delta cells than like those that the ontology puts near them.
 _LIKE: Final = {"CL:0000940": "CL:0000798", "CL:0000921": "CL:0000798"}
 
 

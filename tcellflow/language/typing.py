@@ -82,7 +82,8 @@ class CellTyper:
         own = {gene for c in candidates for gene in (*c.positive, *c.negative)}
         genes = [*profiles.genes[profiles.scored], *sorted(own - set(profiles.genes[profiles.scored]))]
         alignment = align_panel(gene_names, genes)
-        self.n_genes = int(alignment.present.sum())
+        self.genes = [gene for gene, is_there in zip(genes, alignment.present, strict=True) if is_there]
+        self.n_genes = len(self.genes)
         self._alignment = alignment
         rows, self.leaf_of, weights = self._lay_out(profiles, genes)
         logs = rows[:, alignment.present]

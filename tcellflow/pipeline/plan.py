@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tcellflow.errors import OptionsError
 from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.inference.receptors.similar import choose_similarity
+from tcellflow.ingest.proteins import has_antibodies
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.steps.describe import DescribeOptions, describe
 from tcellflow.steps.embed_tcr import embed_tcr
@@ -91,7 +92,7 @@ def plan_steps(options: RunOptions) -> list[PlannedStep]:
     """
     options.check()
     plan: list[PlannedStep] = []
-    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_fuse, _plan_describe, _plan_report)
+    planners = (_plan_preprocess, _plan_embed_tcr, _plan_fuse, _plan_predict, _plan_describe, _plan_report)
     for name, make in zip(STEPS, planners, strict=True):
         if options.steps is None or name in options.steps:
             step = make(options, {output for step in plan for output in step.outputs})
@@ -151,6 +152,7 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         prefix=options.prefix,
         receptors=receptors,
         embeddings=_find(options, OutputName.EMBEDDINGS, made) if takes_vectors else None,
+        fused=_find(options, OutputName.FUSED, made),
         chains=_find(options, OutputName.CHAINS, made) if options.predict.mudata else None,
         threads=options.threads,
         force=True,
@@ -159,13 +161,18 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
 
 
 def _plan_fuse(options: RunOptions, made: set[str]) -> PlannedStep | None:
-    asked = options.fusing
-    if asked is None:
+    is_named = "fuse" in (options.steps or ())
+    if options.fusing == "never" and not is_named:
         return None
     cells = _find(options, OutputName.CELLS, made)
     if cells is None:
         _leave_out(options, "fuse", OutputName.CELLS, "no expression was given (--gex)")
         return None
+    given = options.preprocess
+    if options.fusing == "auto" and not is_named and not has_antibodies(given.gex, given.adt, given.layer):
+        _LOG.info("fuse: left out, the sample has no antibodies (--fuse always fuses expression alone)")
+        return None
+    asked = options.fuse
     bundle = read_bundle(find_bundle(asked.bundle))
     planned = replace(
         asked,
@@ -173,6 +180,7 @@ def _plan_fuse(options: RunOptions, made: set[str]) -> PlannedStep | None:
         output=options.output,
         prefix=options.prefix,
         h5ad=False,  # a copy of all matrices per step is too much; the vectors are in their table
+        device=options.predict.device,
         threads=options.threads,
         force=True,
     )
@@ -205,6 +213,7 @@ def _plan_describe(options: RunOptions, made: set[str]) -> PlannedStep | None:
         prefix=options.prefix,
         predictions=_find(options, OutputName.PREDICTIONS, made),
         chains=_find(options, OutputName.CHAINS, made),
+        programmes=_find(options, OutputName.PROGRAMMES, made),
         force=True,
     )
     return PlannedStep("describe", describe, planned, planned.output_names)

@@ -24,6 +24,7 @@ from tcellflow.report.sections.states import summarise_calls
 from tcellflow.report.sections.verdict import judge_sample
 
 if TYPE_CHECKING:
+    from tcellflow.contracts.fuse import Fuse
     from tcellflow.report.inputs import ReportInputs, SourceFile
     from tcellflow.report.maps.cell_map import CellMap
     from tcellflow.report.sections.clones import CloneSection
@@ -61,8 +62,8 @@ class Report:
         The map; None without vectors, predictions or cells.
     proteins
         Names and values about antibodies; empty without them.
-    fusion
-        RNA against protein; None where fuse did not run.
+    fusion, fuse
+        RNA against protein, and the account of fuse; None where it did not run.
     descriptions
         Groups of cells in words; empty where describe did not run.
     junctions, neighbours
@@ -85,6 +86,7 @@ class Report:
     cell_map: CellMap | None
     proteins: tuple[tuple[str, str], ...]
     fusion: FusionSection | None
+    fuse: Fuse | None
     descriptions: tuple[DescriptionGroup, ...]
     junctions: JunctionSection | None
     neighbours: NeighbourSection | None
@@ -129,6 +131,7 @@ def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None
         cell_map=_make_map(inputs),
         proteins=tell_proteins(inputs.qc),
         fusion=summarise_fusion(inputs.fused, inputs.predictions, inputs.fuse),
+        fuse=inputs.fuse,
         descriptions=summarise_descriptions(inputs.descriptions, inputs.claims),
         junctions=summarise_junctions(inputs.chains),
         neighbours=summarise_neighbours(inputs),

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tcellflow import __version__
+from tcellflow.report.cohort.figures import draw_composition
 from tcellflow.report.figures import draw_bar, draw_histogram, draw_strip
 from tcellflow.report.heat import draw_heat
 from tcellflow.report.maps.scatter import colour_class, draw_map, tell_script
@@ -130,6 +131,7 @@ def _make_environment() -> Environment:
         "bar": draw_bar,
         "strip": draw_strip,
         "programmes": draw_programmes,
+        "composition": draw_composition,
         "heat_map": draw_heat,
         "ridge_plot": draw_ridges,
         "histogram": draw_histogram,

@@ -1,8 +1,13 @@
 """A plain linear model from the genes of programmes to the seven states.
 
-Invariant: a gene that was not measured adds nothing, as one seen just as often as in a typical T cell.
-Each gene enters as the logarithm of its count over the count of a typical T cell of the same depth, both
-with a spare count added: at few molecules it says little, and it says the same at many as at some.
+Invariant: a gene that was not measured adds nothing, and so does, on average, one whose molecules a cell
+holds as often as a typical T cell. Each gene enters as the logarithm of its count over the count of a typical
+T cell of the same depth, both with a spare count added, less what that logarithm comes to on average at this
+depth: so it says little at few molecules, and hundreds of genes that are lost or hardly ever seen do not push
+a cell to any side.
+
+How deep a cell is, its molecules of the model's own genes tell: a library size is wrong where a matrix holds
+a selection of genes, and means something else where a chemistry loses other transcripts.
 """
 
 from __future__ import annotations
@@ -30,6 +35,11 @@ if TYPE_CHECKING:
 
 SPARE: Final = 0.5  # count added to both sides
 ENOUGH_MOLECULES: Final = 4_000.0  # counts of deeper cells are scaled down to it
+# Molecules of the model's genes by which the library size keeps its say in how deep a cell is.
+DEPTH_PRIOR: Final = 20.0
+MOST_OF_A_GENE: Final = 3.0  # times what is expected, and as many molecules: no gene decides the depth alone
+_MEANS: Final = np.geomspace(1e-4, 1e3, 120)  # expected counts
+_DEPTHS: Final = np.geomspace(20, ENOUGH_MOLECULES, 120)
 MODEL_TABLE: Final = "marker_model.tsv"
 INTERCEPT: Final = "(intercept)"
 
@@ -129,6 +139,7 @@ class MarkerFeatures:
         self._panel = align_panel(gene_names, genes)
         self._background = background
         self._scorer = ProgrammeScorer(gene_names, table)
+        self._curves = _expect_logs(_DEPTHS[:, None] * background).astype(np.float32)
 
     def gather(self, counts: CsrBlock, library: NDArray[np.number]) -> NDArray[np.float32]:
         """Give the features of a block, shape (B, G + P), float32; 0 where nothing is known."""
@@ -139,12 +150,41 @@ class MarkerFeatures:
         n = np.maximum(np.asarray(library, np.float64), 1.0)
         scores = self._scorer.score(counts, n)
         molecules = self._scorer.effective_library(self._scorer.take(counts), n)
-        depth = np.minimum(molecules, ENOUGH_MOLECULES)
-        seen = self._panel.gather(counts) * (depth / n).astype(np.float32)[:, None]
-        expected = (depth[:, None] * self._background).astype(np.float32)
-        ratio = np.log((seen + np.float32(SPARE)) / (expected + np.float32(SPARE)))
+        seen = self._panel.gather(counts) * (molecules / n).astype(np.float32)[:, None]
+        own = molecules * self._compare_depth(seen, molecules)
+        depth = np.minimum(own, ENOUGH_MOLECULES)
+        seen *= (depth / own).astype(np.float32)[:, None]
+        ratio = np.log(seen + np.float32(SPARE)) - self._typical(depth)
         ratio[:, ~self._panel.present] = 0
         return MeasuredCells(np.hstack([ratio, scores.evidence]), scores, molecules)
+
+    def _typical(self, depth: Floats) -> NDArray[np.float32]:
+        """Give what log(count + spare) comes to in typical cells of a depth, shape (B, G)."""
+        place = np.interp(np.log(depth), np.log(_DEPTHS), np.arange(_DEPTHS.size))
+        below = np.minimum(place.astype(np.int64), _DEPTHS.size - 2)
+        part = (place - below).astype(np.float32)[:, None]
+        return np.asarray(self._curves[below] * (1 - part) + self._curves[below + 1] * part)
+
+    def _compare_depth(self, seen: NDArray[np.float32], molecules: Floats) -> Floats:
+        """Compare what cells hold of the model's genes with what a typical one does, shape (B,)."""
+        present = self._panel.present
+        expected = molecules[:, None] * self._background[present]
+        most = MOST_OF_A_GENE * (expected + 1)
+        found = np.minimum(seen[:, present], most).sum(axis=1)
+        return np.asarray((found + DEPTH_PRIOR) / (expected.sum(axis=1) + DEPTH_PRIOR))
+
+
+def _expect_logs(means: Floats) -> Floats:
+    """Give what log(count + spare) comes to on average by the mean count.
+
+    Counts follow a negative binomial of size 1: the spread of a gene among T cells.
+    """
+    logs = []
+    for mean in _MEANS:
+        counts = np.arange(int(12 * mean) + 60)
+        chance = (mean / (1 + mean)) ** counts
+        logs.append(float(chance @ np.log(counts + SPARE) / chance.sum()))
+    return np.interp(np.log(means), np.log(_MEANS), logs).reshape(means.shape)
 
 
 def predict_states(model: MarkerModel, features: NDArray[np.float32]) -> Floats:

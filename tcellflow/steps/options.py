@@ -246,6 +246,8 @@ class PredictOptions:
         Receptors table of embed-tcr, for the clones; else those of the cells file.
     embeddings
         Embeddings table of embed-tcr, for bundles that take receptors; needs `receptors`.
+    fused
+        Table of fuse, whose vectors, proteins and groups go into the annotated copy.
     bundle
         Name or folder of a states bundle.
     ensemble
@@ -278,6 +280,7 @@ class PredictOptions:
     prefix: str
     receptors: Path | None = None
     embeddings: Path | None = None
+    fused: Path | None = None
     bundle: str = DEFAULT_BUNDLE
     ensemble: bool = False
     device: Device = "auto"
@@ -316,7 +319,7 @@ class PredictOptions:
             If one does not exist, is a folder or cannot be read.
         """
         self.check_mudata()
-        for path in (self.cells, self.receptors, self.embeddings, self.chains):
+        for path in (self.cells, self.receptors, self.embeddings, self.fused, self.chains):
             if path is not None:
                 check_is_file(path)
 
@@ -369,6 +372,8 @@ class FuseOptions:
         ``cpu``, ``cuda`` or ``auto``.
     threads
         CPU threads, which change no result; None = those this process may use.
+    reference
+        Cells file of another sample, whose scales and space are used; None = the sample's own.
     clusters, umap
         Whether cells get groups, and places on a map.
     resolution
@@ -386,6 +391,7 @@ class FuseOptions:
     inputs: FuseInputs = "auto"
     device: Device = "auto"
     threads: int | None = None
+    reference: Path | None = None
     clusters: bool = True
     umap: bool = True
     resolution: float = 1.0
@@ -406,7 +412,9 @@ class FuseOptions:
         InputError
             If the file does not exist, is a folder or cannot be read.
         """
-        check_is_file(self.cells)
+        for path in (self.cells, self.reference):
+            if path is not None:
+                check_is_file(path)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from report_pages import open_page, write_page
+from report_pages import open_page, write_cohort_page, write_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,11 @@ def browser() -> Iterator[object]:
 @pytest.fixture(scope="session")
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(tmp_path_factory.mktemp("page"), 300)
+
+
+@pytest.fixture(scope="session")
+def cohort_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cohort_page(tmp_path_factory.mktemp("cohort"))
 
 
 @pytest.fixture

@@ -85,9 +85,20 @@ def test_axe_finds_no_barrier(browser, page_file, scheme, width):
         assert check_axe(page) == []
 
 
-def test_the_markup_is_valid(browser, page_file, opened, tmp_path):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_axe_finds_no_barrier_to_a_cohort(browser, cohort_file, scheme, width):
+    """The page of a cohort, tinted tables included, breaks no rule and is no wider than the screen."""
+    viewport = {"width": width, "height": 900}
+    for page in open_page(browser, cohort_file, color_scheme=scheme, viewport=viewport):
+        page.wait_for_selector("html.ready")
+        assert check_axe(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_markup_is_valid(page_file, cohort_file, opened, tmp_path):
     """Every element is closed where it was opened, and a browser builds the very tree that is written."""
-    for file in (page_file, write_page(tmp_path / "none", 0, whole=False)):
+    for file in (page_file, cohort_file, write_page(tmp_path / "none", 0, whole=False)):
         source = file.read_text(encoding="utf-8")
         outline = Outline()
         outline.feed(source)

@@ -10,15 +10,12 @@ import io
 
 import pytest
 
-from command_line import run_command
 from report_outputs import write_other_files
-from report_pages import HOSTILE, open_page, write_page
+from report_pages import HOSTILE, open_page, write_cohort_page, write_page
 from step_outputs import make_step_frames, write_step_files
-from tcellflow.report.cohort.content import compose_cohort
-from tcellflow.report.cohort.samples import read_cohort
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import read_report_inputs
-from tcellflow.report.page import render_cohort, render_page
+from tcellflow.report.page import render_page
 
 
 def test_the_page_becomes_interactive(opened):
@@ -178,25 +175,8 @@ def test_evidence_opens_on_demand(opened):
 
 
 def test_a_cohort_opens(browser, tmp_path):
-    """Four samples side by side, one with markup for a name in its files' donor."""
-    for number in range(4):
-        frames = make_step_frames(60, sample=f"s{number}", seed=number)
-        if number == 1:
-            frames.chains["donor"] = HOSTILE
-        write_step_files(tmp_path / f"s{number}", frames, f"s{number}")
-    page_file = tmp_path / "cohort.html"
-    samples = read_cohort([tmp_path / f"s{number}" for number in range(4)])
-    page_file.write_text(render_cohort(compose_cohort(samples, HOSTILE)), encoding="utf-8")
-    for page in open_page(browser, page_file):
+    """Five samples side by side, with markup for a donor's and for the cohort's name."""
+    for page in open_page(browser, write_cohort_page(tmp_path)):
         page.wait_for_selector("html.ready")
         assert page.locator("img").count() == 0
-        assert page.locator("tbody th[scope=row]").count() >= 4
-
-
-def test_the_page_of_a_real_run_becomes_interactive(browser, tmp_path):
-    """What the steps write of a packaged sample, programmes included, runs to the script's end."""
-    done = run_command("run", "--demo-sample", "trex_pt17_trimodal", "--no-describe", "-o", tmp_path)
-    assert done.code == 0, done.stderr
-    for page in open_page(browser, tmp_path / "trex_pt17_trimodal.report.html"):
-        page.wait_for_selector("html.ready", timeout=2000)
-        assert page.locator("svg.heat[aria-labelledby^=programmes]").count() == 1
+        assert page.locator("tbody th[scope=row]").count() == 5

@@ -50,7 +50,8 @@ def test_each_sample_gets_the_files_it_has_input_for(stub):
     for sample, suffixes in SAMPLES.items():
         found = {path.name for path in (stub.folder / "out" / sample).iterdir()}
         assert found == {output_name(sample, suffix) for suffix in suffixes}
-    assert {path.name for path in (stub.folder / "out").iterdir()} == {*SAMPLES, "pipeline_info"}
+    found = {path.name for path in (stub.folder / "out").iterdir()}
+    assert found == {*SAMPLES, "pipeline_info", "cohort.report.html"}
 
 
 def test_steps_left_out_are_told(stub):
@@ -63,7 +64,7 @@ def test_the_run_leaves_its_notes(stub):
     """Versions of every process, the outcome of every sample, and Nextflow's own pages are kept."""
     folder = stub.folder / "out" / "pipeline_info"
     versions = (folder / "tcellflow_software_mqc_versions.yml").read_text()
-    steps = ("DESCRIBE", "EMBEDTCR", "PREDICT", "PREPROCESS", "REPORT")
+    steps = ("COHORT", "DESCRIBE", "EMBEDTCR", "PREDICT", "PREPROCESS", "REPORT")
     assert versions == "".join(f"TCELLFLOW_{step}:\n    tcellflow: '{__version__}'\n" for step in steps)
     assert _read_outcomes(folder) == dict.fromkeys(SAMPLES, "done")
     assert {path.name for path in folder.iterdir()} >= {

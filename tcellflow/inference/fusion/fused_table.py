@@ -157,7 +157,7 @@ def summarise_fused(
         "inputs": {str(kind): counted[str(kind)] for kind in FusedInputs},
         "is_own_rna": bool(fused.sample.is_own[0]),
         "is_own_adt": bool(fused.sample.is_own[1]),
-        "axes": dict(fused.axes),
+        "axes": dict(fused.space.widths),
         "mean_weight_rna": round(float(weights[both, 0].mean(dtype=np.float64)), 6) if both.any() else None,
         "panel": {
             "coverage_rna": round(fused.sample.coverage[0], 6),

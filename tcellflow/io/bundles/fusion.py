@@ -62,22 +62,28 @@ class FusionCoverage:
 
 
 @dataclass(frozen=True, config=LOOSE)
+class FamiliarView:
+    """Known cells shown with the same modalities: how many groups, and distances of cells not learnt from."""
+
+    centres: Size
+    quantiles: Quantiles
+
+
+@dataclass(frozen=True, config=LOOSE)
 class FamiliarityEntry:
     """What ``bundle.json`` says of vectors of known cells.
 
     Parameters
     ----------
     file
-        Table of vectors: the centres of groups, then the rows of the matrix that whitens.
-    centres
-        How many groups.
-    quantiles
-        Distances of cells that were not learnt from, by what they were shown with.
+        Table of vectors, view by view: the centres of groups, the rows of the matrix that whitens, and both
+        again of all known cells as one group.
+    views
+        By `FusedInputs`.
     """
 
     file: Annotated[Text, AfterValidator(_check_panel_file)]
-    centres: Size
-    quantiles: dict[str, Quantiles]
+    views: dict[str, FamiliarView]
 
 
 @dataclass(frozen=True, config=LOOSE)
@@ -188,10 +194,8 @@ def read_fusion_proteins(folder: Path, entry: FusionPanelEntry) -> FusionProtein
     return FusionProteins(columns["target"], columns["name"], *numbers)
 
 
-def read_familiar_vectors(
-    folder: Path, entry: FamiliarityEntry
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Read the vectors of `FamiliarityEntry`: centres (K, D) and whitening (D, D).
+def read_familiar_vectors(folder: Path, entry: FamiliarityEntry) -> NDArray[np.float64]:
+    """Read the vectors of `FamiliarityEntry`, (views of K + 2 D + 1, D).
 
     Raises
     ------
@@ -200,16 +204,17 @@ def read_familiar_vectors(
     """
     rows = [line.split("\t") for line in (folder / entry.file).read_text(encoding="utf-8").splitlines()]
     width = len(rows[0]) if rows else 0
-    if any(len(row) != width for row in rows) or len(rows) != entry.centres + width:
-        raise _broken(folder, entry, f"it is no table of {entry.centres} centres and a square matrix")
+    if any(len(row) != width for row in rows) or len(rows) != sum(
+        view.centres + 2 * width + 1 for view in entry.views.values()
+    ):
+        raise _broken(folder, entry, "it is no table of centres, matrices and middles")
     flat = _as_numbers(folder, entry, np.array([text for row in rows for text in row], dtype=object))
-    values = flat.reshape(len(rows), width)
-    return values[: entry.centres], values[entry.centres :]
+    return flat.reshape(len(rows), width)
 
 
-def write_familiar_vectors(centres: NDArray[np.float64], whitening: NDArray[np.float64]) -> bytes:
+def write_familiar_vectors(vectors: NDArray[np.float64]) -> bytes:
     """Write vectors as `read_familiar_vectors` reads them."""
-    rows = ["\t".join(f"{value:.6g}" for value in row) for row in np.concatenate([centres, whitening])]
+    rows = ["\t".join(f"{value:.6g}" for value in row) for row in vectors]
     return ("\n".join(rows) + "\n").encode()
 
 

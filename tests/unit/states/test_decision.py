@@ -138,18 +138,59 @@ def test_unmeasured_genes_add_nothing():
     assert not features.any()
 
 
-def test_a_gene_enters_as_its_ratio_to_a_typical_cell():
-    """The feature is log((count + .5) / (expected + .5)), scaled to at most 4,000 molecules."""
-    rows = [
-        {"feature": "A", "background": "0.001", "scale": "1", "Naive": "1", "Memory": "-1"},
-        {"feature": "(intercept)", "background": "", "scale": "", "Naive": "0", "Memory": "0"},
-    ]
-    model = parse_marker_model(rows)
-    assert model.states == ("Naive", "Memory")
-    gathered = MarkerFeatures(["A"], model.genes, model.background).gather(
-        sparse.csr_array([[3.0], [12.0]]), np.array([1_000.0, 16_000.0])
+def two_states(genes):
+    return parse_marker_model(
+        [
+            *(
+                {"feature": g, "background": of, "scale": "1", "Naive": "1", "Memory": "-1"}
+                for g, of in genes
+            ),
+            {"feature": "(intercept)", "background": "", "scale": "", "Naive": "0", "Memory": "0"},
+        ]
     )
-    assert gathered[:, 0] == pytest.approx(np.log([3.5 / 1.5, 3.5 / 4.5]))
+
+
+def test_a_gene_enters_as_its_ratio_to_a_typical_cell():
+    """The feature is log((count + .5) / (expected + .5)), of at most 4,000 molecules, less its mean."""
+    model = two_states([("A", "0.001"), ("B", "0.1")])
+    assert model.states == ("Naive", "Memory")
+    features = MarkerFeatures(["A", "B"], model.genes, model.background)
+    counts = np.array([[3.0, 98.0], [12.0, 1_604.0]])  # together what a typical cell holds
+    gathered = features.gather(sparse.csr_array(counts), np.array([1_000.0, 16_000.0]))
+    chance = [0.5 ** (k + 1) for k in range(200)]  # negative binomial of size 1, mean 1
+    mean = sum(p * np.log((k + 0.5) / 1.5) for k, p in enumerate(chance))
+    assert gathered[0, 0] == pytest.approx(np.log(3.5 / 1.5) - mean, abs=1e-3)
+    chance = [0.2 * 0.8**k for k in range(400)]
+    mean = sum(p * np.log((k + 0.5) / 4.5) for k, p in enumerate(chance))
+    assert gathered[1, 0] == pytest.approx(np.log(3.5 / 4.5) - mean, abs=1e-3)
+
+
+def test_genes_as_in_a_typical_cell_push_to_no_side_at_any_depth():
+    """Over cells whose counts spread around a typical cell's, features are 0 on average."""
+    rng = np.random.default_rng(0)
+    background = np.full(50, 0.002)
+    features = MarkerFeatures(
+        [f"G{i}" for i in range(50)], np.array([f"G{i}" for i in range(50)], object), background
+    )
+    for library in (500.0, 2_000.0, 4_000.0):
+        mean = library * 0.002
+        counts = sparse.csr_array(rng.geometric(1 / (1 + mean), size=(4_000, 50)) - 1.0)
+        gathered = features.gather(counts, np.full(4_000, library))[:, :50]
+        assert abs(gathered.mean()) < 0.06
+
+
+def test_a_wrong_library_size_moves_a_cell_little():
+    """Where sums over a selection of genes stand for library sizes, the model's genes tell the depth."""
+    model = read_marker_model()
+    rng = np.random.default_rng(1)
+    counts = sparse.csr_array(
+        rng.poisson(3_000 * model.background, size=(200, model.genes.size)).astype(float)
+    )
+    features = MarkerFeatures(model.genes, model.genes, model.background)
+    right, wrong = (features.gather(counts, np.full(200, n))[:, : model.genes.size] for n in (3_000.0, 700.0))
+    naive = np.log((counts.toarray() + 0.5) / (700 * model.background + 0.5))
+    plain = np.log((counts.toarray() + 0.5) / (3_000 * model.background + 0.5))
+    assert np.abs(wrong - right).mean() < 0.3 * np.abs(naive - plain).mean()
 
 
 def test_lineages_and_functions_have_their_places():
