@@ -290,6 +290,7 @@ def run(  # noqa: PLR0913 (the options of the command)
     adt: str | Path | None = None,
     prefix: str = "sample",
     donor: str | None = None,
+    gex_receptors: bool = True,
     bundle: str = "states",
     target_risk: float | None = None,
     effector_by: EffectorBy | None = None,
@@ -314,6 +315,8 @@ def run(  # noqa: PLR0913 (the options of the command)
         Sample name: every file name starts with it.
     donor
         Donor of all cells; as the files say if not given, else the sample.
+    gex_receptors
+        Whether receptors in the expression file are used where `tcr` is not given.
     bundle
         Name or folder of a states bundle.
     target_risk
@@ -367,6 +370,7 @@ def run(  # noqa: PLR0913 (the options of the command)
             effector_by=effector_by,
             calls=CallOptions(target_risk=target_risk),
         ),
+        receptors_of_gex=gex_receptors,
         fusing=fuse,
         steps=None if steps is None else tuple(steps),
         threads=threads,

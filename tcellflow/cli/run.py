@@ -53,6 +53,13 @@ def run(
         list[Path] | None,
         typer.Option("--tcr", help="Receptors: 10x contigs, AIRR, BD, TraCeR; may be repeated."),
     ] = None,
+    gex_receptors: Annotated[
+        bool,
+        typer.Option(
+            "--gex-receptors/--no-gex-receptors",
+            help="Without --tcr, use the receptors that the .h5ad or .h5mu file of --gex holds.",
+        ),
+    ] = True,
     adt: Annotated[
         Path | None, typer.Option("--adt", help="Antibody counts beside the expression file.")
     ] = None,
@@ -200,6 +207,7 @@ def run(
         ),
         fusing=fuse,
         describe=describe,
+        receptors_of_gex=gex_receptors,
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,
         keep_cells=keep_cells,

@@ -35,6 +35,8 @@ class RunOptions:
         `steps` name it.
     describe
         Whether groups of cells are described.
+    receptors_of_gex
+        Whether receptors in the expression file are used where no receptor file is given.
     steps
         Steps to run; None = all that there is input for. Their order is fixed.
     threads
@@ -51,6 +53,7 @@ class RunOptions:
     fuse: FuseOptions = _FUSE
     fusing: FuseWhen = "auto"
     describe: bool = True
+    receptors_of_gex: bool = True
     steps: tuple[str, ...] | None = None
     threads: int | None = None
     keep_cells: bool = False

@@ -19,6 +19,7 @@ from tcellflow.io.outputs.digests import DigestCache
 from tcellflow.io.outputs.lock import hold_outputs
 from tcellflow.io.outputs.run_record import RunRecord
 from tcellflow.pipeline.plan import plan_steps
+from tcellflow.pipeline.receptors import take_receptors_of_gex
 from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import STEPS, OutputName
@@ -69,6 +70,8 @@ def run_sample(options: RunOptions, *, show: ShowProgress | None = None) -> list
     OutputError
         If an output cannot be written, or exists without being recorded by an earlier run.
     """
+    options.check()
+    options = take_receptors_of_gex(options)
     plan = plan_steps(options)
     digests = DigestCache()
     with hold_outputs(options.output, options.prefix, digests) as lock:
