@@ -19,9 +19,13 @@ COMPILE := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --n
 
 .PHONY: demo test fuzz nextflow lint-nextflow check lock docs golden bench bundles programmes trust clean
 
-demo: .venv-demo/.ready  ## set up (no torch), run the packaged sample, say where the report is
+demo: .venv-demo/.ready  ## set up (no torch), run the packaged samples, say where the reports are
 	.venv-demo/bin/tcellflow run --demo -o $(DEMO) --force
-	@echo "The report: $(abspath $(DEMO))/tenx_healthy_T_1k.report.html"
+	.venv-demo/bin/tcellflow run --demo-sample trex_pt17_trimodal --fuse --neighbours 5 -o $(DEMO) --force
+	.venv-demo/bin/tcellflow report $(DEMO) -o $(DEMO) --prefix both --force
+	@echo "A patient's T cells, with surface proteins: $(abspath $(DEMO))/trex_pt17_trimodal.report.html"
+	@echo "A healthy donor's T cells: $(abspath $(DEMO))/tenx_healthy_T_1k.report.html"
+	@echo "Both side by side: $(abspath $(DEMO))/both.report.html"
 
 test: .venv/.ready  ## set up the test environment and run the whole suite
 	@$(MAKE) --no-print-directory nextflow || echo "Without Nextflow its tests are skipped, and fail where CI=true" >&2

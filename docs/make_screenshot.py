@@ -1,6 +1,6 @@
 """Draw docs/report.png: the head of a finished report, opened in the distribution's Chromium.
 
-python docs/make_screenshot.py demo/tenx_healthy_T_1k.report.html
+python docs/make_screenshot.py demo/trex_pt17_trimodal.report.html
 """
 
 from __future__ import annotations

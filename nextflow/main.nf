@@ -28,6 +28,7 @@ workflow {
             channel.fromList(rows.collect { row -> [row.meta, row.batch, row.expected_state] }),
             TCELLFLOW.out.done,
             TCELLFLOW.out.sections,
+            TCELLFLOW.out.small,
             file("${projectDir}/assets/multiqc_config.yml"),
             folder,
             'report' in steps && !isOn(params.skip_multiqc),

@@ -16,11 +16,21 @@ if TYPE_CHECKING:
 
     from tcellflow.inference.session import Device
     from tcellflow.inference.states import StatePredictor
+    from tcellflow.io.tables.fused_entries import FusedEntries
     from tcellflow.pipeline.in_memory import EmbeddedReceptors
     from tcellflow.states.rule import EffectorBy
-    from tcellflow.vocabulary import Compression
+    from tcellflow.steps.options import FuseInputs
+    from tcellflow.vocabulary import Compression, FuseWhen
 
-__all__ = ["StatePredictor", "describe", "embed_receptors", "predict_states", "run", "score_programmes"]
+__all__ = [
+    "StatePredictor",
+    "describe",
+    "embed_receptors",
+    "fuse",
+    "predict_states",
+    "run",
+    "score_programmes",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -201,6 +211,77 @@ def embed_receptors(
     )
 
 
+def fuse(  # noqa: PLR0913 (the options of the command)
+    adata: ad.AnnData,
+    *,
+    proteins: str | pd.DataFrame | None = None,
+    inputs: FuseInputs = "auto",
+    bundle: str | Path = "fusion",
+    layer: str | None = None,
+    library_size_column: str | None = None,
+    clusters: bool = True,
+    umap: bool = True,
+    resolution: float = 1.0,
+    threads: int | None = None,
+    device: Device = "auto",
+) -> FusedEntries:
+    """Put expression and surface proteins of every cell into one vector, from a notebook.
+
+    Parameters
+    ----------
+    adata
+        N cells with counts or log1p(counts per 10,000).
+    proteins
+        Antibody counts: the key of a table in ``obsm``, or the table itself, indexed by ``obs_names``; by
+        default ``obsm["adt_counts"]``, ``["protein_expression"]``, ``["protein"]``, ``["prot"]`` or
+        ``["adt"]``, whichever is there first. Cells whose ``obs["has_adt"]`` is False have none.
+    inputs
+        What is used, the rest counts as not measured: ``rna+adt``, ``rna``, ``adt``, or what there is.
+    bundle
+        Name or folder of a fusion bundle.
+    layer, library_size_column
+        As in `predict_states`.
+    clusters, umap, resolution
+        As ``tcellflow fuse`` takes them.
+    threads, device
+        As in `StatePredictor`.
+
+    Returns
+    -------
+    FusedEntries
+        ``obs``, one row per cell: ``fuse_inputs``, ``fuse_w_rna``, ``fuse_label``, ``fuse_cluster``,
+        ``fuse_ood_score`` …; ``obsm``: ``X_fused`` (N, 64), ``X_fused_umap`` (N, 2) and tables of proteins
+        (``adt_imputed``, ``adt_denoised``, ``adt_foreground`` …), ready for ``adata.obsm.update``.
+
+    Raises
+    ------
+    InputError
+        If there are no cells, values are negative, not finite or no counts, antibodies have no names, or the
+        sample measures neither enough genes nor any protein of the bundle.
+    BundleError
+        If the bundle is missing, damaged or of another task.
+    OptionsError
+        If proteins are asked for and there are none, or the device is not there.
+    """
+    from tcellflow.pipeline.fuse_in_memory import fuse_cells
+    from tcellflow.steps.options import FuseOptions
+
+    place = Path()
+    asked = FuseOptions(
+        place,
+        place,
+        "",
+        bundle=str(bundle),
+        inputs=inputs,
+        device=device,
+        threads=threads,
+        clusters=clusters,
+        umap=umap,
+        resolution=resolution,
+    )
+    return fuse_cells(adata, asked, proteins=proteins, layer=layer, library_size_column=library_size_column)
+
+
 def run(  # noqa: PLR0913 (the options of the command)
     output: str | Path,
     *,
@@ -209,9 +290,11 @@ def run(  # noqa: PLR0913 (the options of the command)
     adt: str | Path | None = None,
     prefix: str = "sample",
     donor: str | None = None,
+    gex_receptors: bool = True,
     bundle: str = "states",
     target_risk: float | None = None,
     effector_by: EffectorBy | None = None,
+    fuse: FuseWhen = "auto",
     steps: Sequence[str] | None = None,
     threads: int | None = None,
     compression: Compression = "none",
@@ -232,12 +315,16 @@ def run(  # noqa: PLR0913 (the options of the command)
         Sample name: every file name starts with it.
     donor
         Donor of all cells; as the files say if not given, else the sample.
+    gex_receptors
+        Whether receptors in the expression file are used where `tcr` is not given.
     bundle
         Name or folder of a states bundle.
     target_risk
         Accepted share of wrong calls, 0-1; the bundle's default if not given.
     effector_by
         As in `predict_states`.
+    fuse
+        When expression and proteins are put into one vector: where there are antibodies, always or never.
     steps
         Steps to run, in any order; all that there is input for if not given.
     threads
@@ -283,6 +370,8 @@ def run(  # noqa: PLR0913 (the options of the command)
             effector_by=effector_by,
             calls=CallOptions(target_risk=target_risk),
         ),
+        receptors_of_gex=gex_receptors,
+        fusing=fuse,
         steps=None if steps is None else tuple(steps),
         threads=threads,
         keep_cells=keep_cells,

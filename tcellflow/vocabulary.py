@@ -253,6 +253,7 @@ OBSM_TRB: Final = "X_trb"
 OBSM_PAIR: Final = "X_tcr"
 OBSM_STATE: Final = "X_state"
 OBSM_FUSED: Final = "X_fused"
+OBSM_FUSED_UMAP: Final = "X_fused_umap"
 OBSM_STATE_PROBABILITIES: Final = "state_probabilities"
 OBSM_PROGRAMMES: Final = "programmes"
 PROGRAMME_PREFIX: Final = "programme_"  # of columns
@@ -261,12 +262,15 @@ COUNTS_PER_CELL: Final = 10_000  # target sum of the log1p-normalised X
 # more than 8,000 even after rare genes were dropped.
 SELECTION_GENES: Final = 6_000
 
+# When a run fuses: where antibodies are, whatever there is, or never.
+FuseWhen: TypeAlias = Literal["auto", "always", "never"]
+
 # How the matrices of a cells file are stored.
 Compression: TypeAlias = Literal["none", "lzf", "gzip"]
 
 # The analysis steps in the order they run; the command line, the docs and the
 # Nextflow modules are held to this list by a test.
-STEPS: Final = ("preprocess", "embed-tcr", "predict", "fuse", "describe", "report")
+STEPS: Final = ("preprocess", "embed-tcr", "fuse", "predict", "describe", "report")
 
 
 class OutputName:
@@ -286,6 +290,7 @@ class OutputName:
     PROGRAMMES: Final = "programmes.parquet"
     GENE_EVIDENCE: Final = "gene_evidence.parquet"
     ANNOTATED: Final = "annotated.h5ad"
+    MUDATA: Final = "h5mu"
     METRICS: Final = "metrics.json"
     FUSED: Final = "fused.parquet"
     FUSED_H5AD: Final = "fused.h5ad"
@@ -296,6 +301,7 @@ class OutputName:
     CLAIMS: Final = "claims.parquet"
     ANNOTATIONS: Final = "annotations.parquet"
     VERDICTS: Final = "verdicts.parquet"
+    EVALUATION: Final = "evaluation.json"
     REPORT: Final = "report.html"
     RUN: Final = "run.json"
     MULTIQC: Final = "_mqc.json"  # MultiQC demands this ending: "<s>_mqc.json"

@@ -12,7 +12,7 @@ from tcellflow.language.panel import read_profiles
 B, MONOCYTE, NAIVE_CD4, NK = "CL:0000236", "CL:0000860", "CL:0000895", "CL:0000939"
 
 
-def make_sample(types=(B, MONOCYTE, NAIVE_CD4, NK), n_each=40, depth=4_000, seed=0):
+def make_sample(types=(B, MONOCYTE, NAIVE_CD4, NK), n_each=40, depth=4_000, seed=2):
     """Draw cells of each type from its profile; obs["kind"] names the type."""
     profiles = read_profiles()
     rng = np.random.default_rng(seed)

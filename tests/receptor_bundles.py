@@ -47,6 +47,7 @@ def describe_receptors_bundle(**changes: Any) -> dict[str, Any]:
         "pooling": "class token",
         "max_length": 40,
         "loci": ["TRA", "TRB"],
+        "cluster_distances": {"pair": 0.1, "trb": 0.1, "tra": 0.1},
         **changes,
     }
 
@@ -126,6 +127,7 @@ def write_bert_bundle(folder: Path, **changes: Any) -> Path:
         "pooling": "mean of residues",
         "loci": ["TRB"],
         "max_length": 62,
+        "cluster_distances": None,
         **changes,
     }
     return write_bundle_folder(folder, describe_receptors_bundle(**about), files)

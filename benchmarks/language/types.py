@@ -17,34 +17,19 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from recipes.language.build_profiles import TypedCells, build, read_typed
-from recipes.language.label_terms import ANY_CD4, ANY_CD8
+from recipes.language.label_terms import CANDIDATES, WORDS
 from tcellflow.evaluation.classification import balanced_accuracy, calibration_error, macro_f1
+from tcellflow.language.calibration import read_calibration, sharpen
 from tcellflow.language.candidates import make_candidates
+from tcellflow.language.few_shots import teach
 from tcellflow.language.panel import read_profiles
 from tcellflow.language.pseudo_cells import draw_cells
 from tcellflow.language.queries import read_query
 from tcellflow.language.smoothing import place_cells, smooth
 from tcellflow.language.typing import NONE, CellTyper
 
-WORDS = {
-    "CL:0000895": "naive CD4 T cell", "CL:0000897": "memory CD4 T cell", "CL:0000792": "regulatory T cell",
-    "CL:0000900": "naive CD8 T cell", "CL:0000913": "memory CD8 T cell", "CL:0000940": "MAIT cell",
-    "CL:0000798": "gamma-delta T cell", "CL:0000939": "NK cell", "CL:0000236": "B cell",
-    "CL:0000860": "CD14+ monocyte", "CL:0000875": "CD16+ monocyte", "CL:0002399": "CD1c+ dendritic cell",
-    "CL:0000784": "plasmacytoid dendritic cell", "CL:0000233": "platelet",
-}  # fmt: skip
-COARSE = {
-    "CL:0000895": "CD4+ T cell", "CL:0000897": "CD4+ T cell",
-    "CL:0000792": "CD4+ T cell", ANY_CD4: "CD4+ T cell",
-    "CL:0000900": "CD8+ T cell", ANY_CD8: "CD8+ T cell", "CL:0000939": "CD56+ NK cell",
-    "CL:0000236": "CD19+ B cell", "CL:0000860": "CD14+ monocyte",
-}  # fmt: skip
-TESTS = (
-    ("citeseq_pbmc10k", "13 types", WORDS),
-    ("citeseq_pbmc5k", "12 types", WORDS),
-    ("pbmc3k", "9 types", {**WORDS, "CL:0000913": "CD8 T cell"}),
-    ("zheng_facs_mudan", "5 sorted types", COARSE),
-)
+TESTS = tuple((name, f"{len(set(words.values()))} names", words) for name, words in CANDIDATES.items())
+SHOTS = (1, 3, 10, 30)
 PROMPTS = ("CL:0000895", "CL:0000913", "CL:0000939", "CL:0000236", "CL:0000860", "CL:0000875")
 
 
@@ -60,7 +45,8 @@ def judge(data: Path, name: str, words: dict[str, str]) -> dict[str, object]:
     typer = CellTyper(cells.symbols, candidates, profiles)
     start = time.perf_counter()
     raw = typer.score(cells.counts).probabilities
-    smoothed = smooth(raw, place_cells(typer.take(cells.counts)), 20)
+    averaged = smooth(raw, place_cells(typer.take(cells.counts)), 20)
+    smoothed = sharpen(averaged, read_calibration().smoothed)
     seconds = time.perf_counter() - start
     labels = np.array([*(c.label for c in candidates), NONE], dtype=object)
     known = truth != ""
@@ -74,8 +60,27 @@ def judge(data: Path, name: str, words: dict[str, str]) -> dict[str, object]:
             "none": round(float((called == NONE).mean()), 3),
             "ece": round(calibration_error(values.max(axis=1)[known], (called == truth)[known]), 3),
         }
+    result["few-shot, raw accuracy"] = learn_few(typer, cells, truth)
     result["cells_per_second"] = round(len(cells.terms) / seconds)
     return result
+
+
+def learn_few(typer: CellTyper, cells: TypedCells, truth: np.ndarray) -> dict[str, float]:
+    """Give the raw accuracy on the other cells after a few labelled ones per type, mean of three draws."""
+    place = {candidate.label: i for i, candidate in enumerate(typer.candidates)}
+    at = np.array([place.get(label, -1) for label in truth])
+    taken, found = typer.take(cells.counts), {}
+    for shots in SHOTS:
+        shares = []
+        for seed in range(3):
+            rng = np.random.default_rng(seed)
+            known = np.concatenate([rng.permutation(np.flatnonzero(at == i))[:shots] for i in place.values()])
+            taught = teach(typer, taken[known], at[known], np.ones(typer.n_genes, dtype=bool))
+            asked = np.setdiff1d(np.flatnonzero(at >= 0), known)
+            called = taught.score(cells.counts[asked]).probabilities.argmax(axis=1)
+            shares.append(float((called == at[asked]).mean()))
+        found[str(shots)] = round(float(np.mean(shares)), 3)
+    return found
 
 
 def judge_pseudo(data: Path) -> dict[str, object]:

@@ -21,16 +21,17 @@ workflow TCELLFLOW {
     // come would hold every sample back until the last one is done.
     def receptors = channel.empty()
     def vectors = channel.empty()
-    def embed_files = channel.empty()
+    def embed_files = channel.empty() // of each sample a list
     if ('embed-tcr' in steps) {
         def alone = chains.join(samples).filter { _meta, _table, gex, _tcr, _adt -> !gex }.map { meta, table, _gex, _tcr, _adt -> [meta, table, []] }
         TCELLFLOW_EMBEDTCR(chains.join(cells).mix(alone), bundles.receptors)
         receptors = TCELLFLOW_EMBEDTCR.out.receptors
         vectors = receptors.join(TCELLFLOW_EMBEDTCR.out.embeddings)
-        embed_files = receptors.mix(TCELLFLOW_EMBEDTCR.out.qc)
+        embed_files = receptors.join(TCELLFLOW_EMBEDTCR.out.qc).map { meta, table, account -> [meta, [table, account]] }
     }
 
     def predict_files = channel.empty()
+    def figures = channel.empty()
     def calls = samples.filter { _meta, gex, _tcr, _adt -> gex }.map { meta, _gex, _tcr, _adt -> [meta, []] }
     if ('predict' in steps) {
         def masked = cells.join(samples)
@@ -38,38 +39,49 @@ workflow TCELLFLOW {
             .map { meta, file, _gex, _tcr, _adt -> [meta, file, [], []] }
         TCELLFLOW_PREDICT(cells.join(vectors).mix(masked), bundles.states)
         calls = TCELLFLOW_PREDICT.out.predictions
-        predict_files = TCELLFLOW_PREDICT.out.predictions.mix(TCELLFLOW_PREDICT.out.clonotypes, TCELLFLOW_PREDICT.out.metrics)
+        figures = TCELLFLOW_PREDICT.out.metrics
+        // Only --no-h5ad makes this wait for the last sample: then no annotated file ever comes.
+        predict_files = calls.join(TCELLFLOW_PREDICT.out.clonotypes).join(figures)
+            .join(TCELLFLOW_PREDICT.out.annotated, remainder: true)
+            .map { meta, table, clones, metrics, annotated -> [meta, [table, clones, metrics] + (annotated ? [annotated] : [])] }
     }
 
+    def fuse_files = channel.empty()
     if ('fuse' in steps) {
         TCELLFLOW_FUSE(cells, bundles.fusion)
+        fuse_files = TCELLFLOW_FUSE.out.fused.join(TCELLFLOW_FUSE.out.qc).map { meta, table, account -> [meta, [table, account]] }
     }
+    def describe_files = channel.empty()
     if ('describe' in steps) {
         def none = samples.filter { _meta, gex, tcr, _adt -> gex && !tcr }.map { meta, _gex, _tcr, _adt -> [meta, []] }
         TCELLFLOW_DESCRIBE(cells.join(calls).join(chains.mix(none)))
+        describe_files = TCELLFLOW_DESCRIBE.out.descriptions.join(TCELLFLOW_DESCRIBE.out.claims).map { meta, texts, claims -> [meta, [texts, claims]] }
     }
 
-    // The number of files of each sample is known, so that what follows starts with the last of them.
-    def sizes = samples.map { meta, gex, tcr, _adt -> [meta, countFiles(gex, tcr, steps)] }
+    // The number of parts of each sample is known, so that what follows starts with the last of them.
+    def sizes = samples.map { meta, gex, tcr, _adt -> [meta, countParts(gex, tcr, steps)] }
     done = TCELLFLOW_PREPROCESS.out.qc
-        .mix(chains, embed_files, predict_files)
+        .mix(chains, embed_files, predict_files, fuse_files, describe_files)
         .combine(sizes, by: 0)
-        .map { meta, file, size -> [groupKey(meta, size), file] }
+        .map { meta, found, size -> [groupKey(meta, size), found] }
         .groupTuple()
-        .map { key, found -> [key.getGroupTarget(), found.sort { file -> file.name }] }
+        .map { key, found -> [key.getGroupTarget(), found.flatten().sort { file -> file.name }] }
     sections = channel.empty()
+    small = channel.empty()
     if ('report' in steps) {
         TCELLFLOW_REPORT(done)
         done = TCELLFLOW_REPORT.out.html
+        small = figures.mix(TCELLFLOW_PREPROCESS.out.qc, chains)
         sections = TCELLFLOW_REPORT.out.multiqc
     }
 
     emit:
     done // channel of [meta, files] of the samples that went through all their steps
     sections // channel of [meta, MultiQC section]
+    small // channel of [meta, file]: metrics, qc and chains, for the cohort's page
 }
 
-// qc; chains; receptors and embed.json; predictions, clonotypes and metrics
-def countFiles(gex, tcr, steps) {
-    return 1 + (tcr ? 1 : 0) + (tcr && 'embed-tcr' in steps ? 2 : 0) + (gex && 'predict' in steps ? 3 : 0)
+// qc; chains; what embed-tcr wrote; what predict, fuse and describe wrote
+def countParts(gex, tcr, steps) {
+    return 1 + (tcr ? 1 : 0) + (tcr && 'embed-tcr' in steps ? 1 : 0) + (gex ? ['predict', 'fuse', 'describe'].count { step -> step in steps } : 0)
 }

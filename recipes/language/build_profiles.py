@@ -7,7 +7,7 @@ set that it tests on.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anndata as ad
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
 
-from recipes.language.label_terms import LABELS, MIXED
+from recipes.language.label_terms import LABELS, MIXED, UNLIKE
 from tcellflow.genes.symbols import harmonise_genes
 from tcellflow.language.panel import read_panel
 from tcellflow.states.programmes import read_programmes
@@ -28,8 +28,6 @@ LEAST_SHARE = 5e-5  # in the type that has most of it, for a gene to tell types 
 MOST_MOLECULES = 200  # that one set counts for, so that a large set does not outvote others
 SET_PRIOR = 30  # molecules that a difference between sets must outweigh
 ROUNDS = 8
-# Types that look so different in one set (bead-sorted, an early chemistry) that an average is like neither.
-VARIANTS = {"zheng_facs_mudan": ("CL:0000860",)}
 NOISY = ("RPL", "RPS", "MT-", "MTRNR", "HSP", "TRAV", "TRBV", "IGHV", "IGKV", "IGLV", "HB")
 
 
@@ -77,18 +75,14 @@ def average(sets: list[TypedCells]) -> tuple[list[str], list[str], np.ndarray]:
     return types, genes, np.where(weights.sum(axis=1) > 0, mean, np.nan)
 
 
-def vary(cells: TypedCells, kind: str, genes: list[str], filled: np.ndarray) -> np.ndarray:
-    """Give the log shares of one type in one set, where it measures a gene; else their mean over types."""
-    rows = cells.terms == kind
-    seen = np.asarray(cells.counts[rows].sum(axis=0)).ravel()
-    own = dict(zip(cells.symbols, np.log((seen + 0.5) / (cells.library[rows].sum() + 1)), strict=True))
-    logs = [own.get(gene, mean) for gene, mean in zip(genes, filled.mean(axis=0), strict=True)]
-    return np.round(logs, 3).astype(np.float32)
+def _without_unlike(cells: TypedCells, name: str) -> TypedCells:
+    unlike = np.isin(cells.terms, [term for of_set, term in UNLIKE if of_set == name])
+    return replace(cells, terms=np.where(unlike, "", cells.terms).astype(object))
 
 
 def build(data: Path, target: Path, without: frozenset[str] = frozenset()) -> None:
     """Write the profiles of all sets but some."""
-    sets = [read_typed(data, name) for name in LABELS if name not in without]
+    sets = [_without_unlike(read_typed(data, name), name) for name in LABELS if name not in without]
     types, genes, logs = average(sets)
     wanted = {gene for kind in read_panel() for gene in (*kind.positive, *kind.negative)}
     is_panel = np.array([gene in wanted for gene in genes])
@@ -111,9 +105,6 @@ def build(data: Path, target: Path, without: frozenset[str] = frozenset()) -> No
         columns[name] = np.round(np.where(np.isfinite(logs[t, kept]), logs[t, kept], np.nan), 3).astype(
             np.float32
         )
-    for name, kinds in VARIANTS.items():
-        for kind in kinds if name not in without else ():
-            columns[f"{kind}@{name}"] = vary(read_typed(data, name), kind, genes, filled)[kept]
     pq.write_table(pa.table(columns), target, compression="zstd", compression_level=19)
     print(f"{len(types)} types, {kept.sum()} genes, {scored.sum()} scored, {target.stat().st_size} bytes")
 

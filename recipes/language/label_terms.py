@@ -19,6 +19,31 @@ NK, B, CD14, CD16, DC, PDC = (
 PLATELET, STEM, ERYTHROBLAST = "CL:0000233", "CL:0000037", "CL:0000765"
 ANY_CD4, ANY_CD8 = "CL:0000624", "CL:0000625"
 MIXED = frozenset({ANY_CD4, ANY_CD8})
+# Cells sorted as CD14+ that show FCER1A and CLEC9A, hardly any CD14 or S100A8: no profile of monocytes.
+UNLIKE = frozenset({("zheng_facs_mudan", CD14)})
+
+# How each term is named as a candidate where a set is told in words.
+WORDS = {
+    NAIVE_CD4: "naive CD4 T cell", MEMORY_CD4: "memory CD4 T cell", TREG: "regulatory T cell",
+    NAIVE_CD8: "naive CD8 T cell", EFFECTOR_CD8: "memory CD8 T cell", MAIT: "MAIT cell",
+    GAMMA_DELTA: "gamma-delta T cell", NK: "NK cell", B: "B cell", CD14: "CD14+ monocyte",
+    CD16: "CD16+ monocyte", DC: "CD1c+ dendritic cell", PDC: "plasmacytoid dendritic cell",
+    PLATELET: "platelet",
+}  # fmt: skip
+_STEM = {STEM: "CD34+ stem cell", ERYTHROBLAST: "erythroblast"}
+SORTED = {
+    NAIVE_CD4: "CD4+ T cell", MEMORY_CD4: "CD4+ T cell", TREG: "CD4+ T cell", ANY_CD4: "CD4+ T cell",
+    NAIVE_CD8: "CD8+ T cell", ANY_CD8: "CD8+ T cell", NK: "CD56+ NK cell", B: "CD19+ B cell",
+    CD14: "CD14+ monocyte",
+}  # fmt: skip
+CANDIDATES: dict[str, dict[str, str]] = {
+    "citeseq_pbmc10k": WORDS,
+    "citeseq_pbmc5k": WORDS,
+    "pbmc3k": {**WORDS, EFFECTOR_CD8: "CD8 T cell"},
+    "zheng_facs_mudan": SORTED,
+    "citeseq_cbmc8k": {**WORDS, **_STEM},
+    "pbmc_symphony_1500": {**WORDS, **_STEM, ANY_CD4: "CD4 T cell", ANY_CD8: "CD8 T cell"},
+}
 
 # set -> column, terms of its labels, and the part of a cell's molecules that its genes hold (None: all)
 LABELS: dict[str, tuple[str, dict[str, str], float | None]] = {

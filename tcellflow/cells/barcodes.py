@@ -260,7 +260,8 @@ def _choose(
         if colliding is not None and len(colliding.shared) / smaller >= DOUBTFUL_OVERLAP:
             raise _fall_together(colliding, where)
         # the rules fail, and the barcodes alone would do, were it not for cells that share one
-        if bare.clash and len(set(bare.rows_right)) / smaller >= DOUBTFUL_OVERLAP:
+        least = LOW_OVERLAP if most / smaller < LOW_OVERLAP else DOUBTFUL_OVERLAP
+        if bare.clash and len(set(bare.rows_right)) / smaller >= least:
             raise _clash(bare, where)
     if identity in best:
         return identity

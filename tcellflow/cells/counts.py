@@ -350,7 +350,8 @@ def _guess(seen: _Seen, block: CsrBlock) -> str:
 
 def _sum_powers_of_two(block: CsrBlock) -> NDArray[np.float64]:
     powers = block.astype(np.float64)
-    powers.data = np.exp2(np.minimum(powers.data, 1000)) - 1
+    # no logarithm is this high; above it, squares overflow
+    powers.data = np.exp2(np.minimum(powers.data, 400)) - 1
     sums: NDArray[np.float64] = np.asarray(powers.sum(axis=1), dtype=np.float64).ravel()
     return sums[sums > 0]
 

@@ -31,8 +31,8 @@ def register(app: typer.Typer) -> None:
     """Add the analysis commands in the order they run."""
     app.command("preprocess", short_help="Read a sample; check, filter and match its cells.")(preprocess)
     app.command("embed-tcr", short_help="Turn receptors into vectors, each distinct one once.")(embed_tcr)
-    app.command("predict", short_help="Predict the state of every cell and clone.")(predict)
     app.command("fuse", short_help="Put expression and proteins into one vector.")(fuse)
+    app.command("predict", short_help="Predict the state of every cell and clone.")(predict)
     app.command("report", short_help="Write one HTML page and one MultiQC section.")(report)
 
 
@@ -156,7 +156,7 @@ def embed_tcr(
     bundle: Annotated[
         str | None,
         typer.Option(
-            "--bundle",
+            "--receptors-bundle",
             help="Name or folder of a receptors bundle (default: the backend's own).",
             show_default=False,
         ),
@@ -169,7 +169,9 @@ def embed_tcr(
     ] = False,
     which: Annotated[
         Literal["first", "all"],
-        typer.Option("--chains", help="Embed the first chain of each arm, or second and further ones too."),
+        typer.Option(
+            "--which-chains", help="Embed the first chain of each arm, or second and further ones too."
+        ),
     ] = "first",
     neighbours: Neighbours = 0,
     cluster_distance: ClusterDistance = None,

@@ -15,7 +15,8 @@ import typer
 from typer.core import TyperGroup
 
 from tcellflow import __version__
-from tcellflow.cli import analyse, bundle, console, describe, limits, messages, run, train
+from tcellflow.cli import analyse, bundle, console, describe, evaluate, limits, messages, run, train
+from tcellflow.cli.former_names import accept_former_names
 from tcellflow.errors import ExitCode, TcellflowError
 from tcellflow.vocabulary import STEPS
 
@@ -47,6 +48,7 @@ run.register(app)
 app.add_typer(describe.describe_app, name="describe")
 app.add_typer(bundle.bundle_app, name="bundle")
 app.add_typer(train.train_app, name="train")
+app.command("evaluate", short_help="Judge a states bundle by labelled cells.")(evaluate.evaluate)
 
 # Writable caches are not a given in containers: a read-only root and no HOME are normal there.
 _CACHE_VARIABLES = {
@@ -130,6 +132,7 @@ def _run() -> ExitCode | int:
     try:
         command = typer.main.get_command(app)
         messages.add_options(command)
+        accept_former_names(command)
         command(standalone_mode=True)
     except SystemExit as done:
         # typer turns usage errors into 2 and Ctrl-C into a silent 130 by itself

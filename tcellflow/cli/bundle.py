@@ -151,8 +151,8 @@ def import_(
 ) -> None:
     """Make a bundle of weights from elsewhere; needs torch: pip install '.[train]'.
 
-    The bundle runs without torch: tcellflow embed-tcr --backend tcr-bert --bundle FOLDER. Nothing is
-    downloaded.
+    The bundle runs without torch: tcellflow embed-tcr --backend tcr-bert --receptors-bundle FOLDER.
+    Nothing is downloaded.
     """
     check_libraries("torch", "transformers", "onnx", "onnxscript", command="bundle import")
     from tcellflow.training.receptors.tcr_bert import ImportOptions, import_tcr_bert

@@ -9,6 +9,7 @@ import typer
 
 from tcellflow.cli import console
 from tcellflow.cli.options import Force, Layer, Output, Prefix
+from tcellflow.errors import OptionsError
 from tcellflow.io.files.pipes import without_pipes
 
 describe_app = typer.Typer(
@@ -39,10 +40,25 @@ def run(
     *,
     predictions: Predictions = None,
     chains: Chains = None,
+    programmes: Annotated[
+        Path | None,
+        typer.Option(
+            "--programmes", help="programmes.parquet of the same cells (default: scored).", show_default=False
+        ),
+    ] = None,
     groupby: Groupby = None,
     register: Annotated[
         Literal["short", "clinical", "full"], typer.Option("--register", help="How much is said.")
     ] = "full",
+    realiser: Annotated[
+        Literal["template", "llm"], typer.Option("--realiser", help="What puts claims into words.")
+    ] = "template",
+    text_plm: Annotated[
+        Path | None,
+        typer.Option(
+            "--text-plm", help="Local Hugging Face folder of a causal language model.", show_default=False
+        ),
+    ] = None,
     on_ungrounded: Annotated[
         Literal["drop", "fail"],
         typer.Option("--on-ungrounded", help="What becomes of a sentence that the cells do not support."),
@@ -55,12 +71,18 @@ def run(
     """Describe states, clusters and expanded clones: claims, text, and every sentence read back."""
     from tcellflow.steps.describe.options import DescribeOptions
 
+    if (realiser == "llm") != (text_plm is not None):
+        raise OptionsError(
+            "--realiser llm and --text-plm go together", where="--realiser, --text-plm",
+            mend="name the folder of a language model with --text-plm, or leave both out",
+        )  # fmt: skip
     options = DescribeOptions(
         cells=cells,
         output=output,
         prefix=prefix,
         predictions=predictions,
         chains=chains,
+        programmes=programmes,
         groupby=groupby,
         register=register,
         on_ungrounded=on_ungrounded,
@@ -68,10 +90,18 @@ def run(
         force=force,
     )
     options.check()
+    speak = None
+    if text_plm is not None:
+        from tcellflow.cli.train_options import check_libraries
+
+        check_libraries("torch", "transformers", "safetensors", command="describe run --realiser llm")
+        from tcellflow.training.language.causal_lm import open_causal_lm
+
+        speak = open_causal_lm(text_plm)
     from tcellflow.steps import describe as step
 
     with without_pipes(options) as given, console.show_progress("describe") as progress:
-        step.describe(given, progress=progress)
+        step.describe(given, speak=speak, progress=progress)
 
 
 @describe_app.command("annotate", short_help="Tell the type of every cell among candidates.")
@@ -89,6 +119,17 @@ def annotate(
         int,
         typer.Option("--smooth", min=0, max=200, help="Average over this many similar cells (0: none)."),
     ] = 20,
+    support: Annotated[
+        str | None,
+        typer.Option(
+            "--support",
+            help="Labelled cells to learn from: a column of obs, a table with cell_id, or a file of cells.",
+            show_default=False,
+        ),
+    ] = None,
+    support_column: Annotated[
+        str, typer.Option("--support-column", help="Column of the labels where --support is a file.")
+    ] = "label",
     layer: Layer = None,
     output: Output = Path(),
     prefix: Prefix = "sample",
@@ -97,12 +138,15 @@ def annotate(
     """Tell the type of every cell among candidates that are named in words, none seen in training."""
     from tcellflow.steps.describe.options import AnnotateOptions
 
+    is_file = support is not None and (Path(support).exists() or Path(support).suffix != "")
     options = AnnotateOptions(
         cells=cells,
         output=output,
         prefix=prefix,
         candidates=None if candidates == "cl" else Path(candidates),
         smooth=smooth,
+        support=Path(support) if support is not None and is_file else None,
+        support_column=support_column if is_file else support,
         layer=layer,
         force=force,
     )
@@ -197,3 +241,42 @@ def generate(
 
     with console.show_progress("generate") as progress:
         step.generate(options, progress=progress)
+
+
+@describe_app.command("eval", short_help="Measure describe on labelled cells.")
+def evaluate(
+    cells: Cells,
+    *,
+    truth: Annotated[str, typer.Option("--truth", help="obs column of the true labels.", show_default=False)],
+    task: Annotated[
+        Literal["text", "annotation", "pseudo-cells"], typer.Option("--task", help="What is measured.")
+    ] = "annotation",
+    candidates: Annotated[
+        Path | None,
+        typer.Option(
+            "--candidates", help="Table that tells the labels (default: by words).", show_default=False
+        ),
+    ] = None,
+    layer: Layer = None,
+    output: Output = Path(),
+    prefix: Prefix = "sample",
+    force: Force = False,
+) -> None:
+    """Measure describe on labelled cells; controls and ceilings stand beside every figure."""
+    from tcellflow.steps.describe.options import EvaluateOptions
+
+    options = EvaluateOptions(
+        cells=cells,
+        output=output,
+        prefix=prefix,
+        truth=truth,
+        task=task,
+        candidates=candidates,
+        layer=layer,
+        force=force,
+    )
+    options.check()
+    from tcellflow.steps.describe import evaluation as step
+
+    with without_pipes(options) as given, console.show_progress("eval") as progress:
+        step.evaluate(given, progress=progress)

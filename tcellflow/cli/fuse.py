@@ -26,12 +26,31 @@ def fuse(
         typer.Option("--inputs", help="What is used; the rest counts as not measured (auto: what there is)."),
     ] = "auto",
     bundle: Annotated[
-        str, typer.Option("--bundle", help="Name or folder of a fusion bundle; see 'tcellflow bundle list'.")
+        str,
+        typer.Option(
+            "--fusion-bundle", help="Name or folder of a fusion bundle; see 'tcellflow bundle list'."
+        ),
     ] = "fusion",
     output: Output = Path(),
     prefix: Prefix = "sample",
     device: Device = "auto",
     threads: Threads = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference",
+            help="cells.h5ad of another sample: put the vectors into its space, without refitting.",
+        ),
+    ] = None,
+    clusters: Annotated[
+        bool, typer.Option("--clusters/--no-clusters", help="Group cells with near vectors (Leiden).")
+    ] = True,
+    umap: Annotated[
+        bool, typer.Option("--umap/--no-umap", help="Give cells places on a map of the vectors.")
+    ] = True,
+    resolution: Annotated[
+        float, typer.Option("--resolution", min=0, help="Of the groups: more gives more of them.")
+    ] = 1.0,
     h5ad: Annotated[
         bool, typer.Option("--h5ad/--no-h5ad", help="Write the copy of the cells with the vectors.")
     ] = True,
@@ -48,6 +67,10 @@ def fuse(
         inputs=inputs,
         device=device,
         threads=threads,
+        reference=reference,
+        clusters=clusters,
+        umap=umap,
+        resolution=resolution,
         h5ad=h5ad,
         force=force,
     )

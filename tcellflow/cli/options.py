@@ -12,6 +12,23 @@ from tcellflow.cli.limits import size_pools
 from tcellflow.errors import OptionsError
 from tcellflow.vocabulary import Compression
 
+
+def _refuse_vote(vote: bool) -> None:  # noqa: FBT001 - typer calls it so
+    """Refuse the option that let similar cells vote.
+
+    Raises
+    ------
+    OptionsError
+        If it is given.
+    """
+    if vote:
+        raise OptionsError(
+            "votes among similar cells are no more: rare states drowned in their neighbours",
+            where="--vote",
+            mend="leave --vote out; --pool-lineage pools what the cells of a clone share",
+        )
+
+
 Output = Annotated[Path, typer.Option("--output", "-o", help="Output folder.")]
 Prefix = Annotated[str, typer.Option("--prefix", help="Sample name: every file name starts with it.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace finished outputs.")]
@@ -109,7 +126,7 @@ CorrectPriors = Annotated[
 PoolLineage = Annotated[
     bool, typer.Option("--pool-lineage", help="Name the lineage of each cell's clone beside its own.")
 ]
-Vote = Annotated[bool, typer.Option("--vote", help="Removed.", hidden=True)]
+Vote = Annotated[bool, typer.Option("--vote", help="Removed.", hidden=True, callback=_refuse_vote)]
 SetCoverage = Annotated[
     float | None,
     typer.Option(
@@ -119,10 +136,20 @@ SetCoverage = Annotated[
 EvidenceGenes = Annotated[
     int,
     typer.Option(
-        "--genes", min=0, max=50, help="List this many genes for and against each call (slow; 0: none)."
+        "--evidence-genes",
+        min=0,
+        max=50,
+        help="List this many genes for and against each call (slow; 0: none).",
     ),
 ]
 
+MuData = Annotated[
+    bool,
+    typer.Option(
+        "--mudata",
+        help="Write cells, chains and proteins as one .h5mu file for scirpy and muon, too (extra [scirpy]).",
+    ),
+]
 GuardCsv = Annotated[
     bool,
     typer.Option(
@@ -152,19 +179,3 @@ def understand_effector_by(
     now: Literal["programme", "gate"] = "gate" if em_as == "memory" else "programme"
     logging.getLogger(__name__).warning("--em-as %s is now --effector-by %s", em_as, now)
     return now
-
-
-def refuse_vote(*, vote: bool) -> None:
-    """Refuse the option that let similar cells vote.
-
-    Raises
-    ------
-    OptionsError
-        If it is given.
-    """
-    if vote:
-        raise OptionsError(
-            "votes among similar cells are no more: rare states drowned in their neighbours",
-            where="--vote",
-            mend="leave --vote out; --pool-lineage pools what the cells of a clone share",
-        )

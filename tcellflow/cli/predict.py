@@ -18,6 +18,7 @@ from tcellflow.cli.options import (
     EvidenceGenes,
     Force,
     GuardCsv,
+    MuData,
     Output,
     PoolLineage,
     Prefix,
@@ -25,7 +26,6 @@ from tcellflow.cli.options import (
     TargetRisk,
     Threads,
     Vote,
-    refuse_vote,
     understand_effector_by,
 )
 from tcellflow.io.files.pipes import without_pipes
@@ -46,6 +46,10 @@ def predict(
             "--embeddings", help="embeddings.parquet of the same run, for bundles that use receptors."
         ),
     ] = None,
+    fused: Annotated[
+        Path | None,
+        typer.Option("--fused", help="fused.parquet of fuse, to be put into the copy of the cells."),
+    ] = None,
     bundle: Bundle = "states",
     ensemble: Ensemble = False,
     output: Output = Path(),
@@ -57,26 +61,31 @@ def predict(
     em_as: EffectorMemoryAs = None,
     correct_priors: CorrectPriors = False,
     pool_lineage: PoolLineage = False,
-    vote: Vote = False,
+    vote: Vote = False,  # noqa: ARG001 - its callback refuses it
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
     guard_csv: GuardCsv = False,
     h5ad: Annotated[
         bool, typer.Option("--h5ad/--no-h5ad", help="Write the copy of the cells with the calls.")
     ] = True,
+    mudata: MuData = False,
+    chains: Annotated[
+        Path | None,
+        typer.Option("--chains", help="chains.parquet of preprocess, for --mudata."),
+    ] = None,
     force: Force = False,
 ) -> None:
     """Predict the state of every cell with its probability, and pool the states of every clone."""
     from tcellflow.inference.states.options import CallOptions
     from tcellflow.steps.options import PredictOptions
 
-    refuse_vote(vote=vote)
     options = PredictOptions(
         cells=cells,
         output=output,
         prefix=prefix,
         receptors=receptors,
         embeddings=embeddings,
+        fused=fused,
         bundle=bundle,
         ensemble=ensemble,
         device=device,
@@ -91,6 +100,8 @@ def predict(
         evidence_genes=genes,
         guard_csv=guard_csv,
         h5ad=h5ad,
+        mudata=mudata,
+        chains=chains,
         force=force,
     )
     options.check()

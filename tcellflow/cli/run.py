@@ -21,6 +21,7 @@ from tcellflow.cli.options import (
     EvidenceGenes,
     GuardCsv,
     Layer,
+    MuData,
     Neighbours,
     Output,
     PoolLineage,
@@ -30,7 +31,6 @@ from tcellflow.cli.options import (
     TcrSample,
     Threads,
     Vote,
-    refuse_vote,
     understand_effector_by,
 )
 from tcellflow.io.files.pipes import without_pipes
@@ -53,6 +53,13 @@ def run(
         list[Path] | None,
         typer.Option("--tcr", help="Receptors: 10x contigs, AIRR, BD, TraCeR; may be repeated."),
     ] = None,
+    gex_receptors: Annotated[
+        bool,
+        typer.Option(
+            "--gex-receptors/--no-gex-receptors",
+            help="Without --tcr, use the receptors that the .h5ad or .h5mu file of --gex holds.",
+        ),
+    ] = True,
     adt: Annotated[
         Path | None, typer.Option("--adt", help="Antibody counts beside the expression file.")
     ] = None,
@@ -124,19 +131,20 @@ def run(
     em_as: EffectorMemoryAs = None,
     correct_priors: CorrectPriors = False,
     pool_lineage: PoolLineage = False,
-    vote: Vote = False,
+    vote: Vote = False,  # noqa: ARG001 - its callback refuses it
     set_coverage: SetCoverage = None,
     genes: EvidenceGenes = 0,
     guard_csv: GuardCsv = False,
+    mudata: MuData = False,
     describe: Annotated[
         bool, typer.Option("--describe/--no-describe", help="Describe states, clusters and clones in words.")
     ] = True,
     device: Device = "auto",
     threads: Threads = None,
     fuse: Annotated[
-        bool,
-        typer.Option("--fuse", help="Put expression and surface proteins of each cell into one vector, too."),
-    ] = False,
+        Literal["auto", "always", "never"],
+        typer.Option("--fuse", help="Put expression and proteins into one vector: auto = with antibodies."),
+    ] = "auto",
     keep_cells: Annotated[
         bool,
         typer.Option("--keep-cells", help="Keep cells.h5ad, whose whole content is in annotated.h5ad, too."),
@@ -148,11 +156,9 @@ def run(
     """Run all steps for one sample, from its files to the report; what is done already is kept."""
     from tcellflow import pipeline
     from tcellflow.inference.states.options import CallOptions
-    from tcellflow.steps.options import EmbedTcrOptions, FuseOptions, PredictOptions, PreprocessOptions
+    from tcellflow.steps.options import EmbedTcrOptions, PredictOptions, PreprocessOptions
 
-    refuse_vote(vote=vote)
-    chosen = demo_sample or (pipeline.DEMO_SAMPLE if demo else None)
-    prefix = prefix if prefix is not None else chosen or "sample"
+    chosen, prefix = _name_sample(demo_sample or (pipeline.DEMO_SAMPLE if demo else None), prefix)
     calls = CallOptions(target_risk, set_coverage, correct_priors=correct_priors, pool_lineage=pool_lineage)
     options = pipeline.RunOptions(
         preprocess=PreprocessOptions(
@@ -177,9 +183,9 @@ def run(
             compression=compression,
         ),
         embed_tcr=EmbedTcrOptions(
-            chains=(),
-            output=output,
-            prefix=prefix,
+            (),
+            output,
+            prefix,
             backend=backend,
             bundle=receptors_bundle,
             neighbours=neighbours,
@@ -197,15 +203,22 @@ def run(
             calls=calls,
             evidence_genes=genes,
             guard_csv=guard_csv,
+            mudata=mudata,
         ),
-        fuse=FuseOptions(cells=output, output=output, prefix=prefix, device=device) if fuse else None,
+        fusing=fuse,
         describe=describe,
+        receptors_of_gex=gex_receptors,
         steps=None if steps is None else tuple(name.strip() for name in steps.split(",")),
         threads=threads,
         keep_cells=keep_cells,
         force=force,
     )
     _run(options if chosen is None else pipeline.use_demo(options, chosen))
+
+
+def _name_sample(chosen: str | None, prefix: str | None) -> tuple[str | None, str]:
+    """Give the packaged sample, if one was chosen, and the name of the sample's files."""
+    return chosen, prefix if prefix is not None else chosen or "sample"
 
 
 def _run(options: RunOptions) -> None:

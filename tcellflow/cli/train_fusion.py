@@ -53,7 +53,9 @@ def fusion(
     bundle_version: BundleVersion = _DEFAULT.version,
     licence: BundleLicence = _DEFAULT.licence,
     evaluation: Evaluation = None,
-    genes: Annotated[int, typer.Option("--genes", min=10, help="Genes of the panel.")] = _DEFAULT.n_genes,
+    genes: Annotated[
+        int, typer.Option("--panel-genes", min=10, help="Genes of the panel.")
+    ] = _DEFAULT.n_genes,
     mixer: Annotated[
         configurations.MixerKind | None,
         typer.Option(
@@ -73,7 +75,7 @@ def fusion(
         int, typer.Option("--members", min=1, help="Networks whose mean is learnt; 1 = labels alone.")
     ] = _DEFAULT.members,
     steps: Annotated[
-        int, typer.Option("--steps", min=1, help="Steps of a member, or of a stage.")
+        int, typer.Option("--training-steps", min=1, help="Steps of a member, or of a stage.")
     ] = _DEFAULT.loop.steps,
     distil_steps: Annotated[
         int, typer.Option("--distil-steps", min=1, help="Steps of the network that learns from the members.")

@@ -14,7 +14,7 @@ from tcellflow.errors import OptionsError, install_extra
 from tcellflow.training import options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from tcellflow.io.bundles.folders import Bundle
 
@@ -38,6 +38,24 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the folder's checkpoints, if there are any.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier run in the folder.")]
+
+
+def prefer(preset: Mapping[str, int]) -> Callable[[typer.Context, bool], bool]:
+    """Make the callback of an option that gives other options other defaults; what is asked for wins.
+
+    Parameters
+    ----------
+    preset
+        Default of each of the command's parameters, by name. The option must be eager, or others are read
+        before it.
+    """
+
+    def prefer_preset(context: typer.Context, wanted: bool) -> bool:  # noqa: FBT001 - typer calls it so
+        if wanted:
+            context.default_map = {**(context.default_map or {}), **preset}
+        return wanted
+
+    return prefer_preset
 
 
 def check_libraries(*names: str, command: str) -> None:

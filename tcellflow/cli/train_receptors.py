@@ -19,12 +19,14 @@ from tcellflow.cli.train_options import (
     Resume,
     ValidateEvery,
     check_libraries,
+    prefer,
     show_training,
     tell_bundle,
 )
-from tcellflow.training.receptors.options import CorpusOptions, TrainReceptorsOptions
+from tcellflow.training.receptors.options import QUICK, CorpusOptions, TrainReceptorsOptions
 
 _DEFAULT = TrainReceptorsOptions(CorpusOptions(chains=()))
+QUICK_WORDS = "{steps} steps of {batch_size} receptors".format(**QUICK)
 
 
 def receptors(
@@ -70,8 +72,17 @@ def receptors(
         Path | None, typer.Option("--licences", help='TOML file of licences for the card: "source" = "MIT".')
     ] = None,
     evaluation: Evaluation = None,
+    quick: Annotated[  # noqa: ARG001 - its callback answers
+        bool,
+        typer.Option(
+            "--quick",
+            help="Minutes instead of half an hour: " + QUICK_WORDS + ", unless told otherwise.",
+            callback=prefer(QUICK),
+            is_eager=True,
+        ),
+    ] = False,
     steps: Annotated[
-        int, typer.Option("--steps", min=0, help="Steps; 0 writes a bundle with random weights.")
+        int, typer.Option("--training-steps", min=0, help="Steps; 0 writes a bundle with random weights.")
     ] = _DEFAULT.loop.steps,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=2, help="Receptors told apart in one step.")

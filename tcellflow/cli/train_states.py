@@ -19,13 +19,15 @@ from tcellflow.cli.train_options import (
     Resume,
     ValidateEvery,
     check_libraries,
+    prefer,
     show_training,
     tell_bundle,
 )
-from tcellflow.training.states.options import AXES_MEMBERS, Architecture, SplitUnit, TrainStatesOptions
+from tcellflow.training.states.options import AXES_MEMBERS, QUICK, Architecture, SplitUnit, TrainStatesOptions
 
 _DEFAULT = TrainStatesOptions(manifest=Path())
 _NONE = "none"
+QUICK_WORDS = "{seeds} members of {steps} steps, {distil_steps} to distil them".format(**QUICK)
 
 
 def states(
@@ -33,6 +35,15 @@ def states(
     manifest: Annotated[
         Path, typer.Option("--manifest", help="YAML file of cohorts: counts, labels and what they mean.")
     ],
+    quick: Annotated[  # noqa: ARG001 - its callback answers
+        bool,
+        typer.Option(
+            "--quick",
+            help="Minutes instead of a quarter of an hour: " + QUICK_WORDS + ", unless told otherwise.",
+            callback=prefer(QUICK),
+            is_eager=True,
+        ),
+    ] = False,
     architecture: Annotated[
         Architecture,
         typer.Option(
@@ -61,7 +72,7 @@ def states(
     receptors: Annotated[
         str,
         typer.Option(
-            "--receptors",
+            "--encoder",
             help="Learn from receptors too: a receptors bundle or backend, as for embed-tcr, or 'none'.",
         ),
     ] = _DEFAULT.receptors or _NONE,
@@ -72,7 +83,9 @@ def states(
     bundle_version: BundleVersion = _DEFAULT.version,
     licence: BundleLicence = _DEFAULT.licence,
     evaluation: Evaluation = None,
-    genes: Annotated[int, typer.Option("--genes", min=10, help="Genes of the panel.")] = _DEFAULT.n_genes,
+    genes: Annotated[
+        int, typer.Option("--panel-genes", min=10, help="Genes of the panel.")
+    ] = _DEFAULT.n_genes,
     teacher: Annotated[
         str,
         typer.Option(
@@ -82,7 +95,9 @@ def states(
     teacher_weight: Annotated[
         float, typer.Option("--teacher-weight", min=0, help="Weight of the teacher's latent vector.")
     ] = _DEFAULT.task.teacher_weight,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of a member.")] = _DEFAULT.loop.steps,
+    steps: Annotated[
+        int, typer.Option("--training-steps", min=1, help="Steps of a member.")
+    ] = _DEFAULT.loop.steps,
     distil_steps: Annotated[
         int, typer.Option("--distil-steps", min=1, help="Steps of the network distilled from the members.")
     ] = _DEFAULT.distil_steps,

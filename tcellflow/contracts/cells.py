@@ -5,7 +5,7 @@ Invariant: a missing modality is absent (no obsm key, null entries), never fille
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from tcellflow.contracts.faults import Fault
@@ -150,6 +150,29 @@ CELLS: Final = AnnDataContract(
     ),
 )
 
+_FUSED_ENTRIES: Final = (
+    Entry("obsm", "X_fused", "float32 (cells, 64)", "fused vectors; NaN where nothing was measured"),
+    Entry("obsm", "adt_imputed", "float32 data frame", "log1p counts as told without the own value"),
+    Entry("obsm", "adt_imputed_sd", "float32 data frame", "standard deviation of the same"),
+    Entry("obsm", "adt_denoised", "float32 data frame", "level above background", required=False),
+    Entry("obsm", "adt_denoised_sd", "float32 data frame", "standard deviation of it", required=False),
+    Entry("obsm", "adt_foreground", "float32 data frame", "probability of signal", required=False),
+    Entry("obs", "fuse_inputs", "string", "what the vector was made from"),
+    Entry("obs", "fuse_w_rna", "float32", "weight of expression"),
+    Entry("obs", "fuse_w_adt", "float32", "weight of the proteins"),
+    Entry("obs", "fuse_label", "string", "most probable label", required=False),
+    Entry("obs", "fuse_label_probability", "float32", "its calibrated probability", required=False),
+    Entry("obs", "fuse_cluster", "categorical", "group of the graph; since version 2", required=False),
+    Entry(
+        "obs",
+        "fuse_ood_score",
+        "float32",
+        "0-1, 1 = unlike what was learnt; since version 2",
+        required=False,
+    ),
+    Entry("obsm", "X_fused_umap", "float32 (cells, 2)", "place on the map; since version 2", required=False),
+)
+
 ANNOTATED: Final = AnnDataContract(
     name="annotated",
     version=2,
@@ -204,26 +227,17 @@ ANNOTATED: Final = AnnDataContract(
             "0-1, one column per programme; NaN = not measurable, or no T cell; since version 2",
             required=False,
         ),
+        *(replace(entry, required=False) for entry in _FUSED_ENTRIES),
     ),
 )
 
 FUSED_CELLS: Final = AnnDataContract(
     name="fused_cells",
-    version=1,
+    version=2,
     meaning="The cells file with fused vectors and proteins added.",
     entries=(
         *CELLS.entries,
-        Entry("obsm", "X_fused", "float32 (cells, 64)", "fused vectors; NaN where nothing was measured"),
-        Entry("obsm", "adt_imputed", "float32 data frame", "log1p counts as told without the own value"),
-        Entry("obsm", "adt_imputed_sd", "float32 data frame", "standard deviation of the same"),
-        Entry("obsm", "adt_denoised", "float32 data frame", "level above background", required=False),
-        Entry("obsm", "adt_denoised_sd", "float32 data frame", "standard deviation of it", required=False),
-        Entry("obsm", "adt_foreground", "float32 data frame", "probability of signal", required=False),
-        Entry("obs", "fuse_inputs", "string", "what the vector was made from"),
-        Entry("obs", "fuse_w_rna", "float32", "weight of expression"),
-        Entry("obs", "fuse_w_adt", "float32", "weight of the proteins"),
-        Entry("obs", "fuse_label", "string", "most probable label", required=False),
-        Entry("obs", "fuse_label_probability", "float32", "its calibrated probability", required=False),
+        *_FUSED_ENTRIES,
     ),
 )
 

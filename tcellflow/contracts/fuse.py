@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from tcellflow.contracts.entries import Count, Counts, Document, Entries, Flag, Share, Text
+from tcellflow.contracts.entries import Count, Counts, Document, Entries, Flag, Number, Share, Text
 
 
 class FusedPanel(Entries):
@@ -24,11 +24,24 @@ class FusedPanel(Entries):
     constant: tuple[Text, ...] = Field(description="proteins with the same count in every cell")
 
 
+class FusedGraph(Entries):
+    """The graph of nearest vectors behind clusters and map."""
+
+    n_neighbours: Count = Field(description="nearest vectors of each cell that it is joined with")
+    resolution: Number = Field(description="of Leiden's modularity: more gives more clusters")
+    seed: Count = Field(description="of Leiden and of the map")
+    n_landmarks: Count | None = Field(
+        description="cells in the graph, all others taking after the nearest of these; null = all cells"
+    )
+    clusters: tuple[Count, ...] = Field(description="cells of each cluster; empty if not asked for")
+    has_umap: Flag = Field(description="whether cells have places on a map")
+
+
 class Fuse(Document):
     """Content of ``<s>.fuse.json``."""
 
     contract: ClassVar[str] = "fuse"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     meaning: ClassVar[str] = "The figures of one sample's fused vectors."
 
     n_cells: Count = Field(description="cells")
@@ -40,3 +53,9 @@ class Fuse(Document):
     panel: FusedPanel = Field(description="what was measured")
     labels: Counts = Field(description="cells by label, abstained ones apart; empty without labels")
     n_abstained: Count = Field(description="cells without a single label")
+    graph: FusedGraph | None = Field(
+        default=None, description="null where neither clusters nor map were asked for; since version 2"
+    )
+    ood_share: Share | None = Field(
+        default=None, description="cells with ood_score above 0.99; null if not known; since version 2"
+    )

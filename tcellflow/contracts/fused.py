@@ -21,7 +21,7 @@ def _level(name: str, meaning: str) -> Column:
 
 FUSED: Final = Table(
     name="fused",
-    version=1,
+    version=2,
     key=("cell_id",),
     meaning="One row per cell in input order: expression and surface proteins in one vector.",
     columns=(
@@ -40,6 +40,35 @@ FUSED: Final = Table(
             "string",
             "labels that cannot be ruled out at 90 % coverage, joined by |; may be empty",
             nullable=True,
+        ),
+        Column(
+            "cluster",
+            "int32",
+            "group of near vectors (Leiden), the largest 0; null without a vector, or if not asked for",
+            nullable=True,
+            low=0,
+            since=2,
+        ),
+        *(
+            Column(
+                f"umap_{axis}",
+                "float32",
+                "place on the map of fused vectors, 0-1; null as cluster",
+                nullable=True,
+                low=0,
+                high=1,
+                since=2,
+            )
+            for axis in (1, 2)
+        ),
+        Column(
+            "ood_score",
+            "float32",
+            "share of the bundle's validation cells that lie nearer to those learnt from; 1 = unlike all",
+            nullable=True,
+            low=0,
+            high=1,
+            since=2,
         ),
         _share("panel_coverage_rna", "weighted share of the bundle's genes that the sample measured"),
         _share("panel_coverage_adt", "share of the bundle's proteins that the sample measured"),

@@ -112,7 +112,7 @@ class Metrics(Document):
     bundle: BundleAccount = Field(description="the bundle of the calls")
     unused_inputs: tuple[Text, ...] = Field(description="inputs given that the bundle does not take")
     frequent_genes: dict[State, dict[GeneSide, tuple[Text, ...]]] | None = Field(
-        default=None, description="genes behind the calls of each state; only with --genes"
+        default=None, description="genes behind the calls of each state; only with --evidence-genes"
     )
     voted_states: StateCounts | None = Field(
         default=None, description="cells by state after a vote; only in version 1, with --vote"

@@ -18,6 +18,7 @@ from tcellflow.io.files.kinds import check_is_file, is_hdf5, is_matrix_market
 from tcellflow.io.matrices.antibody_tables import read_antibody_table
 from tcellflow.io.matrices.opening import open_matrix
 from tcellflow.io.matrices.source import AntibodyCounts, split_features
+from tcellflow.proteins.panel import name_antibodies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +113,26 @@ def open_proteins(
     found = _read_proteins(adt, source.barcodes)
     barcodes = matching.match(source.barcodes, found.cell_ids, adt)
     return _place(found, source, adt, adt.name, barcodes)
+
+
+def has_antibodies(gex: Path | None, adt: Path | None, layer: str | None) -> bool:
+    """Tell whether a sample's inputs hold antibody counts, of other antibodies than hashtags of samples.
+
+    Parameters
+    ----------
+    gex, adt, layer
+        As `open_sample` takes them.
+
+    Raises
+    ------
+    InputError
+        If the expression file is unreadable.
+    """
+    if adt is not None or gex is None:
+        return adt is not None
+    source = open_matrix(gex, slot=layer)
+    found = _proteins_inside(source, split_features(source).antibodies)
+    return found is not None and not name_antibodies(found.names, where=gex).is_hashtag.all()
 
 
 def _proteins_inside(source: MatrixSource, columns: NDArray[np.bool_]) -> Proteins | None:

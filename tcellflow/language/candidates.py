@@ -78,15 +78,50 @@ def make_candidates(rows: Sequence[Mapping[str, str]], where: object) -> tuple[C
     return tuple(found.values())
 
 
-def _make(row: Mapping[str, str], where: str) -> Candidate:
-    cell = {key: (value or "").strip() for key, value in row.items() if key is not None}
-    label, cl_id = cell["label"], cell.get("cl_id", "") or None
+def name_candidates(labels: Sequence[str], where: object) -> tuple[Candidate, ...]:
+    """Make candidates of the labels of cells; one whose words mean nothing is to be learnt from its cells.
+
+    Raises
+    ------
+    InputError
+        If there is no label or too many, or one is too long or holds control characters.
+    """
+    if not 0 < len(labels) <= MOST:
+        raise InputError(
+            f"{len(labels)} labels of cells are given, of 1 to {MOST}", where=where,
+            mend="name a column in which some cells have the label of their type",
+        )  # fmt: skip
+    ontology = read_ontology()
+    for label in labels:
+        _check_label(label, where)
+    found = [(label, name_types(label)) for label in labels]
+    return tuple(Candidate(label, ontology.find(label) or name_term(types), types) for label, types in found)
+
+
+def name_term(types: frozenset[str]) -> str | None:
+    """Give the term of the ontology under which just these types of the panel lie; None without one."""
+    if not types:
+        return None
+    ontology = read_ontology()
+    every = {kind.cl_id for kind in read_panel()}
+    shared = frozenset.intersection(*(ontology.above(t) for t in types))
+    exact = [t for t in shared if {k for k in every if t in ontology.above(k)} == types]
+    return max(exact, key=lambda t: (len(ontology.above(t)), t), default=None)
+
+
+def _check_label(label: str, where: object) -> None:
     if not label or len(label) > LONGEST or _CONTROL.search(label):
         raise InputError(
             f"the label {label[:40]!r} is empty, too long ({LONGEST}) or holds control characters",
             where=where,
             mend="give a short name",
         )
+
+
+def _make(row: Mapping[str, str], where: str) -> Candidate:
+    cell = {key: (value or "").strip() for key, value in row.items() if key is not None}
+    label, cl_id = cell["label"], cell.get("cl_id", "") or None
+    _check_label(label, where)
     ontology = read_ontology()
     if cl_id is not None and (not _ID.fullmatch(cl_id) or cl_id not in ontology.terms):
         raise InputError(
@@ -105,7 +140,8 @@ def _make(row: Mapping[str, str], where: str) -> Candidate:
             where=where,
             mend="add a cl_id, a definition or positive markers",
         )
-    return Candidate(label, cl_id or ontology.find(label), types, positive, negative)
+    term = cl_id or ontology.find(label) or name_term(types)
+    return Candidate(label, term, types, positive, negative)
 
 
 def _genes(text: str) -> tuple[str, ...]:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 RESOLVED, BACKED_OFF, ABSTAINED = "resolved", "backed_off", "abstained"
 _ENOUGH: Final = 0.6  # summed probability that a type, or a term above types, must reach
-_MOST_MARKERS, _MOST_ABSENT, _MOST_PROGRAMMES, _MOST_PROTEINS = 5, 3, 3, 3
+_MOST_MARKERS, _MOST_ABSENT, _MOST_PROGRAMMES, _MOST_PROTEINS = 8, 3, 3, 3
 _LEAST_ALTERNATIVE: Final = 0.02  # probability of a type that is named beside the best
 _LEAST_ODDS: Final = 0.5
 _LEAST_SHARE: Final = 20.0
+_KIN: Final = 8  # types nearest in the ontology, for whose markers a reader may look
 _MARKER_EDGE: Final = 2.0  # nats: what discriminates is worth more than what is merely there
 
 
@@ -198,8 +199,9 @@ def _claim_genes(facts: SampleFacts, unit: int, identity: Identity) -> list[Clai
         if g in expected or odds[g] >= _LEAST_ODDS
     ]
     absent = [g for g in found if found[g].presence is Presence.ABSENT]
+    wanted = against | _find_expected(identity)
     telling = sorted(
-        (g for g in absent if g in against or odds[g] < -_LEAST_ODDS),
+        (g for g in absent if g in wanted),
         key=lambda g: (g not in against, odds[g], g),
     )
     claims += [
@@ -212,6 +214,19 @@ def _claim_genes(facts: SampleFacts, unit: int, identity: Identity) -> list[Clai
         for g in counter
         if (fact := facts.gene(unit, g))
     ]
+
+
+def _find_expected(identity: Identity) -> set[str]:
+    """Find markers that somebody may expect: those of the other candidates and of the type's next of kin."""
+    if identity.cl_id is None:
+        near = {cl_id for cl_id, _, _ in identity.alternatives}
+        return {g for kind in read_panel() if kind.cl_id in near for g in kind.positive}
+    ontology = read_ontology()
+    own = ontology.above(identity.cl_id)
+    kinship = {k.cl_id: len(own & ontology.above(k.cl_id)) for k in read_panel() if k.cl_id != identity.cl_id}
+    nearest = sorted(kinship, key=lambda t: (-kinship[t], t))[:_KIN]
+    near = {cl_id for cl_id, _, _ in identity.alternatives} | set(nearest)
+    return {g for kind in read_panel() if kind.cl_id in near for g in kind.positive}
 
 
 def _claim_gene(kind: ClaimType, gene: str, fact: GeneFact, source: str) -> Claim:

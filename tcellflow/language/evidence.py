@@ -132,6 +132,10 @@ class GeneEvidence:
         """Count the cells of a group; -1 is the whole sample."""
         return int(self._depths[group].sum())
 
+    def known_share(self, gene: str) -> float:
+        """Give the share of molecules a gene has in the known type with most of it; 0 where none is known."""
+        return self._known.get(gene, (0.0, 0.0))[0]
+
     def of(self, group: int, gene: str) -> GeneFact | None:
         """Give the facts of one gene in one group (-1: the whole sample); None where it is not measured."""
         at = self.place.get(gene)

@@ -13,6 +13,7 @@ import numpy as np
 
 from tcellflow.language.candidates import list_panel
 from tcellflow.language.evidence import GeneEvidence
+from tcellflow.language.ontology import read_ontology
 from tcellflow.language.panel import read_profiles
 from tcellflow.language.typing import LEAST_GENES, CellTyper
 from tcellflow.states.programmes import ProgrammeScorer
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 SAMPLE: Final = "sample"
 RUNS: Final = 0.5  # of a programme's 0-1
+_T_CELL: Final = "CL:0000084"
 _LEAST_MEASURED: Final = 5
 _SHARES: Final = {"state": "state", "lineage": "lineage", "v_call_vj": "v", "v_call_vdj": "v"}
 _MEDIANS: Final = {"molecules": "molecules", "genes": "genes", "mito": "mito"}
@@ -88,6 +90,7 @@ def measure(
     table: pd.DataFrame,
     levels: Sequence[str],
     proteins: pd.DataFrame | None = None,
+    programmes: pd.DataFrame | None = None,
 ) -> SampleFacts:
     """Measure the facts of all groups of one sample.
 
@@ -104,6 +107,8 @@ def measure(
         Columns of `table` whose values are groups; missing values are in none.
     proteins
         CLR of antibodies, a column each; NaN rows where a cell has none.
+    programmes
+        0-1, a column each, NaN = not measurable; scored from the counts if not given.
     """
     units: list[Unit] = []
     members: list[NDArray[np.bool_]] = []
@@ -116,18 +121,24 @@ def measure(
             units.append(Unit(level, str(name)))
             members.append(is_in)
     evidence = GeneEvidence(genes, groups, len(units), read_profiles())
-    found = _measure_cells(blocks, genes, evidence)
+    found = _measure_cells(blocks, genes, evidence, programmes)
     units.append(Unit(SAMPLE, SAMPLE))
     members.append(np.ones(len(table), dtype=bool))
     cells = table.assign(**{name: found[name] for name in ("molecules", "genes") if name not in table})
+    if len(cells) and "is_t_cell" not in cells and found["type_ids"]:
+        cells["is_t_cell"] = _find_t_cells(found)
     numbers = [_count(cells, is_in, found, proteins) for is_in in members]
     return SampleFacts(units, numbers, [_word(cells, is_in) for is_in in members], evidence)
 
 
 def _measure_cells(
-    blocks: Iterable[tuple[CsrBlock, NDArray[np.float64]]], genes: NDArray[np.object_], evidence: GeneEvidence
+    blocks: Iterable[tuple[CsrBlock, NDArray[np.float64]]],
+    genes: NDArray[np.object_],
+    evidence: GeneEvidence,
+    programmes: pd.DataFrame | None,
 ) -> dict[str, Any]:
-    scorer, typer = ProgrammeScorer(genes), CellTyper(genes, list_panel())
+    scorer = ProgrammeScorer(genes) if programmes is None else None
+    typer = CellTyper(genes, list_panel())
     parts: dict[str, list[NDArray[Any]]] = {"molecules": [], "genes": [], "programmes": [], "types": []}
     profiles = read_profiles()
     is_known = np.isin(genes, profiles.genes)
@@ -139,10 +150,15 @@ def _measure_cells(
         evidence.add(counts, whole)
         parts["molecules"].append(library)
         parts["genes"].append(np.diff(counts.indptr))
-        parts["programmes"].append(scorer.score(counts, whole).values)
+        if scorer is not None:
+            parts["programmes"].append(scorer.score(counts, whole).values)
         parts["types"].append(typer.score(counts).probabilities)
     joined: dict[str, Any] = {name: np.concatenate(part) if part else None for name, part in parts.items()}
-    joined["programme_names"] = scorer.table.names
+    if scorer is not None:
+        joined["programme_names"] = scorer.table.names
+    elif programmes is not None:
+        joined["programme_names"] = tuple(programmes.columns)
+        joined["programmes"] = programmes.to_numpy(dtype=np.float32)
     joined["type_ids"] = [c.cl_id for c in typer.candidates] if typer.n_genes >= LEAST_GENES else []
     return joined
 
@@ -173,6 +189,13 @@ def _count(
         medians = proteins[is_in].median()
         facts |= {f"protein:{name}": float(value) for name, value in medians.items() if np.isfinite(value)}
     return facts
+
+
+def _find_t_cells(found: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Find the cells that are more likely T cells than not, for programmes are those of T cells."""
+    ontology = read_ontology()
+    is_t = np.array([_T_CELL in ontology.above(cl_id) for cl_id in found["type_ids"]])
+    return np.asarray(found["types"][:, :-1][:, is_t].sum(axis=1) > 0.5)
 
 
 def _count_programmes(

@@ -38,6 +38,8 @@ _BESIDE: Final = {
     "CL:0000913": ("CL:0000625",),
     "CL:0000897": ("CL:0000624", "CL:0000084"),
 }
+# Invariant T cells look more like gamma-delta cells than like those that the ontology puts near them.
+_LIKE: Final = {"CL:0000940": "CL:0000798", "CL:0000921": "CL:0000798"}
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,12 @@ class Profiles:
         Which genes tell types apart, shape (G,).
     logs
         Shape (T, G), float64, natural logarithm; never NaN.
-    variants
-        Further profiles of a type, as some data show it: Cell Ontology id and log shares, shape (G,).
     """
 
     types: tuple[str, ...]
     genes: NDArray[np.object_]
     scored: NDArray[np.bool_]
     logs: NDArray[np.float64]
-    variants: tuple[tuple[str, NDArray[np.float64]], ...] = ()
 
 
 @lru_cache(maxsize=1)
@@ -118,22 +117,14 @@ def read_profiles(place: object = None) -> Profiles:
     """Read the packaged profiles of measured types, or those of another file."""
     path = files("tcellflow") / "data" / PROFILES if place is None else place
     table = pq.read_table(str(path)).to_pandas()
-    types = tuple(name for name in table.columns if name.startswith("CL:") and "@" not in name)
+    types = tuple(name for name in table.columns if name.startswith("CL:"))
     logs = table[list(types)].to_numpy(np.float64).T
     known = np.isfinite(logs)
     mean = np.where(known, logs, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     mean = np.where(known.any(axis=0), mean, _LEAST)
     filled = np.maximum(np.where(known, logs, mean), _LEAST)
-    variants = tuple(
-        (
-            name.partition("@")[0],
-            np.maximum(np.nan_to_num(table[name].to_numpy(np.float64), nan=_LEAST), _LEAST),
-        )
-        for name in table.columns
-        if "@" in name
-    )
     genes, scored = table["gene"].to_numpy(dtype=object), table["scored"].to_numpy(dtype=bool)
-    return Profiles(types, genes, scored, filled, variants)
+    return Profiles(types, genes, scored, filled)
 
 
 def profile_type(
@@ -159,6 +150,8 @@ def profile_type(
 
 def find_base(profiles: Profiles, cl_id: str) -> str | None:
     """Find the measured type nearest to one that was not measured; None where none is near."""
+    if _LIKE.get(cl_id) in profiles.types:
+        return _LIKE[cl_id]
     ontology = read_ontology()
     above = ontology.above(cl_id) if cl_id in ontology.terms else frozenset()
     measured = [name for name in profiles.types if name in above]

@@ -16,6 +16,8 @@ import numpy as np
 from scipy import sparse
 
 from tcellflow.genes.panel import align_panel
+from tcellflow.language.calibration import read_calibration
+from tcellflow.language.ontology import read_ontology
 from tcellflow.language.panel import profile_type, read_panel, read_profiles
 
 if TYPE_CHECKING:
@@ -28,10 +30,14 @@ if TYPE_CHECKING:
     from tcellflow.language.panel import Profiles
 
 NONE: Final = "none of these"
-TEMPERATURE: Final = 0.45  # fitted on sets left out of the profiles, see docs/language-evaluation.md
 OWN_MARKER: Final = 3.0  # nats by which a user's marker is raised or lowered
 NEAR: Final = 1.2  # nats below the type that has most of a marker
 LEAST_GENES: Final = 30  # scored genes that a matrix must measure
+STAND_IN: Final = 0.75  # of a relative's probability that goes to the only candidate of its lineage
+# Lineages whose cells go to the only candidate of the lineage, each by its roots: B, innate lymphoid, and
+# phagocytes with granulocytes. T cells are none: whoever names one subset means to tell it from the others.
+_LINEAGES: Final = (("CL:0000945",), ("CL:0001065",), ("CL:0000113", "CL:0000766"))
+_STRANGERS: Final = frozenset({"CL:0000784"})  # plasmacytoid cells look like no phagocyte
 _NONE_WEIGHT: Final = 0.0005  # a candidate that the user names is likelier than a type that they do not
 
 
@@ -59,6 +65,8 @@ class CellTyper:
         What cells may be called.
     profiles
         The packaged ones if not given.
+    temperature
+        By which evidence is multiplied; the calibrated one if not given.
     """
 
     def __init__(
@@ -66,19 +74,22 @@ class CellTyper:
         gene_names: Sequence[str] | NDArray[np.object_],
         candidates: Sequence[Candidate],
         profiles: Profiles | None = None,
+        temperature: float | None = None,
     ) -> None:
         self.candidates = tuple(candidates)
+        self.temperature = read_calibration().raw if temperature is None else temperature
         profiles = profiles or read_profiles()
         own = {gene for c in candidates for gene in (*c.positive, *c.negative)}
         genes = [*profiles.genes[profiles.scored], *sorted(own - set(profiles.genes[profiles.scored]))]
         alignment = align_panel(gene_names, genes)
-        self.n_genes = int(alignment.present.sum())
+        self.genes = [gene for gene, is_there in zip(genes, alignment.present, strict=True) if is_there]
+        self.n_genes = len(self.genes)
         self._alignment = alignment
-        rows, self._leaf_of, weights = self._lay_out(profiles, genes)
+        rows, self.leaf_of, weights = self._lay_out(profiles, genes)
         logs = rows[:, alignment.present]
         total = np.log(np.exp(logs).sum(axis=1, keepdims=True)) if logs.size else 0.0
-        self._logs = np.asarray(logs - total).T  # (genes, leaves)
-        self._prior = np.log(weights)
+        self.logs = np.asarray(logs - total).T  # (genes, leaves)
+        self.prior = np.log(weights)
 
     def _lay_out(
         self, profiles: Profiles, genes: list[str]
@@ -95,9 +106,8 @@ class CellTyper:
         n_candidates = len(self.candidates)
         sizes = np.array([len(c.types) or 10_000 for c in self.candidates])
         rows, shares, weights = [], [], []
-        shown = [(k, profile_type(profiles, k.cl_id, k.positive, k.negative)) for k in kinds]
-        shown += [(k, logs) for cl_id, logs in profiles.variants for k in kinds if k.cl_id == cl_id]
-        for kind, logs in shown:
+        for kind in kinds:
+            logs = profile_type(profiles, kind.cl_id, kind.positive, kind.negative)
             owners = [i for i, c in enumerate(self.candidates) if kind.cl_id in c.types]
             share = np.zeros(n_candidates + 1)
             if owners:
@@ -105,7 +115,10 @@ class CellTyper:
                 chosen = [i for i in owners if sizes[i] == narrow]
                 share[chosen] = 1 / len(chosen)
             else:
-                share[-1] = 1
+                stand_in = _find_stand_in(kind.cl_id, self.candidates)
+                share[-1] = 1 if stand_in is None else 1 - STAND_IN
+                if stand_in is not None:
+                    share[stand_in] = STAND_IN
             rows.append(np.where(at >= 0, logs[at], _floor()))
             shares.append(share)
             weights.append(kind.weight * (1.0 if owners else _NONE_WEIGHT))
@@ -125,17 +138,22 @@ class CellTyper:
 
     def score(self, counts: CsrBlock) -> TypeScores:
         """Score the candidates of a block of cells, counts (B, genes) as CSR."""
-        block = self.take(counts)
-        block.data = np.sqrt(np.maximum(block.data, 0))
-        evidence = np.asarray(block @ self._logs) * TEMPERATURE + self._prior
-        evidence -= evidence.max(axis=1, keepdims=True)
-        fit = np.exp(evidence)
-        fit /= fit.sum(axis=1, keepdims=True)
-        found = fit @ self._leaf_of
-        empty = np.diff(block.indptr) == 0
+        taken = self.take(counts)
+        found = self.fit(taken) @ self.leaf_of
+        empty = np.diff(taken.indptr) == 0
         found[empty] = 0
         found[empty, -1] = 1
         return TypeScores((found / found.sum(axis=1, keepdims=True)).astype(np.float32))
+
+    def fit(self, taken: sparse.csr_matrix) -> NDArray[np.float64]:
+        """Give how probable each profile is for each cell, shape (B, leaves), of counts that were taken."""
+        roots = sparse.csr_matrix(
+            (np.sqrt(np.maximum(taken.data, 0)), taken.indices, taken.indptr), taken.shape
+        )
+        evidence = np.asarray(roots @ self.logs) * self.temperature + self.prior
+        evidence -= evidence.max(axis=1, keepdims=True)
+        fit = np.exp(evidence)
+        return np.asarray(fit / fit.sum(axis=1, keepdims=True))
 
 
 def find_types(profiles: Profiles, positive: Sequence[str], negative: Sequence[str]) -> frozenset[str]:
@@ -150,6 +168,17 @@ def find_types(profiles: Profiles, positive: Sequence[str], negative: Sequence[s
     below = logs.max(axis=0) - logs
     fits = (below[:, plus].mean(axis=1) < NEAR) & (below[:, minus] > NEAR).all(axis=1)
     return frozenset(k.cl_id for k, fit in zip(kinds, fits, strict=True) if fit)
+
+
+def _find_stand_in(cl_id: str, candidates: Sequence[Candidate]) -> int | None:
+    """Find the candidate that stands for the lineage of a type that nobody named: the only one of it."""
+    above = read_ontology().above
+    for roots in _LINEAGES:
+        if cl_id in _STRANGERS or not above(cl_id).intersection(roots):
+            continue
+        own = [i for i, c in enumerate(candidates) if any(above(t).intersection(roots) for t in c.types)]
+        return own[0] if len(own) == 1 else None
+    return None
 
 
 def _floor() -> float:

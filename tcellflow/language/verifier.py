@@ -6,7 +6,7 @@ Invariant: a verdict rests on facts measured on the files, never on the plan tha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tcellflow.language.facts import SampleFacts
 
 _LIKELY, _UNLIKELY = 0.5, 0.25
+_TOLD_WITHOUT: Final = frozenset({"gene", "type", "state", "lineage", "programme"})
 _RUNS_PCT, _RESTS_PCT = 50.0, 20.0
 
 
@@ -87,7 +88,9 @@ class Verifier:
             proteins=names("protein:"),
         )
 
-    def check(self, text: str, unit: int | None = None) -> list[CheckedSentence]:
+    def check(
+        self, text: str, unit: int | None = None, *, with_numbers: bool = True
+    ) -> list[CheckedSentence]:
         """Check every sentence of a text; headings and names in sentences say which unit is meant.
 
         Parameters
@@ -96,6 +99,8 @@ class Verifier:
             Plain text or Markdown.
         unit
             The unit that all of it is about, if known.
+        with_numbers
+            Whether numbers must be right too; without them it is checked what is there and what is not.
         """
         current = len(self._facts.units) - 1 if unit is None else unit
         checked = []
@@ -110,7 +115,7 @@ class Verifier:
                     self._check_sentence(start, end, sentence, current if found is None else found)
                 )
             else:
-                checked.append(self._check_sentence(start, end, sentence, unit))
+                checked.append(self._check_sentence(start, end, sentence, unit, with_numbers=with_numbers))
         return checked
 
     def _find_unit(self, sentence: str) -> int | None:
@@ -124,8 +129,13 @@ class Verifier:
                 best = (len(unit.name), i)
         return None if best is None else best[1]
 
-    def _check_sentence(self, start: int, end: int, sentence: str, unit: int) -> CheckedSentence:
+    def _check_sentence(
+        self, start: int, end: int, sentence: str, unit: int, *, with_numbers: bool = True
+    ) -> CheckedSentence:
         statements = read_sentence(self._without_unit(sentence, unit), self._names)
+        if not with_numbers:
+            kept = [s for s in statements if s.kind in _TOLD_WITHOUT and s.field != "beside"]
+            statements = [replace(s, value=None, field="none") for s in kept]
         results = [(self._judge(s, unit), s) for s in statements]
         for worst in _WORST:
             for (verdict, reason), _ in results:

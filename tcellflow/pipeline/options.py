@@ -11,7 +11,7 @@ from typing import Final
 
 from tcellflow.errors import OptionsError
 from tcellflow.steps.options import EmbedTcrOptions, FuseOptions, PredictOptions, PreprocessOptions
-from tcellflow.vocabulary import STEPS, output_name
+from tcellflow.vocabulary import STEPS, FuseWhen, output_name
 
 _EMBED_TCR: Final = EmbedTcrOptions(chains=(), output=Path(), prefix="")
 _PREDICT: Final = PredictOptions(cells=Path(), output=Path(), prefix="")
@@ -29,11 +29,16 @@ class RunOptions:
     embed_tcr, predict
         What those steps do; the run puts in their inputs, outputs and threads.
     fuse
-        What fuse does; None = it runs only where `steps` names it.
+        What fuse does; on the device of predict.
+    fusing
+        When fuse runs: ``auto`` = where the sample has antibodies, ``always`` or ``never``; it runs where
+        `steps` name it.
     describe
         Whether groups of cells are described.
+    receptors_of_gex
+        Whether receptors in the expression file are used where no receptor file is given.
     steps
-        Steps to run; None = all that there is input for, fuse only if it is wanted. Their order is fixed.
+        Steps to run; None = all that there is input for. Their order is fixed.
     threads
         CPU threads of every step; None = those this process may use.
     keep_cells
@@ -45,17 +50,14 @@ class RunOptions:
     preprocess: PreprocessOptions
     embed_tcr: EmbedTcrOptions = _EMBED_TCR
     predict: PredictOptions = _PREDICT
-    fuse: FuseOptions | None = None
+    fuse: FuseOptions = _FUSE
+    fusing: FuseWhen = "auto"
     describe: bool = True
+    receptors_of_gex: bool = True
     steps: tuple[str, ...] | None = None
     threads: int | None = None
     keep_cells: bool = False
     force: bool = False
-
-    @property
-    def fusing(self) -> FuseOptions | None:
-        """What fuse does; None where it was not asked for."""
-        return _FUSE if self.fuse is None and "fuse" in (self.steps or ()) else self.fuse
 
     @property
     def output(self) -> Path:
@@ -73,10 +75,11 @@ class RunOptions:
         Raises
         ------
         OptionsError
-            If a step is unknown.
+            If a step is unknown, or as `PredictOptions.check_mudata`.
         InputError
             If a file given does not exist or cannot be read.
         """
+        self.predict.check_mudata()
         unknown = sorted(set(self.steps or ()) - set(STEPS))
         if unknown:
             raise OptionsError(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tcellflow.errors import OptionsError
 from tcellflow.inference.receptors.encoder import choose_encoder
 from tcellflow.inference.receptors.similar import choose_similarity
+from tcellflow.ingest.proteins import has_antibodies
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.steps.describe import DescribeOptions, describe
 from tcellflow.steps.embed_tcr import embed_tcr
@@ -38,13 +39,17 @@ _MAKERS: Final = {
     OutputName.EMBED_QC: "embed-tcr",
     OutputName.RECEPTORS: "embed-tcr",
     OutputName.EMBEDDINGS: "embed-tcr",
+    OutputName.NEIGHBOURS: "embed-tcr",
     OutputName.METRICS: "predict",
     OutputName.PREDICTIONS: "predict",
     OutputName.CLONOTYPES: "predict",
     OutputName.ANNOTATED: "predict",
+    OutputName.FUSE_QC: "fuse",
+    OutputName.FUSED: "fuse",
     OutputName.DESCRIPTIONS: "describe",
+    OutputName.CLAIMS: "describe",
 }
-_NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS, OutputName.DESCRIPTIONS})
+_NOT_OF_REPORT: Final = frozenset({OutputName.CELLS, OutputName.EMBEDDINGS})
 _OF_REPORT: Final = tuple(name for name in _MAKERS if name not in _NOT_OF_REPORT)
 
 
@@ -87,7 +92,7 @@ def plan_steps(options: RunOptions) -> list[PlannedStep]:
     """
     options.check()
     plan: list[PlannedStep] = []
-    planners = (_plan_preprocess, _plan_embed_tcr, _plan_predict, _plan_fuse, _plan_describe, _plan_report)
+    planners = (_plan_preprocess, _plan_embed_tcr, _plan_fuse, _plan_predict, _plan_describe, _plan_report)
     for name, make in zip(STEPS, planners, strict=True):
         if options.steps is None or name in options.steps:
             step = make(options, {output for step in plan for output in step.outputs})
@@ -115,7 +120,7 @@ def _plan_embed_tcr(options: RunOptions, made: set[str]) -> PlannedStep | None:
         return None
     asked = options.embed_tcr
     choice = choose_encoder(asked.backend, asked.bundle, force_tra=asked.force_tra)
-    choose_similarity(asked.neighbours, asked.cluster_distance, choice.backend)
+    choose_similarity(asked.neighbours, asked.cluster_distance, choice)
     planned = replace(
         asked,
         chains=(chains,),
@@ -147,6 +152,8 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
         prefix=options.prefix,
         receptors=receptors,
         embeddings=_find(options, OutputName.EMBEDDINGS, made) if takes_vectors else None,
+        fused=_find(options, OutputName.FUSED, made),
+        chains=_find(options, OutputName.CHAINS, made) if options.predict.mudata else None,
         threads=options.threads,
         force=True,
     )
@@ -154,13 +161,18 @@ def _plan_predict(options: RunOptions, made: set[str]) -> PlannedStep | None:
 
 
 def _plan_fuse(options: RunOptions, made: set[str]) -> PlannedStep | None:
-    asked = options.fusing
-    if asked is None:
+    is_named = "fuse" in (options.steps or ())
+    if options.fusing == "never" and not is_named:
         return None
     cells = _find(options, OutputName.CELLS, made)
     if cells is None:
         _leave_out(options, "fuse", OutputName.CELLS, "no expression was given (--gex)")
         return None
+    given = options.preprocess
+    if options.fusing == "auto" and not is_named and not has_antibodies(given.gex, given.adt, given.layer):
+        _LOG.info("fuse: left out, the sample has no antibodies (--fuse always fuses expression alone)")
+        return None
+    asked = options.fuse
     bundle = read_bundle(find_bundle(asked.bundle))
     planned = replace(
         asked,
@@ -168,6 +180,7 @@ def _plan_fuse(options: RunOptions, made: set[str]) -> PlannedStep | None:
         output=options.output,
         prefix=options.prefix,
         h5ad=False,  # a copy of all matrices per step is too much; the vectors are in their table
+        device=options.predict.device,
         threads=options.threads,
         force=True,
     )
@@ -182,7 +195,7 @@ def _check_encoder(options: RunOptions, wanted: ReceptorInput) -> None:
         raise OptionsError(
             f"the bundle {options.predict.bundle} learnt from receptor vectors of {wanted.encoder}; "
             f"this run makes those of {made_by.name}",
-            where="--backend, --bundle",
+            where="--backend, --receptors-bundle",
             mend=f"add --backend {wanted.encoder}, or choose a states bundle that uses expression alone",
         )
 
@@ -200,6 +213,7 @@ def _plan_describe(options: RunOptions, made: set[str]) -> PlannedStep | None:
         prefix=options.prefix,
         predictions=_find(options, OutputName.PREDICTIONS, made),
         chains=_find(options, OutputName.CHAINS, made),
+        programmes=_find(options, OutputName.PROGRAMMES, made),
         force=True,
     )
     return PlannedStep("describe", describe, planned, planned.output_names)

@@ -19,6 +19,8 @@ from tcellflow.io.outputs.digests import DigestCache
 from tcellflow.io.outputs.lock import hold_outputs
 from tcellflow.io.outputs.run_record import RunRecord
 from tcellflow.pipeline.plan import plan_steps
+from tcellflow.pipeline.receptors import take_receptors_of_gex
+from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import STEPS, OutputName
 
@@ -68,6 +70,8 @@ def run_sample(options: RunOptions, *, show: ShowProgress | None = None) -> list
     OutputError
         If an output cannot be written, or exists without being recorded by an earlier run.
     """
+    options.check()
+    options = take_receptors_of_gex(options)
     plan = plan_steps(options)
     digests = DigestCache()
     with hold_outputs(options.output, options.prefix, digests) as lock:
@@ -133,6 +137,7 @@ def _run_step(
     *,
     is_redone: bool,
 ) -> None:
+    step = _leave_out_lost(step, record)
     _check_inputs(step, record)
     fingerprint = _fingerprint(step, record.digest)
     if not options.force and not is_redone and record.is_current(step.name, fingerprint):
@@ -152,6 +157,14 @@ def _run_step(
         record.abandon()
         raise
     _LOG.info("%s: done in %.1f s", step.name, time.perf_counter() - started)
+
+
+def _leave_out_lost(step: PlannedStep, record: RunRecord) -> PlannedStep:
+    """Let the report go without files that were set aside: it tells of what there is."""
+    if not isinstance(step.options, ReportOptions):
+        return step
+    kept = tuple(path for path in step.options.files if record.locate(path) is not None)
+    return replace(step, options=replace(step.options, files=kept)) if kept else step
 
 
 def _check_inputs(step: PlannedStep, record: RunRecord) -> None:

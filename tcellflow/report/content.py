@@ -6,31 +6,42 @@ Invariant: page and MultiQC section are both made from this one object, so their
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from tcellflow.report.clones import summarise_clones
 from tcellflow.report.maps.cell_map import map_cells
-from tcellflow.report.overview import collect_warnings, make_cards, tell_header
-from tcellflow.report.programmes import summarise_programmes
-from tcellflow.report.proteins import tell_proteins
-from tcellflow.report.provenance import tell_limits, tell_steps
-from tcellflow.report.quality import summarise_quality
-from tcellflow.report.receptors import summarise_receptors
-from tcellflow.report.states import summarise_calls
-from tcellflow.report.verdict import judge_sample
+from tcellflow.report.sections.clones import summarise_clones
+from tcellflow.report.sections.descriptions import summarise_descriptions
+from tcellflow.report.sections.fusion import rank_proteins, summarise_fusion
+from tcellflow.report.sections.junctions import summarise_junctions
+from tcellflow.report.sections.neighbours import summarise_neighbours
+from tcellflow.report.sections.overview import collect_warnings, make_cards, tell_header
+from tcellflow.report.sections.programmes import summarise_programmes
+from tcellflow.report.sections.proteins import tell_proteins
+from tcellflow.report.sections.provenance import tell_limits, tell_steps
+from tcellflow.report.sections.quality import summarise_quality
+from tcellflow.report.sections.receptors import summarise_receptors
+from tcellflow.report.sections.states import summarise_calls
+from tcellflow.report.sections.verdict import judge_sample
 
 if TYPE_CHECKING:
-    from tcellflow.report.clones import CloneSection
+    from tcellflow.contracts.fuse import Fuse
     from tcellflow.report.inputs import ReportInputs, SourceFile
     from tcellflow.report.maps.cell_map import CellMap
-    from tcellflow.report.overview import Card, Header
-    from tcellflow.report.programmes import ProgrammeSection
-    from tcellflow.report.provenance import Step
-    from tcellflow.report.quality import QualitySection
-    from tcellflow.report.receptors import ReceptorSection
-    from tcellflow.report.states import CallSection
-    from tcellflow.report.truth import TruthSection
-    from tcellflow.report.verdict import Verdict
+    from tcellflow.report.sections.clones import CloneSection
+    from tcellflow.report.sections.descriptions import DescriptionGroup
+    from tcellflow.report.sections.fusion import FusionSection
+    from tcellflow.report.sections.junctions import JunctionSection
+    from tcellflow.report.sections.neighbours import NeighbourSection
+    from tcellflow.report.sections.overview import Card, Header
+    from tcellflow.report.sections.programmes import ProgrammeSection
+    from tcellflow.report.sections.provenance import Step
+    from tcellflow.report.sections.quality import QualitySection
+    from tcellflow.report.sections.receptors import ReceptorSection
+    from tcellflow.report.sections.states import CallSection
+    from tcellflow.report.sections.truth import TruthSection
+    from tcellflow.report.sections.verdict import Verdict
+
+_PROTEINS_ON_MAP: Final = 12
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,12 @@ class Report:
         The map; None without vectors, predictions or cells.
     proteins
         Names and values about antibodies; empty without them.
+    fusion, fuse
+        RNA against protein, and the account of fuse; None where it did not run.
+    descriptions
+        Groups of cells in words; empty where describe did not run.
+    junctions, neighbours
+        Plots of CDR3 and genes, and the most similar receptors; None without them.
     steps, files, limits
         End of the page.
     """
@@ -68,6 +85,11 @@ class Report:
     truth: TruthSection | None
     cell_map: CellMap | None
     proteins: tuple[tuple[str, str], ...]
+    fusion: FusionSection | None
+    fuse: Fuse | None
+    descriptions: tuple[DescriptionGroup, ...]
+    junctions: JunctionSection | None
+    neighbours: NeighbourSection | None
     steps: tuple[Step, ...]
     files: tuple[SourceFile, ...]
     limits: tuple[str, ...]
@@ -108,6 +130,11 @@ def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None
         truth=truth,
         cell_map=_make_map(inputs),
         proteins=tell_proteins(inputs.qc),
+        fusion=summarise_fusion(inputs.fused, inputs.predictions, inputs.fuse),
+        fuse=inputs.fuse,
+        descriptions=summarise_descriptions(inputs.descriptions, inputs.claims),
+        junctions=summarise_junctions(inputs.chains),
+        neighbours=summarise_neighbours(inputs),
         steps=tell_steps(inputs),
         files=inputs.files,
         limits=tell_limits(calls, clones, inputs.metrics),
@@ -115,7 +142,9 @@ def compose_report(inputs: ReportInputs, prefix: str, truth: TruthSection | None
 
 
 def _make_map(inputs: ReportInputs) -> CellMap | None:
-    if inputs.latent is None or inputs.predictions is None or not len(inputs.latent.cell_ids):
+    if inputs.predictions is None or (inputs.latent is None and inputs.fused is None):
         return None
-    drawn = map_cells(inputs.latent, inputs.predictions)
+    fused = inputs.fused
+    proteins = rank_proteins(fused, inputs.predictions)[:_PROTEINS_ON_MAP] if fused is not None else ()
+    drawn = map_cells(inputs.latent, fused, inputs.predictions, proteins)
     return drawn if drawn.n_shown else None

@@ -64,6 +64,8 @@ class Histogram:
         Lines to draw; those outside the edges are named in the description only.
     percent
         Whether edges are shares between 0 and 1, shown as percent.
+    counted
+        What is counted, in the plural.
     """
 
     name: str
@@ -73,10 +75,11 @@ class Histogram:
     counts: tuple[int, ...]
     thresholds: tuple[Threshold, ...] = ()
     percent: bool = False
+    counted: str = "cells"
 
     @property
     def total(self) -> int:
-        """Cells in all bins."""
+        """What is counted, in all bins."""
         return sum(self.counts)
 
 
@@ -175,12 +178,13 @@ def describe_histogram(histogram: Histogram) -> str:
         Cells, range, the fullest bin and the thresholds.
     """
     if not histogram.total:
-        return f"No cells. Axis: {histogram.unit}."
+        return f"No {histogram.counted}. Axis: {histogram.unit}."
     filled = [i for i, count in enumerate(histogram.counts) if count]
     peak = max(filled, key=lambda i: histogram.counts[i])
     low, high = histogram.edges[filled[0]], histogram.edges[filled[-1] + 1]
     text = (
-        f"{histogram.total:,} cells between {_tick(low, histogram)} and {_tick(high, histogram)} "
+        f"{histogram.total:,} {histogram.counted} between {_tick(low, histogram)} and "
+        f"{_tick(high, histogram)} "
         f"({histogram.unit}); most of them, {histogram.counts[peak]:,}, between "
         f"{_tick(histogram.edges[peak], histogram)} and {_tick(histogram.edges[peak + 1], histogram)}."
     )
@@ -256,9 +260,10 @@ def choose_ticks(edges: Sequence[float]) -> tuple[float, ...]:
     widths = [b - a for a, b in itertools.pairwise(edges)]
     if max(widths) <= 1.01 * min(widths):
         power = 10.0 ** math.floor(math.log10(high - low))
-        step = next(
-            m * power for m in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if (high - low) / (m * power) <= _MAX_TICKS
-        )
+        # Of edges between whole numbers, as of lengths, a tick of 2.5 would name nothing that is counted.
+        quarter = 0.2 if widths[0] == 1.0 else 0.25
+        steps = (m * power for m in (0.1, 0.2, quarter, 0.5, 1.0, 2.0))
+        step = next(step for step in steps if (high - low) / step <= _MAX_TICKS)
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         return tuple(round(number * step, 10) for number in range(first, last + 1))
     powers = range(math.floor(math.log10(max(low, 1.0))), math.ceil(math.log10(high)) + 1)

@@ -8,68 +8,43 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tcellflow.contracts.embed import Embed
 from tcellflow.contracts.entries import MEND, Document, Note
 from tcellflow.contracts.faults import raise_faults, validate
+from tcellflow.contracts.fuse import Fuse
 from tcellflow.contracts.metrics import Metrics
-from tcellflow.contracts.predictions import CLONOTYPES, PREDICTIONS
 from tcellflow.contracts.qc import Qc
-from tcellflow.contracts.similarity import NEIGHBOURS
-from tcellflow.contracts.tables import CHAINS, EMBEDDINGS, RECEPTORS
 from tcellflow.errors import InputError
-from tcellflow.io.files.kinds import check_is_file, is_hdf5, is_parquet
-from tcellflow.io.h5ad.latent import Latent, has_latent, read_latent
-from tcellflow.io.tables.documents import read_json
+from tcellflow.io.h5ad.latent import Latent, read_latent
+from tcellflow.io.tables.fused_cells import FusedCells, read_fused
 from tcellflow.io.tables.parquet import read_table, read_table_note
 from tcellflow.io.tables.step_documents import read_document
 from tcellflow.provenance import digest_file
-from tcellflow.vocabulary import UNS_KEY
+from tcellflow.report.maps.cell_map import MOST_ON_MAP
+from tcellflow.report.roles import TABLES, Role, recognise_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tcellflow.contracts.columns import Table
+_LOG = logging.getLogger(__name__)
 
-
-class Role(StrEnum):
-    """What a file tells the report."""
-
-    QC = "qc"
-    CHAINS = "chains"
-    EMBED = "embed"
-    EMBEDDINGS = "embeddings"
-    RECEPTORS = "receptors"
-    NEIGHBOURS = "neighbours"
-    METRICS = "metrics"
-    PREDICTIONS = "predictions"
-    CLONOTYPES = "clonotypes"
-    ANNOTATED = "annotated"
-
-
-_TABLES: Final[dict[str, tuple[Role, Table]]] = {
-    CHAINS.name: (Role.CHAINS, CHAINS),
-    EMBEDDINGS.name: (Role.EMBEDDINGS, EMBEDDINGS),
-    RECEPTORS.name: (Role.RECEPTORS, RECEPTORS),
-    NEIGHBOURS.name: (Role.NEIGHBOURS, NEIGHBOURS),
-    PREDICTIONS.name: (Role.PREDICTIONS, PREDICTIONS),
-    CLONOTYPES.name: (Role.CLONOTYPES, CLONOTYPES),
+MOST_MEASURED: Final = 50_000  # cells whose levels of proteins are drawn; densities of more look alike
+_DOCUMENTS: Final[dict[Role, type[Document]]] = {
+    Role.QC: Qc,
+    Role.EMBED: Embed,
+    Role.METRICS: Metrics,
+    Role.FUSE: Fuse,
 }
-_STEPS: Final = {"preprocess": Role.QC, "embed-tcr": Role.EMBED, "predict": Role.METRICS}
-MOST_ON_MAP: Final = 10_000  # cells; more cannot be told apart, and the page must stay below 2 MB
-_ACCEPTED: Final = (
-    "give qc.json, chains, receptors, embed.json, predictions, clonotypes, metrics.json "
-    "or annotated.h5ad files"
-)
-_DOCUMENTS: Final[dict[Role, type[Document]]] = {Role.QC: Qc, Role.EMBED: Embed, Role.METRICS: Metrics}
 
 
 @dataclass(frozen=True)
@@ -100,12 +75,16 @@ class ReportInputs:
 
     Parameters
     ----------
-    qc, embed, metrics
-        Documents of preprocess, embed-tcr and predict, valid against their contracts.
-    chains, receptors, predictions, clonotypes
+    qc, embed, metrics, fuse
+        Documents of preprocess, embed-tcr, predict and fuse, valid against their contracts.
+    chains, receptors, predictions, clonotypes, descriptions, claims
         Tables, valid against their contracts.
+    neighbours
+        The nearest neighbour of each receptor, from a table valid against its contract.
     latent
         Vectors of cells for the map; at most `MOST_ON_MAP` of them.
+    fused
+        What fuse says of some cells: those on the map, and at most `MOST_MEASURED` at equal steps.
     files
         The files read, in the order of `Role`.
     """
@@ -113,11 +92,16 @@ class ReportInputs:
     qc: Qc | None = None
     embed: Embed | None = None
     metrics: Metrics | None = None
+    fuse: Fuse | None = None
     chains: pa.Table | None = None
     receptors: pa.Table | None = None
     predictions: pa.Table | None = None
     clonotypes: pa.Table | None = None
+    descriptions: pa.Table | None = None
+    claims: pa.Table | None = None
+    neighbours: pa.Table | None = None
     latent: Latent | None = None
+    fused: FusedCells | None = None
     files: tuple[SourceFile, ...] = field(default=())
 
 
@@ -144,16 +128,7 @@ def read_report_inputs(paths: Sequence[Path], *, with_latent: bool = True) -> Re
     ContractError
         If a file breaks its contract.
     """
-    by_role: dict[Role, Path] = {}
-    for path in paths:
-        role = recognise_file(path)
-        if role in by_role:
-            raise InputError(
-                f"two {role} files are given, the other one is {by_role[role]}",
-                where=path,
-                mend="make one report per sample, with one file of each kind",
-            )
-        by_role[role] = path
+    by_role = _sort_by_role(paths)
     tables: dict[Role, pa.Table] = {}
     documents: dict[Role, Document] = {}
     sources = tuple(
@@ -166,90 +141,71 @@ def read_report_inputs(paths: Sequence[Path], *, with_latent: bool = True) -> Re
         latent = read_latent(by_role[Role.ANNOTATED], MOST_ON_MAP)
         digest = hashlib.sha256(np.ascontiguousarray(latent.vectors).tobytes()).hexdigest()
         sources = (*sources, SourceFile(Role.ANNOTATED, digest, None, latent.n_cells))
-    qc, embed, metrics = (documents.get(role) for role in _DOCUMENTS)
+    fused = read_fused(by_role[Role.FUSED], MOST_ON_MAP, MOST_MEASURED) if Role.FUSED in by_role else None
+    qc, embed, metrics, fuse = (documents.get(role) for role in _DOCUMENTS)
     qc = qc if isinstance(qc, Qc) else None
-    _check_one_sample(by_role, tables, qc)
+    _check_one_sample(by_role, tables, qc, fused)
     return ReportInputs(
         qc=qc,
         embed=embed if isinstance(embed, Embed) else None,
         metrics=metrics if isinstance(metrics, Metrics) else None,
+        fuse=fuse if isinstance(fuse, Fuse) else None,
         chains=tables.get(Role.CHAINS),
         receptors=tables.get(Role.RECEPTORS),
         predictions=tables.get(Role.PREDICTIONS),
         clonotypes=tables.get(Role.CLONOTYPES),
+        descriptions=tables.get(Role.DESCRIPTIONS),
+        claims=tables.get(Role.CLAIMS),
+        neighbours=tables.get(Role.NEIGHBOURS),
         latent=latent,
+        fused=fused,
         files=sources,
     )
 
 
-def recognise_file(path: Path) -> Role:
-    """Recognise an input of the report by its contract stamp or its tcellflow note.
-
-    Parameters
-    ----------
-    path
-        A Parquet, JSON or HDF5 file.
-
-    Returns
-    -------
-    Role
-        What it tells a report.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read or is neither.
-    """
-    check_is_file(path)
-    if is_parquet(path):
-        name = _read_contract_name(path)
-        if name in _TABLES:
-            return _TABLES[name][0]
-        found = f"a report shows no table '{name}'" if name else "the table was not written by tcellflow"
-        raise InputError(found, where=path, mend=_ACCEPTED)
-    if is_hdf5(path):
-        if has_latent(path):
-            return Role.ANNOTATED
-        raise InputError("the HDF5 file is no annotated cells file of predict", where=path, mend=_ACCEPTED)
-    with path.open("rb") as handle:
-        is_object = handle.read(4).lstrip().startswith(b"{")
-    if not is_object:
-        raise InputError("the file is neither Parquet nor JSON", where=path, mend=_ACCEPTED)
-    note = read_json(path).get(UNS_KEY)
-    step = note.get("step") if isinstance(note, dict) else None
-    if isinstance(step, str) and step in _STEPS:
-        return _STEPS[step]
-    found = f"comes from the step '{step}'" if step else "carries no tcellflow note"
-    raise InputError(f"the JSON file {found}", where=path, mend=_ACCEPTED)
-
-
-def _read_contract_name(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            metadata = pq.read_schema(file).metadata or {}
-    except (pa.ArrowInvalid, OSError) as error:
+def _sort_by_role(paths: Sequence[Path]) -> dict[Role, Path]:
+    by_role: dict[Role, Path] = {}
+    passed_over = []
+    for path in paths:
+        role = recognise_file(path)
+        if role is None:
+            passed_over.append(path.name)
+            continue
+        if role in by_role:
+            raise InputError(
+                f"two {role} files are given, the other one is {by_role[role]}",
+                where=path,
+                mend="make one report per sample, with one file of each kind",
+            )
+        by_role[role] = path
+    if passed_over:
+        _LOG.info("a report has no use for: %s", ", ".join(sorted(passed_over)))
+    if not by_role:
         raise InputError(
-            f"the Parquet file is damaged: {str(error).splitlines()[0]}",
-            where=path,
-            mend="re-run the step that wrote it",
-        ) from error
-    stamp: bytes = metadata.get(b"tcellflow.contract", b"")
-    return stamp.decode(errors="replace").partition("/")[0]
+            "a report has no use for any of these files",
+            where=", ".join(sorted(passed_over)),
+            mend="give the other files of the sample, too",
+        )
+    return by_role
 
 
 def _read_one(
     role: Role, path: Path, tables: dict[Role, pa.Table], documents: dict[Role, Document]
 ) -> SourceFile:
     digest = digest_file(path)
-    if role in (Role.EMBEDDINGS, Role.NEIGHBOURS):
-        # Only who made them is of interest here, so vectors and neighbours stay on disk.
+    if role in (Role.EMBEDDINGS, Role.FUSED):
+        # Vectors stay on disk; of fused cells, those that are drawn are read piece by piece.
         with path.open("rb") as file:
             n_rows = pq.read_metadata(file).num_rows
         return SourceFile(role, digest, _read_note(path), n_rows)
-    for known, contract in _TABLES.values():
+    for known, contract in TABLES.values():
         if known is role:
-            tables[role] = read_table(path, contract)
-            return SourceFile(role, digest, _read_note(path), tables[role].num_rows)
+            table = read_table(path, contract)
+            n_rows = table.num_rows
+            if role is Role.NEIGHBOURS:
+                table = table.filter(pc.equal(table.column("rank"), 1))
+            tables[role] = table
+            return SourceFile(role, digest, _read_note(path), n_rows)
     documents[role] = read_document(path, _DOCUMENTS[role])
     return SourceFile(role, digest, documents[role].note)
 
@@ -263,7 +219,9 @@ def _read_note(path: Path) -> Note | None:
     return note
 
 
-def _check_one_sample(paths: Mapping[Role, Path], tables: Mapping[Role, pa.Table], qc: Qc | None) -> None:
+def _check_one_sample(
+    paths: Mapping[Role, Path], tables: Mapping[Role, pa.Table], qc: Qc | None, fused: FusedCells | None
+) -> None:
     samples: dict[Role, set[str]] = {
         role: set(table.column("sample_id").unique().to_pylist())
         for role, table in tables.items()
@@ -271,6 +229,8 @@ def _check_one_sample(paths: Mapping[Role, Path], tables: Mapping[Role, pa.Table
     }
     if qc is not None:
         samples[Role.QC] = {qc.sample_id}
+    if fused is not None and fused.samples:
+        samples[Role.FUSED] = set(fused.samples)
     roles = [role for role in Role if role in samples]
     for role in roles[1:]:
         if samples[role].isdisjoint(samples[roles[0]]):

@@ -87,6 +87,17 @@ HEADERS: Final = (
         "share",
         "Oranges",
     ),
+    Header("proteins_used", "Proteins", "Proteins that the fused vectors rest on"),
+    Header("weight_rna", "Genes' weight", "Mean weight of expression in fused vectors", "share", "Purples"),
+    Header("fused_clusters", "Clusters", "Groups of cells with near fused vectors", is_hidden=True),
+    Header(
+        "pct_unlike",
+        "Unlike",
+        "Cells unlike those behind the fusion bundle, of all cells",
+        "percent",
+        "Oranges",
+        is_hidden=True,
+    ),
     Header("warnings", "Warnings", "Warnings of all steps", scale="Reds", is_hidden=True),
 )
 _STYLES: Final[dict[str, dict[str, JsonValue]]] = {
@@ -162,6 +173,11 @@ def _measure(report: Report) -> dict[str, int | float | None]:
         mean = calls.confidence.mean
         row["mean_confidence"] = None if mean is None else round(mean, 4)
         row["shift"] = calls.shift
+    if report.fuse:
+        fuse = report.fuse
+        row |= {"proteins_used": len(fuse.panel.used), "weight_rna": fuse.mean_weight_rna}
+        row["fused_clusters"] = None if fuse.graph is None else len(fuse.graph.clusters)
+        row["pct_unlike"] = None if fuse.ood_share is None else round(100 * fuse.ood_share, 3)
     return row
 
 

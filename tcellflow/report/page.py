@@ -17,9 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from tcellflow import __version__
+from tcellflow.report.cohort.figures import draw_composition
 from tcellflow.report.figures import draw_bar, draw_histogram, draw_strip
+from tcellflow.report.heat import draw_heat
 from tcellflow.report.maps.scatter import colour_class, draw_map, tell_script
-from tcellflow.report.programmes import draw_programmes
+from tcellflow.report.ridges import draw_ridges
+from tcellflow.report.sections.programmes import draw_programmes
 from tcellflow.report.wording import (
     EVIDENCE_MEANINGS,
     write_count,
@@ -127,7 +130,10 @@ def _make_environment() -> Environment:
     environment.globals |= {
         "bar": draw_bar,
         "strip": draw_strip,
-        "heat_map": draw_programmes,
+        "programmes": draw_programmes,
+        "composition": draw_composition,
+        "heat_map": draw_heat,
+        "ridge_plot": draw_ridges,
         "histogram": draw_histogram,
         "scatter": draw_map,
         "script_data": tell_script,

@@ -68,6 +68,49 @@ FUNCTION_WORDS: Final[dict[Function, str]] = {value: value.replace("_", " ") for
 }
 
 
+# What immunologists call proteins that tables name by their genes.
+_PROTEIN_WORDS: Final = {
+    "B3GAT1": "CD57",
+    "CD274": "PD-L1",
+    "CD3E": "CD3",
+    "CD8A": "CD8",
+    "CR2": "CD21",
+    "CXCR3": "CD183",
+    "ENTPD1": "CD39",
+    "FCGR3A": "CD16",
+    "HAVCR2": "TIM-3",
+    "HLA-A|HLA-B|HLA-C": "HLA-ABC",
+    "HLA-DRA": "HLA-DR",
+    "IL2RA": "CD25",
+    "IL3RA": "CD123",
+    "IL7R": "CD127",
+    "ITGAE": "CD103",
+    "ITGAM": "CD11b",
+    "ITGAX": "CD11c",
+    "KLRB1": "CD161",
+    "KLRK1": "NKG2D",
+    "LAMP1": "CD107a",
+    "MS4A1": "CD20",
+    "NCAM1": "CD56",
+    "PDCD1": "PD-1",
+    "PECAM1": "CD31",
+    "PTPRC": "CD45",
+    "PTPRC:RA": "CD45RA",
+    "PTPRC:RO": "CD45RO",
+    "SELL": "CD62L",
+    "SIGLEC1": "CD169",
+    "TNFRSF4": "OX40",
+    "TNFRSF9": "4-1BB",
+    "TRAC|TRBC1|TRBC2": "TCR alpha-beta",
+    "TRDC|TRGC1|TRGC2": "TCR gamma-delta",
+}
+
+
+def name_protein(target: str) -> str:
+    """Name a protein as the report does: as immunologists call it, else by its genes."""
+    return _PROTEIN_WORDS.get(target, target.replace("|", "/"))
+
+
 def write_count(number: int | None) -> str:
     """Write a count in the report's wording.
 

@@ -91,7 +91,7 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
     """
     pa.set_cpu_count(options.threads or len(os.sched_getaffinity(0)))
     choice = choose_encoder(options.backend, options.bundle, force_tra=options.force_tra)
-    similarity = choose_similarity(options.neighbours, options.cluster_distance, choice.backend)
+    similarity = choose_similarity(options.neighbours, options.cluster_distance, choice)
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
         paths = {name: outputs.path(name) for name in options.output_names}
         encoder = choice.open(threads=options.threads, device=options.device)
@@ -101,7 +101,8 @@ def embed_tcr(options: EmbedTcrOptions, *, progress: Progress = quiet) -> list[P
         check_loci(
             encoder,
             files.chains,
-            mend="name a bundle that learnt both with --bundle, or add --force-tra to embed them anyway",
+            mend="name a bundle that learnt both with --receptors-bundle, or add --force-tra to embed them "
+            "anyway",
         )
         receptors = _describe_cells(files, cells, distinct)
         note = _make_note(options, choice, similarity)

@@ -10,7 +10,6 @@ import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from tcellflow.contracts.cells import FUSED_CELLS
 from tcellflow.contracts.fuse import Fuse
@@ -18,31 +17,33 @@ from tcellflow.contracts.fused import FUSED
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.inference.fusion.fused_table import (
     choose_labels,
-    list_proteins,
-    name_inputs,
     summarise_fused,
     tabulate_fused,
 )
 from tcellflow.inference.fusion.fuser import Fuser
+from tcellflow.inference.fusion.graph import draw_graph
 from tcellflow.inference.fusion.sample import fuse_sample, read_proteins
+from tcellflow.inference.fusion.trust import list_warnings
+from tcellflow.inference.session import count_processors
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
 from tcellflow.io.h5ad.cells_copy import write_cells_copy
 from tcellflow.io.h5ad.cells_reader import read_cells
 from tcellflow.io.outputs.staging import stage_outputs
+from tcellflow.io.tables.fused_entries import name_fused_entries
 from tcellflow.io.tables.parquet import write_table
 from tcellflow.io.tables.step_documents import write_document
 from tcellflow.proteins.panel import name_antibodies
 from tcellflow.provenance import StepNote, digest_file
 from tcellflow.steps.options import FuseOptions
 from tcellflow.steps.progress import quiet
-from tcellflow.vocabulary import OBSM_ADT_COUNTS, OBSM_FUSED, OutputName
+from tcellflow.vocabulary import OBSM_ADT_COUNTS, OutputName
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tcellflow.inference.fusion.fused_table import Labels
     from tcellflow.inference.fusion.sample import FusedSample, Proteins
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.steps.progress import Progress
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["FuseOptions", "fuse"]
 
 _LOG = logging.getLogger(__name__)
-_SHOWN = 10
 
 
 def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
@@ -86,28 +86,56 @@ def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
         paths = {name: outputs.path(name) for name in options.output_names}
         bundle = read_bundle(find_bundle(options.bundle))
         fuser = Fuser(bundle, threads=options.threads, device=options.device)
+        reference = None
+        if options.reference is not None:
+            known = read_cells(options.reference)
+            reference = _fuse_cells(options, fuser, known, None, quiet)
         cells = read_cells(options.cells)
-        proteins, has_adt = _read_antibodies(options, cells)
-        has_rna = np.full(cells.n_obs, options.inputs != "adt") & (cells.obs["total_counts"].to_numpy() > 0)
-        if not cells.n_obs:
-            raise InputError("the file holds no cells", where=options.cells, mend="give a sample with cells")
-        fused = fuse_sample(fuser, cells, proteins, (has_rna, has_adt), progress=progress)
+        fused = _fuse_cells(options, fuser, cells, reference, progress)
         labels = choose_labels(fused)
-        warnings = _warn(fused)
+        graph = draw_graph(
+            fused.vectors,
+            clusters=options.clusters,
+            umap=options.umap,
+            resolution=options.resolution,
+            threads=options.threads or count_processors(),
+        )
+        warnings = list_warnings(fused, graph)
         for text in warnings:
             _LOG.warning("%s", text)
         note = StepNote(
             "fuse",
-            options={"inputs": options.inputs},
-            inputs={"cells": digest_file(options.cells)},
+            options={
+                "inputs": options.inputs,
+                "clusters": options.clusters,
+                "umap": options.umap,
+                "resolution": options.resolution,
+            },
+            inputs={
+                role: digest_file(path)
+                for role, path in (("cells", options.cells), ("reference", options.reference))
+                if path is not None
+            },
             bundle=bundle.note(),
         )
-        table = tabulate_fused(fused, cells.cell_ids, cells.obs["sample_id"].astype(str).tolist(), labels)
+        sample_ids = cells.obs["sample_id"].astype(str).tolist()
+        table = tabulate_fused(fused, cells.cell_ids, sample_ids, labels, graph)
         write_table(paths[OutputName.FUSED], table, FUSED, note)
-        write_document(paths[OutputName.FUSE_QC], summarise_fused(fused, labels, warnings), note, Fuse)
+        write_document(paths[OutputName.FUSE_QC], summarise_fused(fused, labels, graph, warnings), note, Fuse)
         if OutputName.FUSED_H5AD in paths:
-            _write_copy(paths[OutputName.FUSED_H5AD], cells, fused, labels, note)
+            _write_copy(paths[OutputName.FUSED_H5AD], cells, table, note)
         return outputs.commit()
+
+
+def _fuse_cells(
+    options: FuseOptions, fuser: Fuser, cells: CellsFile, reference: FusedSample | None, progress: Progress
+) -> FusedSample:
+    if not cells.n_obs:
+        raise InputError("the file holds no cells", where=cells.where, mend="give a sample with cells")
+    proteins, has_adt = _read_antibodies(options, cells)
+    has_rna = np.full(cells.n_obs, options.inputs != "adt") & (cells.obs["total_counts"].to_numpy() > 0)
+    has = (has_rna, has_adt)
+    return fuse_sample(fuser, cells, proteins, has, progress=progress, reference=reference)
 
 
 def _read_antibodies(options: FuseOptions, cells: CellsFile) -> tuple[Proteins | None, NDArray[np.bool_]]:
@@ -125,57 +153,10 @@ def _read_antibodies(options: FuseOptions, cells: CellsFile) -> tuple[Proteins |
         return None, nothing
     frame = cells.read_obsm(OBSM_ADT_COUNTS)
     has_adt = cells.obs["has_adt"].to_numpy(dtype=bool) if "has_adt" in cells.obs else ~nothing
-    panel = name_antibodies([str(name) for name in frame.columns], where=options.cells)
-    return read_proteins(frame, panel, has_adt, options.cells), has_adt
+    panel = name_antibodies([str(name) for name in frame.columns], where=cells.where)
+    return read_proteins(frame, panel, has_adt, cells.where), has_adt
 
 
-def _warn(fused: FusedSample) -> list[str]:
-    """Tell what lowers the trust in a sample's vectors."""
-    found, coverage = [], fused.fuser.details.coverage
-    share = fused.sample.coverage[0]
-    if fused.has_rna.any() and share < coverage.least:
-        found.append(f"expression was not used: the sample measures {share:.0%} of the bundle's genes")
-    elif fused.has_rna.any() and share < coverage.good:
-        found.append(f"the sample measures {share:.0%} of the bundle's genes")
-    if fused.proteins is not None:
-        panel = fused.proteins.panel
-        if panel.unknown:
-            found.append(
-                f"{len(panel.unknown)} antibodies are not known: " + ", ".join(panel.unknown[:_SHOWN])
-            )
-        if fused.proteins.constant:
-            constant = ", ".join(fused.proteins.constant[:_SHOWN])
-            found.append(
-                f"{len(fused.proteins.constant)} proteins were left out, for no cell differs: {constant}"
-            )
-        if not fused.sample.coverage[1]:
-            found.append("no antibody measures a protein that the bundle knows")
-    for name, has, own in zip(
-        ("expression", "proteins"), (fused.has_rna, fused.has_adt), fused.sample.is_own, strict=True
-    ):
-        if has.any() and not own:
-            found.append(f"fewer than 200 cells have {name}, so it is standardised by the bundle's cells")
-    return found
-
-
-def _write_copy(path: Path, cells: CellsFile, fused: FusedSample, labels: Labels, note: StepNote) -> None:
-    index = pd.Index(cells.cell_ids, dtype=object)
-    columns = {
-        "fuse_inputs": name_inputs(fused),
-        "fuse_w_rna": fused.cells.weights[:, 0],
-        "fuse_w_adt": fused.cells.weights[:, 1],
-    }
-    if fused.fuser.details.classes:
-        columns |= {"fuse_label": labels.label, "fuse_label_probability": labels.probability}
-    tables = {
-        f"adt_{kind}": pd.DataFrame({name: values.round(6) for name, values in table.items()}, index=index)
-        for kind, table in list_proteins(fused).items()
-    }
-    write_cells_copy(
-        cells,
-        path,
-        obs=pd.DataFrame(columns, index=index),
-        note=note,
-        obsm={OBSM_FUSED: fused.vectors, **tables},
-        contract=FUSED_CELLS,
-    )
+def _write_copy(path: Path, cells: CellsFile, table: pa.Table, note: StepNote) -> None:
+    entries = name_fused_entries(table)
+    write_cells_copy(cells, path, obs=entries.obs, note=note, obsm=entries.obsm, contract=FUSED_CELLS)

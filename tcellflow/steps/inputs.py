@@ -19,9 +19,14 @@ _OF_REPORT: Final = (
     OutputName.CHAINS,
     OutputName.EMBED_QC,
     OutputName.RECEPTORS,
+    OutputName.NEIGHBOURS,
     OutputName.METRICS,
     OutputName.PREDICTIONS,
     OutputName.CLONOTYPES,
+    OutputName.FUSE_QC,
+    OutputName.FUSED,
+    OutputName.DESCRIPTIONS,
+    OutputName.CLAIMS,
     OutputName.ANNOTATED,
 )
 

@@ -6,10 +6,11 @@ not there, are told before any library is loaded.
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from tcellflow.errors import OptionsError
+from tcellflow.errors import OptionsError, install_extra
 from tcellflow.inference.states.options import CallOptions
 from tcellflow.io.files.kinds import check_is_file, check_is_there
 from tcellflow.steps.inputs import find_default_files
@@ -245,6 +246,8 @@ class PredictOptions:
         Receptors table of embed-tcr, for the clones; else those of the cells file.
     embeddings
         Embeddings table of embed-tcr, for bundles that take receptors; needs `receptors`.
+    fused
+        Table of fuse, whose vectors, proteins and groups go into the annotated copy.
     bundle
         Name or folder of a states bundle.
     ensemble
@@ -264,6 +267,10 @@ class PredictOptions:
         Whether texts of the CSV that a spreadsheet would take for a formula get an apostrophe in front.
     h5ad
         Whether the annotated copy of the cells file is written.
+    mudata
+        Whether it is written once more, with chains and proteins as modalities, as a MuData file.
+    chains
+        Chains table of preprocess, for that file.
     force
         Whether finished outputs may be replaced.
     """
@@ -273,6 +280,7 @@ class PredictOptions:
     prefix: str
     receptors: Path | None = None
     embeddings: Path | None = None
+    fused: Path | None = None
     bundle: str = DEFAULT_BUNDLE
     ensemble: bool = False
     device: Device = "auto"
@@ -282,6 +290,8 @@ class PredictOptions:
     evidence_genes: int = 0
     guard_csv: bool = False
     h5ad: bool = True
+    mudata: bool = False
+    chains: Path | None = None
     force: bool = False
 
     @property
@@ -295,19 +305,51 @@ class PredictOptions:
             OutputName.METRICS,
             *((OutputName.GENE_EVIDENCE,) if self.evidence_genes else ()),
             *((OutputName.ANNOTATED,) if self.h5ad else ()),
+            *((OutputName.MUDATA,) if self.mudata else ()),
         )
 
     def check(self) -> None:
-        """Refuse inputs that are not there.
+        """Refuse inputs that are not there, and options that contradict each other.
 
         Raises
         ------
+        OptionsError
+            As `check_mudata`.
         InputError
             If one does not exist, is a folder or cannot be read.
         """
-        for path in (self.cells, self.receptors, self.embeddings):
+        self.check_mudata()
+        for path in (self.cells, self.receptors, self.embeddings, self.fused, self.chains):
             if path is not None:
                 check_is_file(path)
+
+    def check_mudata(self) -> None:
+        """Refuse what a MuData file cannot be written with.
+
+        Raises
+        ------
+        OptionsError
+            If the annotated cells that it holds are not to be written, the extra ``[scirpy]`` is not
+            installed, or chains are given without it.
+        """
+        if self.mudata and not self.h5ad:
+            raise OptionsError(
+                "the MuData file holds the annotated cells, which are not to be written",
+                where="--mudata, --no-h5ad",
+                mend="leave --no-h5ad out",
+            )
+        if self.chains is not None and not self.mudata:
+            raise OptionsError(
+                "chains are needed for a MuData file alone, which was not asked for",
+                where="--chains",
+                mend="add --mudata, or leave --chains out",
+            )
+        if self.mudata and importlib.util.find_spec("awkward") is None:
+            raise OptionsError(
+                "chains as scirpy reads them need awkward, which is not installed",
+                where="--mudata",
+                mend=install_extra("scirpy"),
+            )
 
 
 @dataclass(frozen=True)
@@ -330,6 +372,12 @@ class FuseOptions:
         ``cpu``, ``cuda`` or ``auto``.
     threads
         CPU threads, which change no result; None = those this process may use.
+    reference
+        Cells file of another sample, whose scales and space are used; None = the sample's own.
+    clusters, umap
+        Whether cells get groups, and places on a map.
+    resolution
+        Of the groups: above 1 they are smaller, below 1 larger.
     h5ad
         Whether the copy of the cells file is written.
     force
@@ -343,6 +391,10 @@ class FuseOptions:
     inputs: FuseInputs = "auto"
     device: Device = "auto"
     threads: int | None = None
+    reference: Path | None = None
+    clusters: bool = True
+    umap: bool = True
+    resolution: float = 1.0
     h5ad: bool = True
     force: bool = False
 
@@ -360,7 +412,9 @@ class FuseOptions:
         InputError
             If the file does not exist, is a folder or cannot be read.
         """
-        check_is_file(self.cells)
+        for path in (self.cells, self.reference):
+            if path is not None:
+                check_is_file(path)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from tcellflow.contracts.cells import CELLS
 from tcellflow.contracts.metrics import Metrics
 from tcellflow.contracts.predictions import CLONOTYPES, GENE_EVIDENCE, PREDICTIONS
 from tcellflow.contracts.programmes import PROGRAMMES
+from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import OptionsError
 from tcellflow.inference.states.account import summarise_predictions
 from tcellflow.inference.states.clones import list_clusters, tabulate_clonotypes
@@ -39,10 +40,12 @@ from tcellflow.inference.states.sources import CellFacts
 from tcellflow.io.files.kinds import check_is_file
 from tcellflow.io.h5ad.cells_copy import write_cells_copy
 from tcellflow.io.h5ad.cells_reader import read_cells
+from tcellflow.io.h5ad.mudata import write_mudata
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.cell_receptors import read_cell_receptors, tell_receptors
 from tcellflow.io.tables.csv import write_csv_table
-from tcellflow.io.tables.parquet import open_table_writer, write_table
+from tcellflow.io.tables.fused_entries import FUSED_OBS_COLUMNS, read_fused_entries
+from tcellflow.io.tables.parquet import open_table_writer, read_table, write_table
 from tcellflow.io.tables.receptor_vectors import open_receptor_vectors
 from tcellflow.io.tables.step_documents import write_document
 from tcellflow.provenance import StepNote, digest_file
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.io.h5ad.cells_writer import ObsmValue
     from tcellflow.io.tables.cell_receptors import CellReceptors
+    from tcellflow.io.tables.fused_entries import FusedEntries
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
     from tcellflow.provenance import JsonValue
     from tcellflow.steps.progress import Progress
@@ -105,10 +109,12 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
     BundleError
         If the bundle is missing, damaged or of another task.
     OptionsError
-        If options contradict each other, the device is not there, or the bundle cannot do what is asked.
+        If options contradict each other, the device or the extra for a MuData file is not there, or the
+        bundle cannot do what is asked.
     OutputError
         If an output cannot be written, or exists without `force`.
     """
+    options.check_mudata()
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
         paths = {name: outputs.path(name) for name in options.output_names}
         predictor = StatePredictor(
@@ -120,6 +126,7 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
         )
         cells = read_cells(options.cells)
         receptors = None if options.receptors is None else read_cell_receptors(options.receptors, cells)
+        fused = None if options.fused is None else read_fused_entries(options.fused, cells.cell_ids)
         note = _make_note(options, predictor)
         with _open_vectors(options, predictor, receptors, outputs.folder) as vectors:
             sample = call_sample(
@@ -141,7 +148,10 @@ def predict(options: PredictOptions, *, progress: Progress = quiet) -> list[Path
             sample, frequent_genes=genes, unused_inputs=_find_unused(options, predictor)
         )
         write_document(paths[OutputName.METRICS], metrics, note, Metrics)
-        _write_tables(paths, sample, cells, receptors, note, guard_csv=options.guard_csv)
+        _write_tables(paths, sample, cells, (receptors, fused), note, guard_csv=options.guard_csv)
+        if options.mudata:
+            chains = None if options.chains is None else read_table(options.chains, CHAINS)
+            write_mudata(paths[OutputName.MUDATA], paths[OutputName.ANNOTATED], chains)
         return outputs.commit()
 
 
@@ -188,6 +198,7 @@ def _make_note(options: PredictOptions, predictor: StatePredictor) -> StepNote:
         "cells": options.cells,
         "receptors": options.receptors,
         "embeddings": options.embeddings if uses_vectors else None,
+        "fused": options.fused,
     }
     asked = asdict(options.calls)
     if asked["target_risk"] is None:
@@ -219,11 +230,12 @@ def _write_tables(
     paths: dict[str, Path],
     sample: SampleCalls,
     cells: CellsFile,
-    receptors: CellReceptors | None,
+    others: tuple[CellReceptors | None, FusedEntries | None],
     note: StepNote,
     *,
     guard_csv: bool,
 ) -> None:
+    receptors, fused = others
     predictions, programmes = tabulate_predictions(sample), tabulate_programmes(sample)
     clusters = list_clusters(sample.clones, receptors)
     clonotypes = tabulate_clonotypes(
@@ -237,16 +249,22 @@ def _write_tables(
         tables = {
             OBSM_STATE: sample.calls.latent,
             OBSM_PROGRAMMES: programmes.to_pandas().set_index("cell_id"),
+            **({} if fused is None else fused.obsm),
         }
-        _write_annotated(paths[OutputName.ANNOTATED], cells, predictions, tables, note)
+        obs = pd.concat([name_obs_columns(predictions), *([] if fused is None else [fused.obs])], axis=1)
+        _write_annotated(paths[OutputName.ANNOTATED], cells, (predictions, obs), tables, note)
 
 
 def _write_annotated(
-    path: Path, cells: CellsFile, predictions: pa.Table, tables: dict[str, ObsmValue], note: StepNote
+    path: Path,
+    cells: CellsFile,
+    found: tuple[pa.Table, pd.DataFrame],
+    tables: dict[str, ObsmValue],
+    note: StepNote,
 ) -> None:
+    predictions, obs = found
     column = {name: predictions.column(name) for name in predictions.column_names}
-    obs = name_obs_columns(predictions)
-    ours = {*OBS_COLUMNS, *OPTIONAL_OBS_COLUMNS, *FORMER_OBS_COLUMNS}
+    ours = {*OBS_COLUMNS, *OPTIONAL_OBS_COLUMNS, *FORMER_OBS_COLUMNS, *FUSED_OBS_COLUMNS}
     if cells.stamp == CELLS.stamp:  # in an annotated file these columns are of an earlier predict
         for name in (name for name in obs.columns if name in cells.obs):
             _LOG.warning("the sample's own column '%s' is kept as '%s_input'", name, name)

@@ -17,7 +17,7 @@ from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import read_report_inputs
 from tcellflow.report.multiqc import make_section
 from tcellflow.report.page import render_cohort, render_page
-from tcellflow.report.truth import compare_with_truth, read_true_labels
+from tcellflow.report.sections.truth import compare_with_truth, read_true_labels
 from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OutputName
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tcellflow.report.inputs import ReportInputs
-    from tcellflow.report.truth import TruthSection
+    from tcellflow.report.sections.truth import TruthSection
     from tcellflow.steps.progress import Progress
 
 __all__ = ["ReportOptions", "report"]

@@ -16,7 +16,8 @@ from tcellflow.provenance import digest_file
 from tcellflow.vocabulary import STEPS, OutputName
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-NOT_STEPS = {"run", "bundle", "train"}  # the whole chain, looking after bundles, making them
+# the whole chain; looking after bundles, making and judging them
+NOT_STEPS = {"run", "bundle", "train", "evaluate"}
 ERRORS = [
     item
     for item in vars(errors).values()

@@ -7,104 +7,15 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import shutil
-from typing import TYPE_CHECKING
 
-import h5py
-import numpy as np
 import pytest
 
-from command_line import run_command
+from report_outputs import write_other_files
+from report_pages import HOSTILE, open_page, write_cohort_page, write_page
 from step_outputs import make_step_frames, write_step_files
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import read_report_inputs
 from tcellflow.report.page import render_page
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    """Chromium without a network; absent, the tests are skipped, but fail where CI=true."""
-    chromium = os.environ.get("TCELLFLOW_CHROMIUM") or shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415
-    except ImportError:
-        chromium = None
-    if chromium is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
-            "needs playwright and Chromium: pip install playwright; apt-get install chromium"
-        )
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-def write_page(folder: Path, n_cells: int, *, hostile: bool = False) -> Path:
-    frames = make_step_frames(n_cells)
-    if hostile:
-        for frame, column in (
-            (frames.predictions, "barcode"),
-            (frames.chains, "cell_id"),
-            (frames.receptors, "cell_id"),
-            (frames.predictions, "clone_id"),
-            (frames.receptors, "clone_id"),
-            (frames.clonotypes, "clone_id"),
-        ):
-            frame[column] = HOSTILE + frame[column].astype(str)
-        for frame in (frames.chains, frames.receptors):
-            frame["sample_id"] = frame["donor"] = HOSTILE
-        frames.chains["v_call"] = frames.chains["junction_aa"] = HOSTILE
-        frames.qc.update({"sample_id": HOSTILE, "warnings": [HOSTILE]})
-    barcodes = frames.predictions["barcode"].to_numpy(object)
-    path = folder / "vectors.h5ad"
-    folder.mkdir(exist_ok=True)
-    with h5py.File(path, "w") as file:
-        obs = file.create_group("obs")
-        obs.attrs["_index"] = "_index"
-        obs.create_dataset("_index", data=barcodes, dtype=h5py.string_dtype())
-        vectors = np.random.default_rng(0).normal(size=(n_cells, 8)).astype(np.float32)
-        file.create_group("obsm").create_dataset("X_state", data=vectors)
-    inputs = read_report_inputs([*write_step_files(folder, frames), path])
-    page = folder / "donor1.report.html"
-    prefix = HOSTILE if hostile else "donor1"
-    page.write_text(render_page(compose_report(inputs, prefix)), encoding="utf-8")
-    return page
-
-
-@pytest.fixture(scope="module")
-def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_page(tmp_path_factory.mktemp("page"), 300)
-
-
-@pytest.fixture
-def opened(browser, page_file):
-    yield from open_page(browser, page_file)
-
-
-def open_page(browser, path, **options):
-    """Open a page offline; at the end nothing may have been asked for or complained of."""
-    context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900}, **options)
-    page = context.new_page()
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.add_init_script(
-        "document.addEventListener('securitypolicyviolation', e => console.error(e.violatedDirective))"
-    )
-    page.goto(path.as_uri())
-    yield page
-    page.wait_for_timeout(50)
-    assert said == []
-    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [path.as_uri()]
-    context.close()
 
 
 def test_the_page_becomes_interactive(opened):
@@ -115,7 +26,8 @@ def test_the_page_becomes_interactive(opened):
 def test_a_state_is_seen_everywhere(opened):
     """Choosing a state marks its rows, its legend entry and its cells; Escape takes it back."""
     opened.click("button.name[data-kind=state][data-value=Naive]")
-    assert opened.locator("tr.chosen[data-state=Naive]").count() == 1
+    assert opened.locator("tr.chosen[data-state=Naive]").count() == 2  # of the states, and of the weights
+    assert opened.locator("article.chosen[data-state=Naive]").count() == 1
     assert opened.locator("#map-legend button[data-value=Naive]").get_attribute("aria-pressed") == "true"
     told = opened.locator("#chosen").inner_text()
     picked = opened.locator("path.picked").get_attribute("d").count("M")
@@ -161,7 +73,7 @@ def test_the_map_zooms_colours_and_tells(opened):
     place = opened.evaluate(
         "([x, y]) => { const p = new DOMPoint(x, y).matrixTransform("
         "document.querySelector('#map-plot g').getScreenCTM()); return [p.x, p.y]; }",
-        [data["x"][3], data["y"][3]],
+        [data["layouts"][0][axis][3] for axis in "xy"],
     )
     opened.mouse.move(*place)
     assert data["barcodes"][3] in opened.locator("#map-tip").inner_text()
@@ -184,14 +96,6 @@ def test_tables_and_plots_are_downloaded(opened, tmp_path):
         assert len(content) > 5_000
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_needs_no_sideways_scrolling(browser, page_file, scheme):
-    """At 390 pixels the page is no wider than the screen."""
-    for page in open_page(browser, page_file, color_scheme=scheme):
-        page.set_viewport_size({"width": 390, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
 def test_without_scripts_the_page_reads(browser, page_file):
     """The map and its legend are drawn, and no control that would do nothing is shown."""
     for page in open_page(browser, page_file, java_script_enabled=False):
@@ -211,17 +115,68 @@ def test_hostile_names_run_nothing(browser, tmp_path):
         assert page.locator("img").count() == 0
 
 
-@pytest.mark.parametrize("n_cells", [0, 1])
-def test_odd_samples_open(browser, tmp_path, n_cells):
-    """No cell and one cell give a page whose script finds its way."""
-    for page in open_page(browser, write_page(tmp_path, n_cells)):
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("n_cells", [0, 1, 5])
+def test_odd_samples_open(browser, tmp_path, n_cells, whole):
+    """No cell, one and few give a page whose script finds its way, with and without fuse and describe."""
+    for page in open_page(browser, write_page(tmp_path, n_cells, whole=whole)):
         page.wait_for_selector("html.ready")
 
 
-def test_the_page_of_a_real_run_becomes_interactive(browser, tmp_path):
-    """What the steps write of a packaged sample, programmes included, runs to the script's end."""
-    done = run_command("run", "--demo-sample", "trex_pt17_trimodal", "--no-describe", "-o", tmp_path)
-    assert done.code == 0, done.stderr
-    for page in open_page(browser, tmp_path / "trex_pt17_trimodal.report.html"):
-        page.wait_for_selector("html.ready", timeout=2000)
-        assert page.locator("svg.heat").count() == 1
+def test_a_sample_without_t_cells_opens(browser, tmp_path):
+    """Where the gate called no cell a T cell the page says so and its script finds its way."""
+    frames = make_step_frames(40)
+    frames.predictions["state"] = "Not_T"
+    frames.predictions["abstain_reason"] = "not_t_cell"
+    paths = write_step_files(tmp_path, frames)
+    page_file = tmp_path / "none.html"
+    page_file.write_text(
+        render_page(compose_report(read_report_inputs(paths[2:3]), "none")), encoding="utf-8"
+    )
+    for page in open_page(browser, page_file):
+        page.wait_for_selector("html.ready")
+        assert "0 T cells" in page.locator(".verdict").inner_text()
+
+
+@pytest.mark.parametrize(
+    "left", ["chains", "receptors", "predictions", "clonotypes", "qc", "metrics", "fused", "descriptions"]
+)
+def test_each_file_alone_makes_a_page(browser, tmp_path, left):
+    """A single file of a run is a report in itself: its section stands, and what is missing is named."""
+    frames = make_step_frames(30)
+    paths = [*write_step_files(tmp_path, frames), *write_other_files(tmp_path, frames)]
+    [path] = [path for path in paths if path.name.split(".")[1] == left]
+    page_file = tmp_path / "one.html"
+    page_file.write_text(render_page(compose_report(read_report_inputs([path]), "one")), encoding="utf-8")
+    for page in open_page(browser, page_file):
+        page.wait_for_selector("html.ready")
+        assert page.locator(".absent").count() == 1
+
+
+def test_the_map_changes_its_layout(opened):
+    """Fused places and those of the states network are both there; choosing the other moves the cells."""
+    before = opened.locator("#map-plot g path.dots").first.get_attribute("d")
+    opened.select_option("#map-layout", label="Fused view")
+    assert opened.locator("#map-plot g path.dots").first.get_attribute("d") != before
+    assert "expression and proteins" in opened.locator("#map-meaning").inner_text()
+    opened.select_option("#map-by", label="Protein CD25")
+    assert opened.locator("#map-plot g path[class*=' v']").count() > 1
+
+
+def test_evidence_opens_on_demand(opened):
+    """A description shows its type at once, and each sentence with its numbers when it is opened."""
+    unit = opened.locator("article[data-state=Treg]")
+    assert "CL:0000792" in unit.inner_text()
+    assert not unit.locator("table").is_visible()
+    unit.locator("summary").press("Enter")
+    assert "seen in 90.0 %" in unit.locator("table").inner_text()
+    opened.click("button.name[data-kind=state][data-value=Treg]")
+    assert "chosen" in unit.get_attribute("class")
+
+
+def test_a_cohort_opens(browser, tmp_path):
+    """Five samples side by side, with markup for a donor's and for the cohort's name."""
+    for page in open_page(browser, write_cohort_page(tmp_path)):
+        page.wait_for_selector("html.ready")
+        assert page.locator("img").count() == 0
+        assert page.locator("tbody th[scope=row]").count() == 5

@@ -74,7 +74,7 @@ def test_an_empty_sample_ends_well(cells, tmp_path):
             ExitCode.OPTIONS,
             "prediction sets",
         ),
-        (["{cells}", "--genes", "51"], ExitCode.USAGE, "--genes"),
+        (["{cells}", "--evidence-genes", "51"], ExitCode.USAGE, "--evidence-genes"),
         (["{cells}", "--threads", "0"], ExitCode.USAGE, "--threads"),
         ([], ExitCode.USAGE, "cells"),
     ],

@@ -59,6 +59,7 @@ def test_the_bundle_is_whole_and_says_what_it_is_made_of(run):
     }
     assert document["left_out_rows"] == {"excluded source": 100, "withheld junction": 40}
     assert document["excluded_sources"] == ["there"]
+    assert document["cluster_distances"] == {"pair": 0.0, "trb": 0.0, "tra": 0.0}  # too few to tell
     card = (run / "bundle" / "CARD.md").read_text()
     assert "| chains.parquet | here | 2,260 | CC0 |" in card
     assert "No receptor with a known epitope was seen" in card

@@ -16,9 +16,10 @@ from tcellflow.io.bundles.folders import PACKAGED_FOLDER
 from tcellflow.training.fusion import train as fusion_trainer
 from tcellflow.training.fusion.options import TrainFusionOptions
 from tcellflow.training.receptors import train as receptors_trainer
+from tcellflow.training.receptors.options import QUICK as QUICK_RECEPTORS
 from tcellflow.training.receptors.options import CorpusOptions, TrainReceptorsOptions
 from tcellflow.training.states import train as states_trainer
-from tcellflow.training.states.options import TrainStatesOptions
+from tcellflow.training.states.options import QUICK, TrainStatesOptions
 
 
 @pytest.fixture
@@ -56,6 +57,25 @@ def test_the_command_line_asks_for_the_defaults_of_the_options(asked, words, opt
     done = run_command("train", *words)
     assert (done.code, done.stderr) == (0, f"bundle: {options.output}/bundle\n")
     assert asked == [options]
+
+
+def test_quick_changes_defaults_and_nothing_that_is_asked_for(asked):
+    """The preset gives members and steps; an option beside it wins, on either side of it."""
+    for words in (("--quick", "--steps", 7), ("--steps", 7, "--quick")):
+        assert run_command("train", "states", "--manifest", "cohorts.yaml", *words).code == 0
+    first, second = asked
+    assert first == second
+    assert (first.n_members, first.loop.steps) == (QUICK["seeds"], 7)
+    assert (first.distil_steps, first.loop.validate_every) == (QUICK["distil_steps"], QUICK["validate_every"])
+
+
+def test_quick_receptors_take_fewer_and_smaller_steps(asked):
+    """The preset gives steps and size of a batch, and nothing else."""
+    words = ("train", "receptors", "--chains", "chains.parquet")
+    assert run_command(*words, "--quick").code == 0
+    assert run_command(*words, "--steps", 300, "--batch-size", 256, "--validate-every", 100).code == 0
+    assert asked[0] == asked[1]
+    assert asked[0].loop.steps == QUICK_RECEPTORS["steps"]
 
 
 def test_packaged_states_are_what_their_recipe_asks_for(asked, tmp_path):

@@ -18,7 +18,12 @@ COMMANDS["describe"] = COMMANDS["describe"].commands["run"]  # the part that a p
 FOLDERS = {step: MODULES / step.replace("-", "") for step in STEPS}
 EVERY_STEP = pytest.mark.parametrize("step", STEPS)
 SUFFIXES = {value for key, value in vars(OutputName).items() if not key.startswith("_")}
-NOT_OF_A_STEP = {OutputName.RUN, OutputName.ANNOTATIONS, OutputName.VERDICTS}  # parts called by hand
+NOT_OF_A_STEP = {  # parts called by hand
+    OutputName.RUN,
+    OutputName.ANNOTATIONS,
+    OutputName.VERDICTS,
+    OutputName.EVALUATION,
+}
 
 
 def _script(step):

@@ -72,7 +72,7 @@ def test_every_sample_goes_through_its_steps(first):
         + [f"TCELLFLOW_PREDICT ({sample})" for sample in SAMPLES if sample != "receptors_only"]
         + [f"TCELLFLOW_DESCRIBE ({sample})" for sample in SAMPLES if sample != "receptors_only"]
         + [f"TCELLFLOW_REPORT ({sample})" for sample in SAMPLES]
-        + ["MULTIQC"]
+        + ["TCELLFLOW_COHORT (cohort)", "MULTIQC"]
     )
 
 
@@ -109,6 +109,16 @@ def test_one_page_shows_all_samples(first):
     page = (folder / "multiqc_report.html").read_text()
     assert "TCELLFLOW_PREDICT" in page
     assert "What became of each sample" in page
+
+
+def test_pages_show_what_all_steps_wrote(first):
+    """A sample's page has its map and its texts; the cohort's page has every sample with calls."""
+    page = _file(first, "trimodal", OutputName.REPORT).read_text()
+    for part in ("states", "clonotypes", "map", "descriptions"):
+        assert f'id="{part}"' in page
+    cohort = (first.folder / "out" / "cohort.report.html").read_text()
+    for sample in SAMPLES:
+        assert (f'<th scope="row">{sample}</th>' in cohort) == (sample != "receptors_only")
 
 
 def test_nothing_runs_again_when_nothing_changed(first, resumed):

@@ -14,8 +14,7 @@ from tcellflow.vocabulary import OutputName, output_name
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nextflow-stub")]
 
 RECEPTORS = (OutputName.CHAINS, OutputName.EMBEDDINGS, OutputName.RECEPTORS, OutputName.EMBED_QC)
-EXPRESSION = (
-    OutputName.CELLS,
+EXPRESSION = (  # annotated cells alone: they hold all of the cells file
     OutputName.PREDICTIONS,
     OutputName.PREDICTIONS_CSV,
     OutputName.CLONOTYPES,
@@ -50,7 +49,23 @@ def test_each_sample_gets_the_files_it_has_input_for(stub):
     for sample, suffixes in SAMPLES.items():
         found = {path.name for path in (stub.folder / "out" / sample).iterdir()}
         assert found == {output_name(sample, suffix) for suffix in suffixes}
-    assert {path.name for path in (stub.folder / "out").iterdir()} == {*SAMPLES, "pipeline_info"}
+    found = {path.name for path in (stub.folder / "out").iterdir()}
+    assert found == {*SAMPLES, "pipeline_info", "cohort.report.html"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--keep_cells",), ("--predict_args=--no-h5ad",), ("--steps", "describe")],
+    ids=["asked for", "no annotated file", "no predict"],
+)
+def test_the_cells_file_is_published_where_no_other_holds_it(nextflow, tmp_path, arguments):
+    """On request, without the annotated file and without predict the cells file is among the results."""
+    done = nextflow.run(
+        PIPELINE, "-profile", "test_stub", "-stub-run", "--outdir", "out", *arguments, folder=tmp_path
+    )
+    assert done.code == 0, done.output
+    for sample in ("trimodal", "no_receptors"):
+        assert (tmp_path / "out" / sample / output_name(sample, OutputName.CELLS)).is_file()
 
 
 def test_steps_left_out_are_told(stub):
@@ -63,7 +78,7 @@ def test_the_run_leaves_its_notes(stub):
     """Versions of every process, the outcome of every sample, and Nextflow's own pages are kept."""
     folder = stub.folder / "out" / "pipeline_info"
     versions = (folder / "tcellflow_software_mqc_versions.yml").read_text()
-    steps = ("DESCRIBE", "EMBEDTCR", "PREDICT", "PREPROCESS", "REPORT")
+    steps = ("COHORT", "DESCRIBE", "EMBEDTCR", "PREDICT", "PREPROCESS", "REPORT")
     assert versions == "".join(f"TCELLFLOW_{step}:\n    tcellflow: '{__version__}'\n" for step in steps)
     assert _read_outcomes(folder) == dict.fromkeys(SAMPLES, "done")
     assert {path.name for path in folder.iterdir()} >= {

@@ -643,7 +643,7 @@ ROWS = (
     Situation(
         "scirpy",
         "such columns in the file of `--gex`, no `--tcr`",
-        "Named: give the file as --tcr too.",
+        "Named by preprocess: give the file as --tcr too. `run` does so itself (`--no-gex-receptors`: not).",
         receptors_in_gex,
         Read({"cells.kept": N_CELLS}, told="holds receptors too"),
     ),

@@ -87,7 +87,7 @@ def test_a_second_run_keeps_every_step(whole):
     before = contents(folder)
     process = run(folder)
     assert process.returncode == 0
-    assert process.stderr.count(": kept") == 5
+    assert process.stderr.count(": kept") == 6
     assert contents(folder) == before
 
 

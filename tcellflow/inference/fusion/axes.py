@@ -39,22 +39,41 @@ class Axes:
         Of standardised features, shape (F, k); 0 for features that are not used.
     cap
         Largest value that counts, shape (F,).
-    offset
-        Of the mean cell along the axes, shape (k,).
+    mean
+        Of the capped features over the cells that were fitted, shape (F,).
     spread
         Standard deviation of the cells along them, shape (k,), > 0, falling.
     """
 
     loadings: Floats
     cap: Floats
-    offset: Floats
+    mean: Floats
     spread: Floats
 
     def project(self, values: sparse.csr_matrix) -> Floats:
         """Give cells (rows, F) along the axes, (rows, k), float64."""
         capped = values.astype(np.float64)
         capped.data = np.minimum(capped.data, self.cap[capped.indices])
-        return np.asarray(capped @ self.loadings) - self.offset
+        offset: Floats = np.einsum("f,fk->k", self.mean, self.loadings)
+        return np.asarray(capped @ self.loadings, dtype=np.float64) - offset
+
+    def place(self, columns: NDArray[np.int64], n_features: int) -> Axes:
+        """Give the axes for features in another order.
+
+        Parameters
+        ----------
+        columns
+            Column of each of the F features among the new ones, -1 without: it is left out of the axes, as if
+            each cell had its mean.
+        n_features
+            New features.
+        """
+        there = columns >= 0
+        loadings, mean = np.zeros((n_features, self.loadings.shape[1])), np.zeros(n_features)
+        cap = np.full(n_features, np.inf)
+        at = columns[there]
+        loadings[at], mean[at], cap[at] = self.loadings[there], self.mean[there], self.cap[there]
+        return Axes(loadings, cap, mean, self.spread)
 
 
 def choose_rows(n_cells: int, most: int = MOST_FITTED) -> NDArray[np.int64]:
@@ -142,7 +161,9 @@ def find_axes(
     found *= np.sign(found[np.abs(found).argmax(axis=0), np.arange(found.shape[1])])
     loadings = np.zeros((values.shape[1], found.shape[1]))
     loadings[columns] = found / moments.scale[:, None]
-    return Axes(loadings, cap, np.einsum("f,fk->k", mean, found), np.sqrt(powers[kept] / used.shape[0]))
+    wide = np.zeros(values.shape[1])
+    wide[columns] = mean * moments.scale
+    return Axes(loadings, cap, wide, np.sqrt(powers[kept] / used.shape[0]))
 
 
 def _centre(values: sparse.csr_matrix, mean: Floats, axes: Floats) -> Floats:

@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from tcellflow.contracts.fused import FUSED
 from tcellflow.contracts.layout import lay_out
+from tcellflow.inference.fusion.familiarity import name_modalities
+from tcellflow.inference.fusion.graph import N_NEIGHBOURS, SEED
 from tcellflow.vocabulary import FusedInputs
 
 if TYPE_CHECKING:
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tcellflow.inference.fusion.graph import CellGraph
     from tcellflow.inference.fusion.sample import FusedSample
     from tcellflow.provenance import JsonValue
 
 _COVERAGE: Final = 0.9
+_UNLIKE: Final = 0.99  # of ood_score
 _SEPARATOR: Final = "|"
 
 
@@ -54,9 +58,7 @@ def name_inputs(fused: FusedSample) -> NDArray[np.object_]:
     is_known = np.isfinite(fused.vectors).all(axis=1)
     has_rna = is_known & (fused.cells.weights[:, 0] > 0)
     has_adt = is_known & (fused.cells.weights[:, 1] > 0)
-    both = np.where(has_adt, FusedInputs.BOTH, FusedInputs.RNA)
-    found = np.where(has_rna, both, np.where(has_adt, FusedInputs.ADT, FusedInputs.NONE))
-    return np.array([str(value) for value in found], dtype=object)
+    return name_modalities(has_rna, has_adt)
 
 
 def choose_labels(fused: FusedSample) -> Labels:
@@ -87,10 +89,15 @@ def choose_labels(fused: FusedSample) -> Labels:
 
 
 def tabulate_fused(
-    fused: FusedSample, cell_ids: NDArray[np.object_], sample_ids: Sequence[str], labels: Labels
+    fused: FusedSample,
+    cell_ids: NDArray[np.object_],
+    sample_ids: Sequence[str],
+    labels: Labels,
+    graph: CellGraph,
 ) -> pa.Table:
     """Lay out a fused sample as the table by the contract `FUSED`; floats are rounded to six decimals."""
     n, coverage = len(cell_ids), fused.sample.coverage
+    places = np.full((n, 2), np.nan) if graph.places is None else graph.places
     columns: dict[str, Any] = {
         "cell_id": cell_ids,
         "sample_id": np.array(sample_ids, dtype=object),
@@ -103,6 +110,10 @@ def tabulate_fused(
         "label_entropy": labels.entropy,
         "label_abstained": labels.is_abstained,
         "label_set": labels.label_set,
+        "cluster": _as_groups(graph, n),
+        "umap_1": places[:, 0],
+        "umap_2": places[:, 1],
+        "ood_score": fused.cells.ood_score,
         "panel_coverage_rna": np.full(n, coverage[0], np.float32),
         "panel_coverage_adt": np.full(n, coverage[1], np.float32),
         **{
@@ -130,7 +141,9 @@ def list_proteins(fused: FusedSample) -> dict[str, dict[str, NDArray[np.float32]
     return found
 
 
-def summarise_fused(fused: FusedSample, labels: Labels, warnings: Sequence[str]) -> dict[str, JsonValue]:
+def summarise_fused(
+    fused: FusedSample, labels: Labels, graph: CellGraph, warnings: Sequence[str]
+) -> dict[str, JsonValue]:
     """Account for a fused sample: the content of fuse.json."""
     weights = fused.cells.weights
     inputs = name_inputs(fused)
@@ -144,7 +157,7 @@ def summarise_fused(fused: FusedSample, labels: Labels, warnings: Sequence[str])
         "inputs": {str(kind): counted[str(kind)] for kind in FusedInputs},
         "is_own_rna": bool(fused.sample.is_own[0]),
         "is_own_adt": bool(fused.sample.is_own[1]),
-        "axes": dict(fused.axes),
+        "axes": dict(fused.space.widths),
         "mean_weight_rna": round(float(weights[both, 0].mean(dtype=np.float64)), 6) if both.any() else None,
         "panel": {
             "coverage_rna": round(fused.sample.coverage[0], 6),
@@ -159,8 +172,34 @@ def summarise_fused(fused: FusedSample, labels: Labels, warnings: Sequence[str])
         },
         "labels": dict(sorted(Counter(str(x) for x in labels.label[~abstained] if x is not None).items())),
         "n_abstained": int(abstained.sum()),
+        "graph": _summarise_graph(graph),
+        "ood_share": _share_unlike(fused.cells.ood_score),
         "warnings": list(warnings),
     }
+
+
+def _summarise_graph(graph: CellGraph) -> dict[str, JsonValue] | None:
+    if graph.cluster is None and graph.places is None:
+        return None
+    return {
+        "n_neighbours": N_NEIGHBOURS,
+        "resolution": graph.resolution,
+        "seed": SEED,
+        "n_landmarks": graph.n_landmarks,
+        "clusters": list(graph.sizes),
+        "has_umap": graph.places is not None,
+    }
+
+
+def _share_unlike(scores: NDArray[np.float32]) -> float | None:
+    known = scores[np.isfinite(scores)]
+    return round(float((known > _UNLIKE).mean()), 6) if known.size else None
+
+
+def _as_groups(graph: CellGraph, n_cells: int) -> pa.Array:
+    if graph.cluster is None:
+        return pa.nulls(n_cells, pa.int32())
+    return pa.array(graph.cluster, pa.int32(), mask=graph.cluster < 0)
 
 
 def _as_vectors(vectors: NDArray[np.float32]) -> pa.Array:

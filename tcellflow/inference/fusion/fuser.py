@@ -8,13 +8,15 @@ with it in a block: the model is always run on the same number of rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from tcellflow.errors import InputError
 from tcellflow.genes.panel import align_panel
+from tcellflow.inference.fusion.familiarity import name_modalities, read_familiarity, score_strangeness
+from tcellflow.inference.fusion.space import find_columns
 from tcellflow.inference.fusion.standardise import (
     ENOUGH_CELLS,
     Moments,
@@ -88,6 +90,9 @@ class FusedCells:
     imputed, imputed_sd
         (B, P) log1p counts at the sample's depth (the bundle's without proteins), told without the protein's
         own value: from expression where the protein was measured, else from all there is.
+    ood_score
+        (B,) share of cells not learnt from that lie nearer to those learnt from; NaN if the bundle cannot
+        tell.
     """
 
     latent: Floats
@@ -95,6 +100,7 @@ class FusedCells:
     class_probabilities: Floats
     imputed: Floats
     imputed_sd: Floats
+    ood_score: Floats
 
 
 class Fuser:
@@ -121,6 +127,7 @@ class Fuser:
         self.details = details
         self.genes = read_fusion_genes(bundle.folder, details.genes)
         self.proteins = read_fusion_proteins(bundle.folder, details.proteins)
+        self.familiarity = read_familiarity(bundle.folder, details.familiarity)
         self._session = open_session(bundle.folder / "model.onnx", threads=threads, device=device)
 
     def try_model(self) -> None:
@@ -163,16 +170,7 @@ class Fuser:
         InputError
             If neither a gene nor a protein of the bundle is measured, or too few genes and no protein.
         """
-        alignment = align_panel(symbols, self.genes.symbols)
-        columns = _place(targets, self.proteins.targets)
-        of_genes = float(self.genes.weights[alignment.present].sum())
-        of_proteins = float((columns >= 0).mean())
-        if of_genes < self.details.coverage.least and not (columns >= 0).any():
-            raise InputError(
-                f"the sample measures {of_genes:.0%} of the bundle's genes, and none of its proteins",
-                where=where,
-                mend="give whole-transcriptome expression or antibodies that the bundle knows",
-            )
+        alignment, columns, coverage, unknown = self._align(symbols, targets, where)
         genes = Moments(self.genes.mean.copy(), self.genes.scale.copy())
         is_own = (sums is not None and sums.n_cells >= ENOUGH_CELLS, len(proteins) >= ENOUGH_CELLS)
         if is_own[0] and sums is not None:
@@ -180,13 +178,44 @@ class Fuser:
             found = sums.measure(alignment.columns[at])
             genes.mean[at], genes.scale[at] = found.mean, found.scale
         levels, ratios, centres = self._measure_proteins(columns, proteins, is_own=is_own[1])
-        known = set(map(str, self.proteins.targets))
-        unknown = tuple(str(name) for name in targets if name and str(name) not in known)
         if not is_own[0]:
             genes = Moments(self.genes.mean.copy(), self.genes.scale.copy())
-        return FusionSample(
-            alignment, columns, genes, levels, ratios, centres, is_own, (of_genes, of_proteins), unknown
-        )
+        return FusionSample(alignment, columns, genes, levels, ratios, centres, is_own, coverage, unknown)
+
+    def place_sample(
+        self,
+        reference: FusionSample,
+        symbols: NDArray[np.object_],
+        targets: NDArray[np.object_],
+        *,
+        where: object = "sample",
+    ) -> FusionSample:
+        """Give a sample the scales of another; arguments as for `read_sample`.
+
+        Raises
+        ------
+        InputError
+            As `read_sample`.
+        """
+        alignment, columns, coverage, unknown = self._align(symbols, targets, where)
+        return replace(reference, alignment=alignment, columns=columns, coverage=coverage, unknown=unknown)
+
+    def _align(
+        self, symbols: NDArray[np.object_], targets: NDArray[np.object_], where: object
+    ) -> tuple[PanelAlignment, NDArray[np.int64], tuple[float, float], tuple[str, ...]]:
+        """Find genes and proteins of the bundle in a sample, their shares, and antibodies not learnt."""
+        alignment = align_panel(symbols, self.genes.symbols)
+        columns = find_columns(self.proteins.targets, targets)
+        of_genes = float(self.genes.weights[alignment.present].sum())
+        if of_genes < self.details.coverage.least and not (columns >= 0).any():
+            raise InputError(
+                f"the sample measures {of_genes:.0%} of the bundle's genes, and none of its proteins",
+                where=where,
+                mend="give whole-transcriptome expression or antibodies that the bundle knows",
+            )
+        known = set(map(str, self.proteins.targets))
+        unknown = tuple(str(name) for name in targets if name and str(name) not in known)
+        return alignment, columns, (of_genes, float((columns >= 0).mean())), unknown
 
     def fuse(
         self,
@@ -231,6 +260,7 @@ class Fuser:
             class_probabilities=_blank(whole["class_probabilities"], is_known),
             imputed=_blank(np.where(is_told, imputed, np.nan), is_known),
             imputed_sd=_blank(np.where(is_told, sd * scale, np.nan), is_known),
+            ood_score=self._score(whole["latent"], gene_mask, protein_mask),
         )
 
     def _measure_proteins(
@@ -274,6 +304,13 @@ class Fuser:
         wide[:, is_there] = np.asarray(proteins, dtype=np.float64)[:, sample.columns[is_there]]
         return sample.ratios.standardise(clr_by_protein(wide, sample.centres)) * mask, mask
 
+    def _score(self, latent: Floats, gene_mask: Floats, protein_mask: Floats) -> Floats:
+        return score_strangeness(
+            self.familiarity,
+            latent,
+            name_modalities(*(np.asarray(m.any(axis=1)) for m in (gene_mask, protein_mask))),
+        )
+
     def _run(
         self, genes: Floats, gene_mask: Floats, proteins: Floats, protein_mask: Floats
     ) -> dict[str, Floats]:
@@ -290,12 +327,6 @@ class Fuser:
             for name, value in self._session.run(filled).items():
                 found[name].append(value[:n_rows])
         return {name: np.concatenate(parts) for name, parts in found.items()}
-
-
-def _place(targets: NDArray[np.object_], wanted: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Give the column of each wanted target, -1 without."""
-    place = {str(name): column for column, name in enumerate(targets)}
-    return np.array([place.get(str(name), -1) for name in wanted], dtype=np.int64)
 
 
 def _blank(values: NDArray[np.floating], is_known: NDArray[np.bool_]) -> Floats:

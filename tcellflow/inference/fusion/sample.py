@@ -9,7 +9,7 @@ Invariant: rows follow the cells; what was not measured is masked, and nothing o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -18,14 +18,8 @@ from tcellflow.errors import InputError
 from tcellflow.inference.fusion.axes import choose_rows, choose_variable_genes, find_axes
 from tcellflow.inference.fusion.background import find_signal
 from tcellflow.inference.fusion.fuser import FusedCells
-from tcellflow.inference.fusion.standardise import (
-    ENOUGH_CELLS,
-    Moments,
-    clr_by_protein,
-    measure_centres,
-    measure_rows,
-    sum_genes,
-)
+from tcellflow.inference.fusion.space import OWN_AXES, GeneAxes, find_protein_axes, learn_space
+from tcellflow.inference.fusion.standardise import ENOUGH_CELLS, sum_genes
 from tcellflow.proteins.targets import sum_by_target
 
 if TYPE_CHECKING:
@@ -36,15 +30,12 @@ if TYPE_CHECKING:
 
     from tcellflow.inference.fusion.background import Signal
     from tcellflow.inference.fusion.fuser import Fuser, FusionSample
+    from tcellflow.inference.fusion.space import SampleSpace
+    from tcellflow.inference.fusion.standardise import GeneSums
     from tcellflow.inference.states.sources import CellSource
     from tcellflow.proteins.panel import AntibodyPanel
 
     Floats = NDArray[np.float64]
-
-WIDTH: Final = 64
-_LATENT_AXES: Final = 24
-_OWN_AXES: Final = 20
-_LATENT_WEIGHT: Final = 0.7  # the length of its part of the vector; the sample's own parts have 1
 
 
 @dataclass(frozen=True)
@@ -81,8 +72,8 @@ class FusedSample:
         What the bundle says.
     vectors
         (B, 64), float32; NaN where nothing was measured.
-    axes
-        Numbers of the vector by origin.
+    space
+        Where the vectors lie.
     signal
         Of `proteins`; None without any.
     has_rna, has_adt
@@ -94,7 +85,7 @@ class FusedSample:
     proteins: Proteins | None
     cells: FusedCells
     vectors: NDArray[np.float32]
-    axes: dict[str, int]
+    space: SampleSpace
     signal: Signal | None
     has_rna: NDArray[np.bool_]
     has_adt: NDArray[np.bool_]
@@ -137,6 +128,7 @@ def fuse_sample(
     has: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     *,
     progress: Callable[[int, int], None],
+    reference: FusedSample | None = None,
 ) -> FusedSample:
     """Fuse the cells of a sample.
 
@@ -152,6 +144,8 @@ def fuse_sample(
         Which cells have expression, and antibodies, that are used.
     progress
         Called with (done, total) cells.
+    reference
+        A fused sample whose scales and space are used instead of the sample's own; None = its own.
 
     Returns
     -------
@@ -167,35 +161,49 @@ def fuse_sample(
     if proteins is None or not proteins.targets.size:
         has_adt = np.zeros_like(has_adt)
     symbols = source.gene_names if has_rna.any() else np.empty(0, object)
-    sums, fitted = None, None
-    chosen = choose_rows(source.n_obs)
-    if has_rna.any():
-        sums = sum_genes(_check(source), len(symbols))
-        fitted = _take_rows(source, chosen)
     targets = proteins.targets if proteins is not None and has_adt.any() else np.empty(0, object)
     counts = proteins.counts if proteins is not None and has_adt.any() else np.zeros((source.n_obs, 0))
-    sample = fuser.read_sample(symbols, sums, targets, counts[has_adt], where=source.where)
-    rna = None
-    if sums is not None and fitted is not None and sums.n_cells >= ENOUGH_CELLS:
-        columns = choose_variable_genes(sums, symbols)
-        rna = find_axes(fitted, columns, sums.measure(columns), _OWN_AXES)
+    if reference is None:
+        sums = sum_genes(_check(source), len(symbols)) if has_rna.any() else None
+        sample = fuser.read_sample(symbols, sums, targets, counts[has_adt], where=source.where)
+        axes = (_find_gene_axes(source, sums, symbols), find_protein_axes(targets, counts, has_adt))
+    else:
+        sample = fuser.place_sample(reference.sample, symbols, targets, where=source.where)
+        known = reference.space
+        axes = (
+            None if known.rna is None else known.rna.place(symbols),
+            None if known.adt is None else known.adt.place(targets),
+        )
     parts, along, first = [], [], 0
-    for block in source.blocks():
+    for block in source.blocks() if reference is None or not has_rna.any() else _check(source):
         rows = slice(first, first + block.shape[0])
         given = block if has_rna.any() else sparse.csr_matrix(np.zeros((block.shape[0], 0), np.float32))
         parts.append(fuser.fuse(sample, given, counts[rows], (has_rna[rows], has_adt[rows])))
-        along.append(
-            np.zeros((block.shape[0], 0)) if rna is None else rna.project(block) / np.sqrt(rna.spread)
-        )
+        along.append(np.zeros((block.shape[0], 0)) if axes[0] is None else axes[0].project(given))
         first = rows.stop
         progress(first, source.n_obs)
     cells = FusedCells(
         *(np.concatenate([getattr(p, name) for p in parts]) for name in FusedCells.__annotations__)
     )
-    own_rna = np.concatenate(along) * has_rna[:, None]
-    vectors, axes = _join(cells.latent, own_rna, _project_proteins(counts, has_adt), has_rna, has_adt)
+    own = (
+        np.concatenate(along) * has_rna[:, None],
+        np.zeros((source.n_obs, 0)) if axes[1] is None else axes[1].project(counts, has_adt),
+    )
+    space = learn_space(axes, cells.latent, own, (has_rna, has_adt)) if reference is None else reference.space
+    vectors = space.join(cells.latent, own, (has_rna, has_adt))
     signal = find_signal(counts, has_adt) if has_adt.any() else None
-    return FusedSample(fuser, sample, proteins, cells, vectors, axes, signal, has_rna, has_adt)
+    return FusedSample(fuser, sample, proteins, cells, vectors, space, signal, has_rna, has_adt)
+
+
+def _find_gene_axes(
+    source: CellSource, sums: GeneSums | None, symbols: NDArray[np.object_]
+) -> GeneAxes | None:
+    if sums is None or sums.n_cells < ENOUGH_CELLS:
+        return None
+    columns = choose_variable_genes(sums, symbols)
+    fitted = _take_rows(source, choose_rows(source.n_obs))
+    axes = find_axes(fitted, columns, sums.measure(columns), OWN_AXES)
+    return None if axes is None else GeneAxes(symbols, axes)
 
 
 def _check(source: CellSource) -> Iterator[sparse.csr_matrix]:
@@ -216,59 +224,3 @@ def _take_rows(source: CellSource, rows: NDArray[np.int64]) -> sparse.csr_matrix
         found.append(block[inside])
         first += block.shape[0]
     return sparse.csr_matrix(sparse.vstack(found))
-
-
-def _project_proteins(counts: NDArray[np.floating], has_adt: NDArray[np.bool_]) -> Floats:
-    measured = counts[has_adt]
-    if len(measured) < ENOUGH_CELLS:
-        return np.zeros((len(counts), 0))
-    ratios = clr_by_protein(measured, measure_centres(measured))
-    moments: Moments = measure_rows(ratios)
-    columns = np.arange(ratios.shape[1])
-    fitted = sparse.csr_matrix(ratios[choose_rows(len(ratios))])
-    axes = find_axes(fitted, columns, moments, _OWN_AXES)
-    found = np.zeros((len(counts), 0 if axes is None else len(axes.spread)))
-    if axes is not None:
-        found[has_adt] = axes.project(sparse.csr_matrix(ratios))
-    return found
-
-
-def _join(
-    latent: NDArray[np.float32],
-    rna: Floats,
-    adt: Floats,
-    has_rna: NDArray[np.bool_],
-    has_adt: NDArray[np.bool_],
-) -> tuple[NDArray[np.float32], dict[str, int]]:
-    """Put the parts beside each other, each with a mean squared length of its own; zeros fill the rest."""
-    is_known = np.isfinite(latent).all(axis=1)
-    vectors = np.full((len(latent), WIDTH), np.nan, np.float32)
-    if not rna.shape[1] and not adt.shape[1]:
-        vectors[is_known, : latent.shape[1]] = latent[is_known]
-        vectors[np.ix_(is_known, np.arange(latent.shape[1], WIDTH))] = 0
-        return vectors, {"latent": latent.shape[1], "rna": 0, "adt": 0}
-    wide = latent.astype(np.float64)
-    known = wide[is_known]
-    centred = known - known.mean(axis=0)
-    _, directions = np.linalg.eigh(np.einsum("nd,ne->de", centred, centred))
-    directions = directions[:, ::-1][:, :_LATENT_AXES]
-    directions = directions * np.sign(
-        directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
-    )
-    turned = np.einsum("nd,dk->nk", np.nan_to_num(wide - known.mean(axis=0)), directions)
-    blocks = (
-        (turned, is_known, _LATENT_WEIGHT),
-        (rna, is_known & has_rna, 1.0),
-        (adt, is_known & has_adt, 1.0),
-    )
-    first = 0
-    vectors[is_known] = 0
-    for (values, rows, weight), width in zip(blocks, (_LATENT_AXES, _OWN_AXES, _OWN_AXES), strict=True):
-        length = (
-            np.sqrt(np.square(values[rows]).sum(axis=1).mean()) if rows.any() and values.shape[1] else 0.0
-        )
-        if length > 0:
-            at = np.ix_(rows, np.arange(first, first + values.shape[1]))
-            vectors[at] = (weight / length * values[rows]).round(6)
-        first += width
-    return vectors, {"latent": turned.shape[1], "rna": rna.shape[1], "adt": adt.shape[1]}

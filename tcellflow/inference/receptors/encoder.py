@@ -31,10 +31,10 @@ BACKENDS: Final = tuple(str(backend) for backend in ReceptorBackend)
 # Bundle that a backend takes where none is named.
 DEFAULT_BUNDLES: Final = {ReceptorBackend.NATIVE: "receptors", ReceptorBackend.TCR_BERT: "tcr-bert"}
 _NO_BUNDLE: Final = {
-    ReceptorBackend.NATIVE: "reinstall tcellflow, name another bundle with --bundle, or use --backend kmer, "
-    "which needs none",
+    ReceptorBackend.NATIVE: "reinstall tcellflow, name another bundle with --receptors-bundle, or use "
+    "--backend kmer, which needs none",
     ReceptorBackend.TCR_BERT: "make one with 'tcellflow bundle import tcr-bert FOLDER' and name it with "
-    "--bundle",
+    "--receptors-bundle",
 }
 
 
@@ -196,7 +196,7 @@ def choose_encoder(backend: str, bundle: str | None = None, *, force_tra: bool =
     if bundle is not None:
         raise OptionsError(
             f"the backend {backend} takes no bundle",
-            where="--bundle",
+            where="--receptors-bundle",
             mend="leave it out, or choose another backend",
         )
     return EncoderChoice(kind, None)
@@ -264,6 +264,6 @@ def _read_encoder_bundle(kind: ReceptorBackend, name: str | None) -> Bundle:
         raise BundleError(
             f"the bundle was made for the backend {bundle.receptors.backend}",
             where=bundle.folder,
-            mend=f"add --backend {bundle.receptors.backend}, or name another bundle with --bundle",
+            mend=f"add --backend {bundle.receptors.backend}, or name another bundle with --receptors-bundle",
         )
     return bundle

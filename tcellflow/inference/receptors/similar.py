@@ -16,6 +16,7 @@ import pyarrow as pa
 from tcellflow.errors import OptionsError
 from tcellflow.inference.receptors.distinct_vectors import PIECE_ROWS
 from tcellflow.inference.receptors.neighbours import find_clusters, find_neighbours
+from tcellflow.io.bundles.folders import PACKAGED_FOLDER
 from tcellflow.io.tables.vector_scratch import VectorScratch
 from tcellflow.receptors.encoding.keys import content_hash
 from tcellflow.vocabulary import EmbeddingKind, ReceptorBackend
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tcellflow.inference.receptors.distinct_vectors import DistinctVectors
+    from tcellflow.inference.receptors.encoder import EncoderChoice
     from tcellflow.provenance import JsonValue
 
     Keys = npt.NDArray[np.object_]
@@ -69,7 +71,7 @@ class Similarity:
 
 
 def choose_similarity(
-    neighbours: int, cluster_distance: float | None, backend: ReceptorBackend
+    neighbours: int, cluster_distance: float | None, encoder: EncoderChoice
 ) -> Similarity | None:
     """Check what is asked of similar receptors: neighbours, clusters, or neither.
 
@@ -78,9 +80,9 @@ def choose_similarity(
     neighbours
         Nearest receptors listed for each one; 0 = nothing is asked.
     cluster_distance
-        Greatest cosine distance of a step within a cluster; that of the backend if not given.
-    backend
-        Encoder of the vectors.
+        Greatest cosine distance of a step within a cluster; that of the encoder if not given.
+    encoder
+        Of the vectors.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def choose_similarity(
     Raises
     ------
     OptionsError
-        If a number is out of range, a distance was given without neighbours, or the backend has none.
+        If a number is out of range, a distance was given without neighbours, or none was measured.
     """
     if neighbours < 0:
         raise OptionsError(
@@ -112,13 +114,24 @@ def choose_similarity(
         return None
     if cluster_distance is not None:
         return Similarity(neighbours, dict.fromkeys(EmbeddingKind, cluster_distance))
-    if backend not in DEFAULT_DISTANCES:
+    measured = _find_distances(encoder)
+    if measured is None:
         raise OptionsError(
-            f"no distance was measured for the backend {backend}",
+            f"no distance was measured for {encoder.name}",
             where="--cluster-distance",
             mend="give the greatest cosine distance of a step within a cluster, e.g. 0.05",
         )
-    return Similarity(neighbours, DEFAULT_DISTANCES[backend])
+    return Similarity(neighbours, measured)
+
+
+def _find_distances(encoder: EncoderChoice) -> Mapping[EmbeddingKind, float] | None:
+    """Find the distances that a bundle states, or those measured for the packaged one and for k-mers."""
+    stated = None if encoder.bundle is None else encoder.bundle.receptors.cluster_distances
+    if stated is not None:
+        return {kind: stated.get(kind, 0.0) for kind in EmbeddingKind}
+    if encoder.bundle is not None and encoder.bundle.folder.parent != PACKAGED_FOLDER:
+        return None
+    return DEFAULT_DISTANCES.get(encoder.backend)
 
 
 def tabulate_neighbours(vectors: DistinctVectors, k: int, *, folder: Path) -> Iterator[pa.Table]:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, ValidationInfo
 from pydantic.dataclasses import dataclass
 
 from tcellflow.errors import BundleError
-from tcellflow.io.bundles.fields import LOOSE, Sha256, Share, Size, Text, check_is_listed
+from tcellflow.io.bundles.fields import LOOSE, Quantiles, Sha256, Share, Size, Text, check_is_listed
 from tcellflow.io.bundles.reliability import ConformalLevel
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TASK_FUSION: Final = "fusion"
 GENES_FILE: Final = "genes.tsv"
 PROTEINS_FILE: Final = "proteins.tsv"
+FAMILIARITY_FILE: Final = "familiarity.tsv"
 _GENE_COLUMNS: Final = ("symbol", "weight", "mean", "scale")
 _PROTEIN_COLUMNS: Final = (
     "target", "name", "cells", "log_mean", "log_scale", "ratio_mean", "ratio_scale",
@@ -61,6 +62,31 @@ class FusionCoverage:
 
 
 @dataclass(frozen=True, config=LOOSE)
+class FamiliarView:
+    """Known cells shown with the same modalities: how many groups, and distances of cells not learnt from."""
+
+    centres: Size
+    quantiles: Quantiles
+
+
+@dataclass(frozen=True, config=LOOSE)
+class FamiliarityEntry:
+    """What ``bundle.json`` says of vectors of known cells.
+
+    Parameters
+    ----------
+    file
+        Table of vectors, view by view: the centres of groups, the rows of the matrix that whitens, and both
+        again of all known cells as one group.
+    views
+        By `FusedInputs`.
+    """
+
+    file: Annotated[Text, AfterValidator(_check_panel_file)]
+    views: dict[str, FamiliarView]
+
+
+@dataclass(frozen=True, config=LOOSE)
 class FusionDetails:
     """What ``bundle.json`` says of a fusion bundle.
 
@@ -76,6 +102,8 @@ class FusionDetails:
         Prediction sets of classes.
     calibration
         How the probabilities were calibrated, as its maker noted it.
+    familiarity
+        What vectors of known cells look like; None where the maker did not measure it.
     """
 
     genes: FusionPanelEntry
@@ -84,6 +112,7 @@ class FusionDetails:
     coverage: FusionCoverage
     conformal: tuple[ConformalLevel, ...]
     calibration: dict[str, Any]
+    familiarity: FamiliarityEntry | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -165,6 +194,30 @@ def read_fusion_proteins(folder: Path, entry: FusionPanelEntry) -> FusionProtein
     return FusionProteins(columns["target"], columns["name"], *numbers)
 
 
+def read_familiar_vectors(folder: Path, entry: FamiliarityEntry) -> NDArray[np.float64]:
+    """Read the vectors of `FamiliarityEntry`, (views of K + 2 D + 1, D).
+
+    Raises
+    ------
+    BundleError
+        If the file is no such table.
+    """
+    rows = [line.split("\t") for line in (folder / entry.file).read_text(encoding="utf-8").splitlines()]
+    width = len(rows[0]) if rows else 0
+    if any(len(row) != width for row in rows) or len(rows) != sum(
+        view.centres + 2 * width + 1 for view in entry.views.values()
+    ):
+        raise _broken(folder, entry, "it is no table of centres, matrices and middles")
+    flat = _as_numbers(folder, entry, np.array([text for row in rows for text in row], dtype=object))
+    return flat.reshape(len(rows), width)
+
+
+def write_familiar_vectors(vectors: NDArray[np.float64]) -> bytes:
+    """Write vectors as `read_familiar_vectors` reads them."""
+    rows = ["\t".join(f"{value:.6g}" for value in row) for row in vectors]
+    return ("\n".join(rows) + "\n").encode()
+
+
 def write_fusion_genes(genes: FusionGenes) -> bytes:
     """Write the genes of a bundle."""
     return _write_table(_GENE_COLUMNS, (genes.symbols, genes.weights, genes.mean, genes.scale))
@@ -213,7 +266,9 @@ def _read_table(
     return columns
 
 
-def _as_numbers(folder: Path, entry: FusionPanelEntry, texts: NDArray[np.object_]) -> NDArray[np.float64]:
+def _as_numbers(
+    folder: Path, entry: FusionPanelEntry | FamiliarityEntry, texts: NDArray[np.object_]
+) -> NDArray[np.float64]:
     try:
         numbers = np.array([float(text) for text in texts], dtype=np.float64)
     except ValueError as error:
@@ -223,9 +278,9 @@ def _as_numbers(folder: Path, entry: FusionPanelEntry, texts: NDArray[np.object_
     return numbers
 
 
-def _broken(folder: Path, entry: FusionPanelEntry, why: str) -> BundleError:
+def _broken(folder: Path, entry: FusionPanelEntry | FamiliarityEntry, why: str) -> BundleError:
     return BundleError(
-        f"the panel is broken: {why}",
+        f"the table is broken: {why}",
         where=folder / entry.file,
         mend="fetch the bundle again, or have its maker mend it",
     )

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic.dataclasses import dataclass
 
 from tcellflow.io.bundles.fields import LOOSE, Size, Text, check_is_listed
-from tcellflow.vocabulary import Locus, ReceptorBackend
+from tcellflow.vocabulary import EmbeddingKind, Locus, ReceptorBackend
 
 TASK_RECEPTORS: Final = "receptors"
 # Shorter than the shortest junction that is embedded, a model could read none of them whole.
@@ -56,6 +56,8 @@ class ReceptorsDetails:
         Longest junction in residues; longer ones are cut in the middle.
     loci
         Loci it may embed.
+    cluster_distances
+        Greatest cosine distance of a step within a cluster, by kind of vector; None where nobody measured it.
     """
 
     backend: Annotated[ReceptorBackend, BeforeValidator(_check_backend)]
@@ -64,3 +66,4 @@ class ReceptorsDetails:
     pooling: Text
     max_length: Annotated[int, Field(strict=True, ge=_LEAST_MAX_LENGTH)]
     loci: Annotated[frozenset[Locus], BeforeValidator(_check_loci)]
+    cluster_distances: dict[EmbeddingKind, Annotated[float, Field(ge=0, le=2)]] | None = None

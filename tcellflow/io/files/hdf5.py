@@ -57,12 +57,31 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             yield file
     except TcellflowError:
         raise
-    except (OSError, RuntimeError) as error:
-        raise _damage(error, path) from error
     except Exception as error:
-        if not _is_of_library(error):
+        interruption = _find_interruption(error)
+        if interruption is not None:
+            raise interruption from error
+        if not isinstance(error, OSError | RuntimeError) and not _is_of_library(error):
             raise
         raise _damage(error, path) from error
+
+
+def _find_interruption(error: BaseException) -> BaseException | None:
+    """Find the signal that ended a call of the library, which h5py then tells as an error of its own.
+
+    Notes
+    -----
+    A signal that is raised in a function that HDF5 calls back (`check_structure` looks at links so) comes out
+    as SystemError.
+    """
+    seen: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        if not isinstance(cause, Exception | GeneratorExit):
+            return cause
+        seen.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _is_of_library(error: Exception) -> bool:

@@ -131,6 +131,12 @@ class OutputSet:
         """Watch, while the step writes, for errors that Python can only print; `commit` then raises them."""
         return self._unheard
 
+    def raise_interruption(self, error: Exception) -> None:
+        """Raise the interruption that nobody heard: what failed since failed because of it."""
+        interruption = self._unheard.find_interruption()
+        if interruption is not None:
+            raise interruption from error
+
     def discard(self) -> None:
         """Remove everything staged."""
         for part, descriptor in self._staged.values():
@@ -175,6 +181,10 @@ def stage_outputs(folder: Path, prefix: str, *, force: bool) -> Iterator[OutputS
             with outputs.watch():
                 yield outputs
                 outputs.commit()
+        except Exception as error:
+            outputs.discard()
+            outputs.raise_interruption(error)
+            raise
         except BaseException:
             outputs.discard()
             raise
@@ -257,7 +267,12 @@ class _UnheardErrors:
             self._errors.append(error)
         return is_ours
 
+    def find_interruption(self) -> BaseException | None:
+        """Find the first interruption that went unheard."""
+        return next((error for error in self._errors if not isinstance(error, Exception)), None)
+
     def raise_first(self) -> None:
         """Raise the first error that went unheard; an interruption before all others."""
-        for error in sorted(self._errors, key=lambda error: isinstance(error, Exception)):
-            raise error
+        for error in (self.find_interruption(), *self._errors):
+            if error is not None:
+                raise error

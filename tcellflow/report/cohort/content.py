@@ -5,21 +5,27 @@ Invariant: an outlier is told by its distance from the cohort's median compositi
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from tcellflow.evaluation.intervals import score_interval
+from tcellflow.report.cohort.figures import compare_programmes
 from tcellflow.report.cohort.samples import hash_receptors, read_receptors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tcellflow.report.cohort.samples import CohortSample
+    from tcellflow.report.heat import HeatMap
 
 _SHARED_SHOWN: Final = 100
 _LEAST_T_CELLS: Final = 20
+# Between two people some tenths of a percent of beta chains are shared; several percent are not chance.
+_MIXED_SHARE, _LEAST_MIXED, _MOST_MIXED, _PAIRS_SHOWN = 0.05, 5, 10, 20
 _LEAST_SAMPLES: Final = 4  # of fewer, no median composition is worth the name
 
 
@@ -72,6 +78,8 @@ class Cohort:
         Of the cohort.
     rows
         Samples, the farthest from the median composition first.
+    programmes
+        Programmes of the samples side by side; None where fewer than two tell any.
     shared
         Beta chains of two or more samples, those of most donors first, at most 100.
     n_shared
@@ -82,6 +90,7 @@ class Cohort:
 
     name: str
     rows: tuple[SampleRow, ...]
+    programmes: HeatMap | None
     shared: tuple[SharedReceptor, ...]
     n_shared: int
     warnings: tuple[str, ...]
@@ -90,8 +99,9 @@ class Cohort:
 def compose_cohort(samples: Sequence[CohortSample], name: str) -> Cohort:
     """Compute the whole content of a cohort's report."""
     rows = _compare(samples)
-    shared, n_shared = _find_shared(samples)
-    return Cohort(name, rows, shared, n_shared, _warn(samples))
+    shared, n_shared, pairs = _find_shared(samples)
+    warnings = (*_warn(samples), *_warn_of_mixing(pairs, samples))
+    return Cohort(name, rows, compare_programmes([row.sample for row in rows]), shared, n_shared, warnings)
 
 
 def _compare(samples: Sequence[CohortSample]) -> tuple[SampleRow, ...]:
@@ -109,7 +119,9 @@ def _compare(samples: Sequence[CohortSample]) -> tuple[SampleRow, ...]:
     return tuple(sorted(rows, key=lambda row: (-(row.distance or 0.0), row.sample.name)))
 
 
-def _find_shared(samples: Sequence[CohortSample]) -> tuple[tuple[SharedReceptor, ...], int]:
+def _find_shared(
+    samples: Sequence[CohortSample],
+) -> tuple[tuple[SharedReceptor, ...], int, Counter[tuple[str, str]]]:
     """Count receptors by their hashes, then read the names of the shared ones alone."""
     hashes, counts = np.unique(np.concatenate([s.receptors for s in samples]), return_counts=True)
     wanted = hashes[counts > 1]
@@ -128,7 +140,26 @@ def _find_shared(samples: Sequence[CohortSample]) -> tuple[tuple[SharedReceptor,
         for key, found in seen.items()
     ]
     shared.sort(key=lambda r: (-r.n_donors, -len(r.samples), r.junction_aa, r.v_call))
-    return tuple(shared[:_SHARED_SHOWN]), len(shared)
+    # A chain of many samples is public: it says nothing about two of them.
+    pairs = Counter(
+        (one.name, other.name)
+        for found in seen.values()
+        if len(found) <= _MOST_MIXED
+        for one, other in itertools.combinations(found, 2)
+        if one.donor != other.donor
+    )
+    return tuple(shared[:_SHARED_SHOWN]), len(shared), pairs
+
+
+def _warn_of_mixing(pairs: Counter[tuple[str, str]], samples: Sequence[CohortSample]) -> list[str]:
+    """Warn of samples of different donors that share more receptors than two people do."""
+    sizes = {sample.name: len(sample.receptors) for sample in samples}
+    return [
+        f"{one} and {other} are of different donors but share {n:,} beta chains, "
+        f"{100 * n / min(sizes[one], sizes[other]):.0f} % of the smaller sample's: mixed up or contaminated?"
+        for (one, other), n in sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:_PAIRS_SHOWN]
+        if n >= _LEAST_MIXED and n >= _MIXED_SHARE * min(sizes[one], sizes[other])
+    ]
 
 
 def _warn(samples: Sequence[CohortSample]) -> tuple[str, ...]:

@@ -20,10 +20,12 @@ from tcellflow.io.tables.step_documents import read_document
 from tcellflow.vocabulary import STATE_UNRESOLVED, Locus, OutputName, State, output_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from tcellflow.vocabulary import Programme
 
 RECEPTOR: Final = ["v_call", "junction_aa"]
 
@@ -52,6 +54,8 @@ class CohortSample:
         Warnings of its steps.
     made_by
         Version of tcellflow and digest of the bundle.
+    programmes
+        Mean strength of each programme over the T cells, None where not measurable; empty where not told.
     receptors
         Hashes of its distinct beta chains, uint64, rising.
     """
@@ -67,6 +71,7 @@ class CohortSample:
     overlap: float | None
     n_warnings: int
     made_by: tuple[str, str]
+    programmes: Mapping[Programme, float | None]
     receptors: NDArray[np.uint64]
 
 
@@ -120,6 +125,7 @@ def _read_sample(folder: Path, name: str) -> CohortSample:
         overlap=barcodes.overlap if barcodes else None,
         n_warnings=len(metrics.warnings) + (len(qc.warnings) if qc else 0),
         made_by=(metrics.note.version, metrics.bundle.sha256),
+        programmes=metrics.programmes.all if metrics.programmes else {},
         receptors=np.unique(hash_receptors(receptors)),
     )
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from tcellflow.vocabulary import STATE_NOT_T, STATE_UNRESOLVED, State
 
 if TYPE_CHECKING:
-    from tcellflow.report.maps.cell_map import CellMap
+    from tcellflow.report.maps.cell_map import CellMap, Layout
 
 _MARGIN: Final = 20
 _SIDE: Final = 1_000
@@ -44,7 +44,9 @@ def draw_map(drawn: CellMap) -> Markup:
     markupsafe.Markup
         An SVG with role "img", title and description.
     """
-    numbers = np.array(drawn.states.values)
+    first = drawn.layouts[0]
+    numbers = np.where(first.is_placed, np.array(drawn.states.values, int), -1)
+    heights = first.places[first.is_placed, 1] if first.is_placed.any() else np.zeros(1, int)
     order = sorted(
         range(len(drawn.states.names)),
         key=lambda i: (drawn.states.names[i] in set(State), -drawn.states.counts[i]),
@@ -53,12 +55,12 @@ def draw_map(drawn: CellMap) -> Markup:
     paths = [
         Markup('<path class="dots {}" d="{}"/>').format(
             colour_class(drawn.states.names[i]),
-            "".join(f"M{x} {y}h0" for x, y in drawn.places[numbers == i].tolist()),
+            "".join(f"M{x} {y}h0" for x, y in first.places[numbers == i].tolist()),
         )
         for i in order
     ]
-    top = int(drawn.places[:, 1].min()) - _MARGIN
-    height = int(drawn.places[:, 1].max()) + _MARGIN - top
+    top = int(heights.min()) - _MARGIN
+    height = int(heights.max()) + _MARGIN - top
     return Markup(
         '<svg id="map-plot" class="map {size}" role="img" viewBox="{left} {top} {side} {height}" '
         'aria-labelledby="map-title map-desc"><title id="map-title">Map of the cells</title>'
@@ -94,8 +96,10 @@ def tell_script(drawn: CellMap) -> Markup:
     """
     content = {
         "barcodes": drawn.barcodes,
-        "x": drawn.places[:, 0].tolist(),
-        "y": drawn.places[:, 1].tolist(),
+        "layouts": [
+            {"name": layout.name, "meaning": layout.meaning, "x": _place(layout, 0), "y": _place(layout, 1)}
+            for layout in drawn.layouts
+        ],
         "clones": drawn.clones,
         "cloneOf": drawn.clone_of,
         "groupings": [
@@ -112,3 +116,9 @@ def tell_script(drawn: CellMap) -> Markup:
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)  # noqa: S704 - no sign of markup is left
+
+
+def _place(layout: Layout, axis: int) -> list[int | None]:
+    """Give one coordinate of each cell; null for a cell without such a vector."""
+    pairs = zip(layout.places[:, axis].tolist(), layout.is_placed.tolist(), strict=True)
+    return [place if is_placed else None for place, is_placed in pairs]

@@ -20,8 +20,10 @@
   const over = svg.append("g").attr("class", "over");
   const home = cells ? svg.attr("viewBox") : "";
   let scale = d3.zoomIdentity, hovered = null, tree = null, colouring = 0, zoom = null;
-  const spots = (indices) => indices.map((i) => `M${cells.x[i]} ${cells.y[i]}h0`).join("");
-  const indicesWhere = (test) => cells.x.map((_, i) => i).filter(test);
+  let places = cells ? cells.layouts[0] : null;
+  const isPlaced = (i) => places.x[i] !== null;
+  const spots = (indices) => indices.filter(isPlaced).map((i) => `M${places.x[i]} ${places.y[i]}h0`).join("");
+  const indicesWhere = (test) => cells.barcodes.map((_, i) => i).filter(test);
   const states = cells ? cells.groupings[0] : null;
   const shadeSteps = 10;
 
@@ -150,7 +152,8 @@
   if (cells) {
     const tip = make("p", "", { class: "tip small", id: "map-tip", "aria-hidden": "true" });
     tip.textContent = "Point at a cell to see what it is; click it to select its clone. Scroll to zoom, drag to move, double-click to return.";
-    tree = d3.quadtree().x((i) => cells.x[i]).y((i) => cells.y[i]).addAll(cells.x.map((_, i) => i));
+    const grow = () => { tree = d3.quadtree().x((i) => places.x[i]).y((i) => places.y[i]).addAll(indicesWhere(isPlaced)); };
+    grow();
     const at = (event) => {
       const matrix = group.node().getScreenCTM().inverse();
       const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix);
@@ -161,7 +164,7 @@
       hovered = at(event);
       ring.attr("visibility", hovered === undefined ? "hidden" : "visible");
       if (hovered !== undefined) {
-        ring.attr("cx", cells.x[hovered]).attr("cy", cells.y[hovered]).attr("r", 9 / scale.k);
+        ring.attr("cx", places.x[hovered]).attr("cy", places.y[hovered]).attr("r", 9 / scale.k);
         tip.textContent = tell(hovered);
       }
     }).on("pointerleave", () => ring.attr("visibility", "hidden"));
@@ -189,7 +192,20 @@
     farther.addEventListener("click", () => svg.call(zoom.scaleBy, 1 / 1.6));
     back.addEventListener("click", () => svg.call(zoom.transform, d3.zoomIdentity));
     const bar = make("div", "", { class: "controls" });
-    bar.append(make("label", "Colour by ", { for: "map-by" }), by, closer, farther, back);
+    bar.append(make("label", "Colour by ", { for: "map-by" }), by);
+    if (cells.layouts.length > 1) {
+      const laid = make("select", "", { id: "map-layout" });
+      cells.layouts.forEach((entry, number) => laid.append(make("option", entry.name, { value: String(number) })));
+      laid.addEventListener("change", () => {
+        places = cells.layouts[Number(laid.value)];
+        document.getElementById("map-meaning").textContent = places.meaning;
+        ring.attr("visibility", "hidden");
+        grow();
+        paint();
+      });
+      bar.append(make("label", "Laid out by ", { for: "map-layout" }), laid);
+    }
+    bar.append(closer, farther, back);
     area.parentElement.before(bar);
     area.parentElement.after(tip);
     paint();

@@ -6,7 +6,8 @@ give the same text.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Final
 
 from tcellflow.contracts.descriptions import CLAIMS, DESCRIPTIONS
 from tcellflow.io.outputs.staging import stage_outputs
@@ -27,18 +28,26 @@ from tcellflow.vocabulary import OutputName
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tcellflow.language.foreign import Speak
+    from tcellflow.steps.describe.texts import Description
     from tcellflow.steps.progress import Progress
+
+_LOG: Final = logging.getLogger(__name__)
 
 __all__ = ["DescribeOptions", "describe"]
 
 
-def describe(options: DescribeOptions, *, progress: Progress = quiet) -> list[Path]:
+def describe(
+    options: DescribeOptions, *, speak: Speak | None = None, progress: Progress = quiet
+) -> list[Path]:
     """Run the step describe: text about the groups of a sample's cells.
 
     Parameters
     ----------
     options
         What to describe, and how.
+    speak
+        Language model that puts claims into words; None = the template.
     progress
         Called with (done, total).
 
@@ -62,26 +71,41 @@ def describe(options: DescribeOptions, *, progress: Progress = quiet) -> list[Pa
             options.cells,
             predictions=options.predictions,
             chains=options.chains,
+            programmes=options.programmes,
             groupby=options.groupby,
             layer=options.layer,
         )
         facts = sample.measure()
         progress(1, 2)
-        found = describe_units(facts, options.register, fail=options.on_ungrounded == "fail")
-        inputs = {"cells": options.cells, "predictions": options.predictions, "chains": options.chains}
+        found = describe_units(facts, options.register, fail=options.on_ungrounded == "fail", speak=speak)
+        realiser = "template" if speak is None else "llm"
+        _tell_dropped(found, realiser)
+        inputs = {
+            "cells": options.cells, "predictions": options.predictions, "chains": options.chains,
+            "programmes": options.programmes,
+        }  # fmt: skip
         note = StepNote(
             "describe",
-            options={"register": options.register, "groupby": options.groupby},
+            options={"register": options.register, "groupby": options.groupby, "realiser": realiser},
             inputs={role: digest_file(path) for role, path in inputs.items() if path is not None},
         )
-        table = tabulate_descriptions(found, facts, options.register)
+        table = tabulate_descriptions(found, facts, options.register, realiser)
         write_table(paths[OutputName.DESCRIPTIONS], table, DESCRIPTIONS, note)
         write_table(paths[OutputName.CLAIMS], tabulate_claims(found), CLAIMS, note)
-        _write(paths[OutputName.DESCRIPTIONS_JSON], write_lines(found))
-        _write(paths[OutputName.DESCRIPTIONS_TEXT], write_markdown(found))
+        _write(paths[OutputName.DESCRIPTIONS_JSON], write_lines(found, realiser))
+        _write(paths[OutputName.DESCRIPTIONS_TEXT], write_markdown(found, realiser))
         finished = outputs.commit()
         progress(2, 2)
         return finished
+
+
+def _tell_dropped(found: list[Description], realiser: str) -> None:
+    dropped = sum(item.n_dropped for item in found)
+    if dropped and realiser != "template":
+        total = dropped + sum(len(item.sentences) for item in found)
+        _LOG.warning(
+            "%d of %d sentences of the language model were not supported and are not written", dropped, total
+        )
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,11 +14,13 @@ from tcellflow.errors import InputError
 from tcellflow.ingest.cell_reader import open_cells
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.parquet import write_table
+from tcellflow.language.calibration import read_calibration, sharpen
 from tcellflow.language.candidates import list_panel, make_candidates
 from tcellflow.language.ontology import CELL, read_ontology
 from tcellflow.language.smoothing import place_cells, smooth
 from tcellflow.language.typing import LEAST_GENES, NONE, CellTyper
 from tcellflow.provenance import StepNote, digest_file
+from tcellflow.steps.describe.support import join_candidates, learn, open_support
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OutputName
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from tcellflow.language.candidates import Candidate
     from tcellflow.steps.describe.options import AnnotateOptions
+    from tcellflow.steps.describe.support import Support
     from tcellflow.steps.progress import Progress
 
 SURE: Final = 0.7  # summed probability that a term needs to be reported after back-off
@@ -53,15 +56,18 @@ def annotate(options: AnnotateOptions, *, progress: Progress = quiet) -> list[Pa
     Raises
     ------
     InputError
-        If a file cannot be read, a candidate cannot be told by anything, labels are repeated, or the matrix
-        measures too few genes that tell types apart.
+        If a file cannot be read, a candidate cannot be told by anything, labels are repeated, labelled cells
+        are not there, or the matrix measures too few genes that tell types apart.
     OutputError
         If the output cannot be written, or exists without `force`.
     """
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
         path = outputs.path(OutputName.ANNOTATIONS)
-        candidates = list_panel() if options.candidates is None else read_candidates(options.candidates)
         reader = open_cells(options.cells, layer=options.layer)
+        support = None
+        if options.support_column is not None:
+            support = open_support(options.support, options.support_column, reader, options.cells)
+        candidates = _choose(options, support)
         typer = CellTyper(reader.gene_names, candidates)
         if typer.n_genes < LEAST_GENES:
             raise InputError(
@@ -69,6 +75,8 @@ def annotate(options: AnnotateOptions, *, progress: Progress = quiet) -> list[Pa
                 where=options.cells,
                 mend="give a matrix with more genes",
             )
+        if support is not None:
+            typer = learn(typer, support)
         parts, kept = [np.zeros((0, len(candidates) + 1), np.float32)], []
         for counts, _ in reader.counts():
             parts.append(typer.score(counts).probabilities)
@@ -78,17 +86,30 @@ def annotate(options: AnnotateOptions, *, progress: Progress = quiet) -> list[Pa
         progress(1, 2)
         smoothed = raw
         if options.smooth > 1 and len(raw):
-            smoothed = smooth(raw, place_cells(sparse.csr_matrix(sparse.vstack(kept))), options.smooth)
+            averaged = smooth(raw, place_cells(sparse.csr_matrix(sparse.vstack(kept))), options.smooth)
+            smoothed = sharpen(averaged, read_calibration().smoothed)
         note = StepNote(
             "describe annotate",
-            options={"smooth": options.smooth},
+            options={"smooth": options.smooth, "support_column": options.support_column},
             inputs={"cells": digest_file(options.cells)}
-            | ({} if options.candidates is None else {"candidates": digest_file(options.candidates)}),
+            | {
+                role: digest_file(file)
+                for role, file in (("candidates", options.candidates), ("support", options.support))
+                if file is not None
+            },
         )
         write_table(path, _tabulate(reader.cell_ids, candidates, raw, smoothed), ANNOTATIONS, note)
         finished = outputs.commit()
         progress(2, 2)
         return finished
+
+
+def _choose(options: AnnotateOptions, support: Support | None) -> tuple[Candidate, ...]:
+    """Choose the candidates: those given and the labels of cells; the panel where neither is given."""
+    given = () if options.candidates is None else read_candidates(options.candidates)
+    if support is not None:
+        return join_candidates(given, support)
+    return given or list_panel()
 
 
 def read_candidates(path: Path) -> tuple[Candidate, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tcellflow.contracts.predictions import PREDICTIONS
+from tcellflow.contracts.programmes import PROGRAMMES
 from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import InputError
 from tcellflow.ingest.cell_reader import open_cells
@@ -20,7 +21,7 @@ from tcellflow.io.files.kinds import is_hdf5
 from tcellflow.io.h5ad.elements import read_element
 from tcellflow.io.tables.parquet import read_table
 from tcellflow.language.facts import SampleFacts, measure
-from tcellflow.vocabulary import OBSM_ADT_CLR
+from tcellflow.vocabulary import OBSM_ADT_CLR, PROGRAMME_PREFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,20 +55,36 @@ class DescribedSample:
         Columns of the table whose values are groups.
     proteins
         CLR of antibodies; None without.
+    programmes
+        As predict wrote them, 0-1; None = to be scored.
     """
 
     reader: CellReader
     table: pd.DataFrame
     levels: tuple[str, ...]
     proteins: pd.DataFrame | None
+    programmes: pd.DataFrame | None = None
 
     def measure(self) -> SampleFacts:
         """Measure the facts of all groups."""
-        return measure(self.reader.counts(), self.reader.gene_names, self.table, self.levels, self.proteins)
+        return measure(
+            self.reader.counts(),
+            self.reader.gene_names,
+            self.table,
+            self.levels,
+            self.proteins,
+            self.programmes,
+        )
 
 
 def open_sample(
-    cells: Path, *, predictions: Path | None, chains: Path | None, groupby: str | None, layer: str | None
+    cells: Path,
+    *,
+    predictions: Path | None,
+    chains: Path | None,
+    groupby: str | None,
+    layer: str | None,
+    programmes: Path | None = None,
 ) -> DescribedSample:
     """Open a sample and join what its files say about each cell.
 
@@ -85,6 +102,7 @@ def open_sample(
         predictions=predictions,
         chains=chains,
         groupby=groupby,
+        programmes=programmes,
         proteins=_read_proteins(cells, reader),
         where=cells,
     )
@@ -96,6 +114,7 @@ def join_sample(
     predictions: Path | None = None,
     chains: Path | None = None,
     groupby: str | None = None,
+    programmes: Path | None = None,
     proteins: pd.DataFrame | None = None,
     where: object = "AnnData",
 ) -> DescribedSample:
@@ -130,7 +149,14 @@ def join_sample(
     if chains is not None:
         _add_chains(table, reader, chains)
     levels = _choose_levels(table, obs, groupby, where)
-    return DescribedSample(reader, table, levels, proteins)
+    known = None if programmes is None else _read_programmes(programmes, reader)
+    return DescribedSample(reader, table, levels, proteins, known)
+
+
+def _read_programmes(path: Path, reader: CellReader) -> pd.DataFrame:
+    rows = read_table(path, PROGRAMMES).to_pandas().set_index("cell_id")
+    found = _align(rows, reader, path).reset_index(drop=True)
+    return found.rename(columns=lambda name: str(name).removeprefix(PROGRAMME_PREFIX))
 
 
 def _plain(values: pd.Series) -> NDArray[np.generic]:

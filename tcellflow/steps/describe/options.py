@@ -35,6 +35,8 @@ class DescribeOptions:
         Predictions table; else the state columns of the cells, if any.
     chains
         Chains table, for segments and junctions.
+    programmes
+        Programmes table of predict; None = programmes are scored from the counts.
     groupby
         obs column whose values are the groups; None = states, clusters and expanded clones.
     register
@@ -55,6 +57,7 @@ class DescribeOptions:
     groupby: str | None = None
     register: Literal["short", "clinical", "full"] = "full"
     on_ungrounded: Literal["drop", "fail"] = "drop"
+    programmes: Path | None = None
     layer: str | None = None
     force: bool = False
 
@@ -77,7 +80,7 @@ class DescribeOptions:
             If one does not exist or cannot be read.
         """
         check_is_there(self.cells)
-        for path in (self.predictions, self.chains):
+        for path in (self.predictions, self.chains, self.programmes):
             if path is not None:
                 check_is_file(path)
 
@@ -138,6 +141,10 @@ class AnnotateOptions:
         Table of candidates; None = the packaged immune panel.
     smooth
         Similar cells over which probabilities are averaged, the cell itself among them; 0 = none.
+    support
+        Labelled cells: a table with ``cell_id``, or an expression file; None = the cells themselves.
+    support_column
+        Column with the labels to learn from; None = nothing is learnt.
     """
 
     cells: Path
@@ -145,6 +152,8 @@ class AnnotateOptions:
     prefix: str
     candidates: Path | None = None
     smooth: int = 20
+    support: Path | None = None
+    support_column: str | None = None
     layer: str | None = None
     force: bool = False
 
@@ -157,8 +166,9 @@ class AnnotateOptions:
             If one does not exist or cannot be read.
         """
         check_is_there(self.cells)
-        if self.candidates is not None:
-            check_is_file(self.candidates)
+        for path in (self.candidates, self.support):
+            if path is not None:
+                check_is_file(path)
 
 
 def check_prompt(text: str) -> str:
@@ -258,3 +268,41 @@ class GenerateOptions:
                 where="--output, -n",
                 mend="name a file that ends in .h5ad, and at least one cell",
             )
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Options of describe eval.
+
+    Parameters
+    ----------
+    cells, layer, output, prefix, force
+        As of `DescribeOptions`.
+    truth
+        obs column of the true labels; cells without one are left out.
+    task
+        What is measured.
+    candidates
+        Table of candidates that carry these labels; None = the labels themselves.
+    """
+
+    cells: Path
+    output: Path
+    prefix: str
+    truth: str
+    task: Literal["text", "annotation", "pseudo-cells"] = "annotation"
+    candidates: Path | None = None
+    layer: str | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        """Refuse inputs that are not there.
+
+        Raises
+        ------
+        InputError
+            If one does not exist or cannot be read.
+        """
+        check_is_there(self.cells)
+        if self.candidates is not None:
+            check_is_file(self.candidates)

@@ -12,6 +12,7 @@ from tcellflow.contracts.descriptions import CLAIMS, DESCRIPTIONS
 from tcellflow.contracts.layout import lay_out
 from tcellflow.errors import ContractError
 from tcellflow.language.claims import plan_claims
+from tcellflow.language.foreign import take_sentences, write_prompt
 from tcellflow.language.ontology import RELEASE, read_ontology
 from tcellflow.language.template import realise
 from tcellflow.language.verifier import Verdict, Verifier
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from tcellflow.language.claims import Claim, Identity
     from tcellflow.language.facts import SampleFacts, Unit
+    from tcellflow.language.foreign import Speak
     from tcellflow.language.template import Register
 
 _DISCRIMINATES: Final = 1.0  # nats of log-odds
@@ -53,8 +55,21 @@ class Description:
     n_dropped: int
 
 
-def describe_units(facts: SampleFacts, register: Register, *, fail: bool) -> list[Description]:
+def describe_units(
+    facts: SampleFacts, register: Register, *, fail: bool, speak: Speak | None = None
+) -> list[Description]:
     """Describe every unit; sentences that the check does not support are not written.
+
+    Parameters
+    ----------
+    facts
+        Of the sample.
+    register
+        How much is said.
+    fail
+        Whether a sentence that is not supported ends the run.
+    speak
+        Language model that puts claims into words; None = the template.
 
     Raises
     ------
@@ -63,22 +78,28 @@ def describe_units(facts: SampleFacts, register: Register, *, fail: bool) -> lis
     """
     verifier = Verifier(facts)
     return [
-        _describe(facts, i, verifier, register, fail=fail)
+        _describe(facts, i, verifier, (register, speak), fail=fail)
         for i, numbers in enumerate(facts.numbers)
         if numbers["cells"] > 0
     ]
 
 
 def _describe(
-    facts: SampleFacts, unit: int, verifier: Verifier, register: Register, *, fail: bool
+    facts: SampleFacts, unit: int, verifier: Verifier, way: tuple[Register, Speak | None], *, fail: bool
 ) -> Description:
     identity, claims = plan_claims(facts, unit)
+    register, speak = way
+    sentences = (
+        realise(claims, register)
+        if speak is None
+        else take_sentences(speak(write_prompt(claims, register)), claims)
+    )
     kept: list[str] = []
     placed: dict[int, Placed] = {}
     place, dropped = 0, 0
-    for sentence in realise(claims, register):
+    for sentence in sentences:
         checked = verifier.check(sentence.text, unit)
-        is_true = bool(checked) and all(c.verdict is Verdict.SUPPORTED for c in checked)
+        is_true = bool(checked and sentence.claims) and all(c.verdict is Verdict.SUPPORTED for c in checked)
         worst = next((c for c in checked if c.verdict is not Verdict.SUPPORTED), None)
         if not is_true and fail:
             raise ContractError(
@@ -90,6 +111,8 @@ def _describe(
         if not is_true:
             dropped += 1
         for claim in sentence.claims:
+            if id(claim) in placed and placed[id(claim)].sentence is not None:
+                continue
             end = place + len(sentence.text)
             placed[id(claim)] = (
                 Placed(claim, len(kept) + 1, place, end, verdict)
@@ -105,7 +128,9 @@ def _describe(
     )
 
 
-def tabulate_descriptions(found: Sequence[Description], facts: SampleFacts, register: str) -> pa.Table:
+def tabulate_descriptions(
+    found: Sequence[Description], facts: SampleFacts, register: str, realiser: str = "template"
+) -> pa.Table:
     """Lay the descriptions out as their table."""
     ontology = read_ontology()
     rows = []
@@ -121,7 +146,7 @@ def tabulate_descriptions(found: Sequence[Description], facts: SampleFacts, regi
             "alternatives": "|".join(f"{t}={p:.3f}" for t, _, p in identity.alternatives),
             "probability": identity.probability, "margin": identity.margin, "state": state,
             "state_share": None if state is None else states[state] / 100, "text": item.text,
-            "register": register, "realiser": "template", "n_sentences": len(item.sentences),
+            "register": register, "realiser": realiser, "n_sentences": len(item.sentences),
             "n_claims": len(item.claims), "n_dropped": item.n_dropped,
             "grounding_precision": len(item.sentences) / n_real if n_real else None,
             "evidence_coverage": _cover(item, facts),
@@ -172,22 +197,31 @@ def _columns(rows: list[dict[str, Any]], contract: Any) -> dict[str, Any]:
     return columns
 
 
-def write_lines(found: Sequence[Description]) -> str:
+def write_lines(found: Sequence[Description], realiser: str = "template") -> str:
     """Give the descriptions as JSON lines, one per unit, with sentences and claims nested."""
-    lines = []
+    lines, ontology = [], read_ontology()
     for item in found:
         claims = [
             {
                 "type": str(p.claim.type), "subject": p.claim.subject, "polarity": p.claim.polarity,
-                "value": _short(p.claim.value), "text": p.claim.text, "source": p.claim.source,
-                "sentence": p.sentence, "verdict": p.verdict,
+                "subject_id": p.claim.subject_id, "value": _short(p.claim.value), "text": p.claim.text,
+                "pct_detected": _short(_pct(p.claim)), "expected_pct": _short(p.claim.expected),
+                "log_odds": _short(p.claim.log_odds), "confidence": _short(p.claim.confidence),
+                "source": p.claim.source, "sentence": p.sentence, "verdict": p.verdict,
+                "span": None if p.start is None else [p.start, p.end],
             }
             for p in item.claims
         ]  # fmt: skip
         row = {
             "unit_id": item.unit.name, "unit_level": item.unit.level, "n_cells": int(item.numbers["cells"]),
             "status": item.identity.status, "cl_id": item.identity.cl_id, "label": item.identity.label,
-            "probability": _short(item.identity.probability), "text": item.text,
+            "probability": _short(item.identity.probability), "margin": _short(item.identity.margin),
+            "cl_path": [] if item.identity.cl_id is None else list(ontology.path(item.identity.cl_id)),
+            "alternatives": [
+                {"cl_id": t, "label": label, "probability": _short(p)}
+                for t, label, p in item.identity.alternatives
+            ],
+            "text": item.text, "realiser": realiser, "n_dropped": item.n_dropped,
             "sentences": list(item.sentences), "claims": claims,
         }  # fmt: skip
         lines.append(json.dumps(row, sort_keys=True, ensure_ascii=False))
@@ -198,12 +232,12 @@ def _short(value: float | None) -> float | None:
     return None if value is None else round(float(value), 4)
 
 
-def write_markdown(found: Sequence[Description]) -> str:
+def write_markdown(found: Sequence[Description], realiser: str = "template") -> str:
     """Give the descriptions as Markdown, one heading per unit; names are escaped."""
     lines = [
         "# Descriptions",
         "",
-        f"Made by the template realiser; types by {RELEASE}. Each sentence below was read back and checked.",
+        f"Made by the {realiser} realiser; types by {RELEASE}. Every sentence was read back and checked.",
         "",
     ]
     for item in found:

@@ -116,7 +116,7 @@ def embed_files(files: Sequence[ReceptorFile], choice: EncoderChoice) -> list[Ce
     """
     encoder = choice.open(device="cpu")
     named = pd.concat([_read_chains(file, _sample(number)) for number, file in enumerate(files)])
-    check_loci(encoder, named, mend="name an encoder that learnt both with --receptors")
+    check_loci(encoder, named, mend="name an encoder that learnt both with --encoder")
     nameless = named.assign(v_call=None, j_call=None, sample_id=named["sample_id"].map(_nameless))
     nameless["emb_id"] = embedding_keys(nameless)
     uniques = find_distinct(pd.concat([named, nameless], ignore_index=True), encoder.loci)
@@ -124,7 +124,7 @@ def embed_files(files: Sequence[ReceptorFile], choice: EncoderChoice) -> list[Ce
         raise InputError(
             f"none of {len(named)} chains can be embedded",
             where=", ".join(str(file.path) for file in files),
-            mend="give productive chains with a junction from C to F or W, or leave --receptors out",
+            mend="give productive chains with a junction from C to F or W, or leave --encoder out",
         )
     with VectorScratch(Path(tempfile.gettempdir()), encoder.dimension) as scratch:
         found = embed_distinct(encoder, uniques, scratch, progress=lambda _done, _total: None)

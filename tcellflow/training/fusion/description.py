@@ -17,6 +17,7 @@ from tcellflow.inference.fusion.standardise import (
     measure_rows,
 )
 from tcellflow.io.bundles.fusion import (
+    FAMILIARITY_FILE,
     GENES_FILE,
     PROTEINS_FILE,
     TASK_FUSION,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tcellflow.inference.fusion.familiarity import Familiarity
     from tcellflow.training.fusion.cells import FusionCells
     from tcellflow.training.fusion.figures import FusionCalibration
     from tcellflow.training.fusion.options import TrainFusionOptions
@@ -160,6 +162,17 @@ def describe_fusion(
         "licence": options.licence,
         **measured,
     }
+
+
+def describe_familiarity(familiarity: Mapping[str, Familiarity]) -> dict[str, Any]:
+    """Describe what vectors of known cells look like, as an entry of ``bundle.json``; none if not known."""
+    if not familiarity:
+        return {}
+    views = {
+        kind: {"centres": len(one.centres), "quantiles": list(one.quantiles)}
+        for kind, one in familiarity.items()
+    }
+    return {"familiarity": {"file": FAMILIARITY_FILE, "views": views}}
 
 
 def write_fusion_card(document: Mapping[str, Any], evaluation: str) -> str:

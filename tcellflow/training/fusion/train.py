@@ -13,7 +13,14 @@ import torch
 
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.io.bundles.folders import TRAINED_FOLDER
-from tcellflow.io.bundles.fusion import GENES_FILE, PROTEINS_FILE, write_fusion_genes, write_fusion_proteins
+from tcellflow.io.bundles.fusion import (
+    FAMILIARITY_FILE,
+    GENES_FILE,
+    PROTEINS_FILE,
+    write_familiar_vectors,
+    write_fusion_genes,
+    write_fusion_proteins,
+)
 from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.fusion import FusionBasis, FusionInference
 from tcellflow.training.checkpoints import refuse_earlier_run
@@ -22,12 +29,14 @@ from tcellflow.training.export import GraphSpec, export_onnx
 from tcellflow.training.fusion.basis import find_axes, make_patches
 from tcellflow.training.fusion.cells import choose_fold, choose_genes, list_classes, pool_sets
 from tcellflow.training.fusion.description import (
+    describe_familiarity,
     describe_fusion,
     describe_sets,
     tell_genes,
     tell_proteins,
     write_fusion_card,
 )
+from tcellflow.training.fusion.familiarity import learn_familiarity
 from tcellflow.training.fusion.figures import calibrate, measure
 from tcellflow.training.fusion.manifest import read_fusion_manifest
 from tcellflow.training.fusion.sets import read_set
@@ -107,6 +116,7 @@ def train_fusion(options: TrainFusionOptions, *, on_step: Progress | None = None
     run = train_published_stages if options.is_published else train_fusion_networks
     network = run(cells, basis, options, on_step)
     calibration = calibrate(network, cells)
+    familiarity = learn_familiarity(network, cells)
     graph, difference = export_fusion(network, calibration)
     panels = (tell_genes(cells, panel, loadings, spread), tell_proteins(learn, proteins))
     others = {
@@ -115,12 +125,16 @@ def train_fusion(options: TrainFusionOptions, *, on_step: Progress | None = None
     }
     measured = _measure(network, cells, calibration, learn, others)
     document = describe_fusion(options, calibration, panels, classes, measured, difference)
+    document |= describe_familiarity(familiarity)
     files = {
         "model.onnx": graph,
         GENES_FILE: write_fusion_genes(panels[0]),
         PROTEINS_FILE: write_fusion_proteins(panels[1]),
         "CARD.md": write_fusion_card(document, evaluation).encode(),
     }
+    if familiarity:
+        vectors = np.concatenate([one.stack() for one in familiarity.values()])
+        files[FAMILIARITY_FILE] = write_familiar_vectors(vectors)
     return write_bundle(
         options.output / TRAINED_FOLDER, document, files, force=options.force or options.resume
     )

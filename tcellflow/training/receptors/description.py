@@ -30,6 +30,7 @@ def describe_bundle(
     licences: Mapping[str, str],
     history: Sequence[Mapping[str, Any]],
     difference: float,
+    cluster_distances: Mapping[str, float],
 ) -> dict[str, Any]:
     """Describe a trained receptor encoder: its run and result.
 
@@ -45,6 +46,8 @@ def describe_bundle(
         Validations.
     difference
         Largest difference between graph and network.
+    cluster_distances
+        As `measure_distances` gives them.
 
     Returns
     -------
@@ -66,6 +69,7 @@ def describe_bundle(
         "pooling": "V token, J token and mean of residues",
         "max_length": MAX_JUNCTION_LENGTH,
         "loci": ["TRA", "TRB"],
+        "cluster_distances": dict(cluster_distances),
         "parity": describe_parity(difference),
         "training": [
             {"table": table, "source": source, "rows": rows, "licence": licences.get(source, NOT_STATED)}
@@ -144,6 +148,11 @@ def _tell_receptors(document: Mapping[str, Any]) -> Iterator[str]:
             f"{name.replace('_', ' ')} {value}" for name, value in metrics.items() if name != "split"
         )
         yield f"\nValidation ({metrics['split']}): {figures}."
+    distances = ", ".join(f"{kind} {value:g}" for kind, value in document["cluster_distances"].items())
+    yield (
+        f"\nCosine distance below which `--neighbours` links two receptors into a cluster, so that of a "
+        f"million pairs of the receptors above one is: {distances} (0: too few were there to tell)."
+    )
     yield (
         f"\nThe ONNX graph (opset {document['parity']['opset']}) differs from the network by at most "
         f"{document['parity']['largest_difference']:g}."

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from tcellflow.models.configurations import ReceptorEncoderConfig
 from tcellflow.training.options import NOT_STATED, LoopOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# What --quick asks for, by the names of the command's parameters; docs/receptors.md has its price.
+QUICK: Final[Mapping[str, int]] = MappingProxyType({"steps": 300, "batch_size": 256, "validate_every": 100})
 
 
 @dataclass(frozen=True)

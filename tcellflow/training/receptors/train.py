@@ -21,6 +21,7 @@ from tcellflow.training.checkpoints import refuse_earlier_run
 from tcellflow.training.description import read_text
 from tcellflow.training.export import GraphSpec, export_onnx
 from tcellflow.training.loop import OnStep, train
+from tcellflow.training.receptors.clusters import measure_distances
 from tcellflow.training.receptors.corpus import read_corpus
 from tcellflow.training.receptors.description import VOCABULARY_FILE, describe_bundle, write_receptor_card
 from tcellflow.training.receptors.task import ReceptorTask
@@ -87,7 +88,8 @@ def train_receptors(options: TrainReceptorsOptions, *, on_step: OnStep | None = 
     task = ReceptorTask(learn, validate, vocabulary, options.task)
     history = train(task, options.output, options.loop, resume=options.resume, on_step=on_step)
     content, difference = export_encoder(task.network, vocabulary)
-    document = describe_bundle(options, tally, licences, history, difference)
+    distances = measure_distances(task.network, learn, seed=options.task.seed)
+    document = describe_bundle(options, tally, licences, history, difference, distances)
     return write_bundle(
         options.output / TRAINED_FOLDER,
         document,

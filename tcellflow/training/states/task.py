@@ -7,7 +7,7 @@ validation sees only cells of the member's own fold.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from tcellflow.evaluation.classification import macro_f1
 from tcellflow.models.axes import AxesNetwork
 from tcellflow.models.configurations import AxesConfig
 from tcellflow.states.axes import STATES, possible_joint
+from tcellflow.training.cohorts.truth import UNKNOWN_CYCLE
 from tcellflow.training.states.batches import StateBatches
 from tcellflow.training.states.cells import measure_scales
 from tcellflow.training.states.predictions import collapse, predict_cells
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from tcellflow.training.states.batches import StateBatch
     from tcellflow.training.states.cells import StateCells
     from tcellflow.training.states.options import StateTaskOptions
+
+
+_RESTING: Final = -6.0  # logit of cycling where nobody told what cycling is
 
 
 class StateTask:
@@ -179,9 +183,15 @@ def build_network(
     )
     with torch.random.fork_rng([]):
         torch.manual_seed(options.seed)
-        return AxesNetwork(
+        network = AxesNetwork(
             config, torch.from_numpy(mean), torch.from_numpy(scale), torch.from_numpy(possible_joint().copy())
         )
+    if (learn.truth.cycle == UNKNOWN_CYCLE).all():
+        # no label teaches this head, and random weights would call a third of the cells Proliferating
+        with torch.no_grad():
+            for name, value in network.cycle.named_parameters():
+                value.fill_(_RESTING if name == "bias" else 0.0)
+    return network
 
 
 def measure_label_loss(joint: Tensor, allowed: Tensor, weight: Tensor, label_noise: float) -> Tensor:

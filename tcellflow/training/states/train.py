@@ -199,7 +199,7 @@ def _read_cohorts(
             cohorts += [read_receptor_cohort(entry) for entry in entries if entry.counts is None]
         cohorts = _embed_receptors(cohorts, encoder)
     elif n_receptors:
-        _LOG.info("the receptors of %d cohorts are not learnt from; --receptors native would", n_receptors)
+        _LOG.info("the receptors of %d cohorts are not learnt from; --encoder native would", n_receptors)
     held_out = [cohort for cohort in cohorts if cohort.entry.name in options.hold_out]
     donors = {donor for cohort in held_out for donor in cohort.truth.donor}
     learn = [cohort for cohort in cohorts if cohort.entry.name not in options.hold_out]
@@ -217,7 +217,7 @@ def _embed_receptors(cohorts: list[Cohort], encoder: EncoderChoice) -> list[Coho
     if not any(cohort.entry.receptors for cohort in cohorts):
         raise OptionsError(
             "no cohort that could be learnt from has receptors",
-            where="--receptors",
+            where="--encoder",
             mend="name the receptor files under 'receptors', or leave the option out",
         )
     return embed_cohorts(cohorts, encoder)

@@ -238,6 +238,16 @@ def test_bare_barcodes_that_several_cells_share_are_refused_by_name(swapped: boo
         reconcile_barcodes(*((one, both) if swapped else (both, one)), rule="bare,bare")
 
 
+def test_a_clash_of_some_cells_is_named_too() -> None:
+    """Where nothing else matches, cells that share a barcode are named although most others are foreign."""
+    some, foreign = cores(20, 1), cores(60, 2)
+    both = names("{}-1_A", some) + names("{}-1_B", some)
+    with pytest.raises(InputError, match="20 bare barcodes belong to several cells"):
+        reconcile_barcodes(both, names("{}-1", [*some, *foreign]))
+    with pytest.raises(InputError, match="only 0 of"):
+        reconcile_barcodes(both, names("{}-1", [*some[:3], *foreign]))
+
+
 def test_names_without_barcodes_are_not_matched_by_chance() -> None:
     """Words and numbers are no barcodes."""
     with pytest.raises(InputError, match="only 0 of"):

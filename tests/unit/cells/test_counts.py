@@ -207,3 +207,32 @@ def test_one_cell_in_twenty_may_have_another_sum(n_far: int, is_log: bool) -> No
     near = [np.log1p(4_000.0), np.log1p(6_000.0)]
     block = block_of(*[near] * (20 - n_far), *[[np.log1p(4_000.0), np.log1p(1_000.0)]] * n_far)
     assert (recognise_content(block) == "log1p_cp10k") == is_log
+
+
+@pytest.mark.parametrize(("n_fractions", "content"), [(1, "corrected_counts"), (0.5, None)])
+def test_one_value_in_a_hundred_with_a_fraction_is_no_damage(n_fractions: float, content: str | None) -> None:
+    """From a hundredth of the values on fractions are the work of a program, the border included."""
+    n_values = int(100 / (n_fractions * 2))  # of each of two cells
+    rows = np.ones((2, n_values))
+    rows[1] = 2
+    rows[0, 0] = 1.5
+    assert recognise_content(block_of(*rows)) == content
+
+
+@pytest.mark.parametrize(
+    ("rows", "content"),
+    [
+        # fewer than half have fractions: counts, however low
+        ([[1.25, 2, 1], [1, 3, 2.5]], "corrected_counts"),
+        # half of them: only where some gene is abundant
+        ([[1.25, 2], [3, 2.5]], None),
+        ([[1.25, 15], [3, 2.5]], None),
+        ([[1.25, 16], [3, 2.5]], "corrected_counts"),
+        # and a cell holds no more than a droplet
+        ([[1.25, 199_998.75], [3.5, 199_996.5], [2, 7.5]], "corrected_counts"),
+        ([[1.25, 199_999.75], [3.5, 199_997.5], [2, 7.5]], None),
+    ],
+)
+def test_the_borders_of_corrected_counts(rows: list[list[float]], content: str | None) -> None:
+    """Half of the values, the highest value of 15 and 200,000 molecules are where the verdict changes."""
+    assert recognise_content(block_of(*rows)) == content

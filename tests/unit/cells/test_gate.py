@@ -7,7 +7,15 @@ import pytest
 from scipy import sparse
 
 from factories import make_counts
-from tcellflow.cells.gate import DoubletSign, GateResult, TCellEvidence, gate_cells
+from tcellflow.cells.gate import (
+    _LINEAGES,
+    DoubletSign,
+    GateResult,
+    TCellEvidence,
+    _find_doublet_signs,
+    _Programmes,
+    gate_cells,
+)
 from tcellflow.cells.markers import CORE_T_GENES, GATE_GENES, PROGRAMMES, CellLineage, find_markers
 from tcellflow.errors import InputError
 from tcellflow.genes.reference import read_gene_reference
@@ -236,3 +244,21 @@ def test_a_tie_is_no_evidence_for_a_t_cell(cell: dict[str, int], receptor: bool,
     )
     assert result.t_cell_evidence.tolist() == [evidence]
     assert result.is_t_cell.tolist() == [evidence in {TCellEvidence.GENES, TCellEvidence.BOTH}]
+
+
+@pytest.mark.parametrize(
+    ("t_share", "b_share", "is_mixed"),
+    [(1.0, 4.0, True), (1.0, 4.1, False), (4.0, 1.0, True), (4.1, 1.0, False)],
+)
+def test_a_doublet_may_be_four_times_as_much_of_one_cell(
+    t_share: float, b_share: float, is_mixed: bool
+) -> None:
+    """Two programmes that differ by more than four times are one cell and its surroundings."""
+    t, b = _LINEAGES.index(CellLineage.T), _LINEAGES.index(CellLineage.B)
+    shares = np.zeros((1, len(_LINEAGES)))
+    shares[0, [t, b]] = t_share, b_share
+    many = np.full((1, len(_LINEAGES)), 9)
+    shown = _Programmes(shares, many.astype(float), many, np.array([9.0]), np.array([9]), np.array([9.0]))
+    markers = np.zeros((1, len(GATE_GENES)), np.float32)
+    signs = _find_doublet_signs(shown, np.array([b]), markers, np.zeros(1, dtype=bool), None)
+    assert signs[DoubletSign.T_WITH_B].tolist() == [is_mixed]

@@ -13,18 +13,19 @@ import anndata as ad
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import scanpy as sc
 
 from state_bundles import RECEPTORS_ENTRY, make_states_model, write_states_bundle
 from tcellflow import pipeline
 from tcellflow.errors import BundleError, InputError, OptionsError, OutputError
 from tcellflow.io.outputs.run_record import DigestCache, RunRecord
 from tcellflow.pipeline import RunOptions, run_sample, use_demo
+from tcellflow.pipeline.plan import plan_steps
 from tcellflow.provenance import digest_file
 from tcellflow.steps.predict import CallOptions
 from tcellflow.steps.preprocess import PreprocessOptions
-from tcellflow.vocabulary import STEPS as ALL_STEPS
+from tcellflow.vocabulary import STEPS
 
-STEPS = tuple(step for step in ALL_STEPS if step != "fuse")  # which runs on request
 DEMO = Path(str(files("tcellflow"))) / "data" / "samples" / "trex_pt17_trimodal"
 GEX, TCR = DEMO / "sample_filtered_feature_bc_matrix.h5", DEMO / "filtered_contig_annotations.csv"
 
@@ -83,6 +84,8 @@ def test_all_steps_write_their_files(whole_run):
         "s.descriptions.parquet",
         "s.embed.json",
         "s.embeddings.parquet",
+        "s.fuse.json",
+        "s.fused.parquet",
         "s.metrics.json",
         "s.predictions.csv",
         "s.predictions.parquet",
@@ -235,7 +238,12 @@ def test_a_changed_option_runs_its_step_and_what_follows(done, caplog):
     run_sample(options)
     ran(caplog)
     run_sample(replace(options, predict=replace(options.predict, calls=CallOptions(target_risk=0.3))))
-    assert ran(caplog) == {**dict.fromkeys(STEPS, "done"), "preprocess": "kept", "embed-tcr": "kept"}
+    assert ran(caplog) == {
+        **dict.fromkeys(STEPS, "done"),
+        "preprocess": "kept",
+        "embed-tcr": "kept",
+        "fuse": "kept",
+    }
 
 
 def test_a_changed_input_runs_all_that_depends_on_it(done, caplog, tmp_path):
@@ -276,6 +284,7 @@ def test_without_expression_predict_is_left_out(tmp_path, caplog):
     assert ran(caplog) == {
         "preprocess": "done",
         "embed-tcr": "done",
+        "fuse": "left out",
         "predict": "left out",
         "describe": "left out",
         "report": "done",
@@ -496,3 +505,27 @@ def test_clusters_of_similar_receptors_reach_the_clones(done):
     cells = cells[cells["clone_id"].isin(clones.index)]
     assert len(cells) > 50
     assert clones.loc[cells["clone_id"], "receptor_cluster"].tolist() == cells["receptor_cluster"].tolist()
+
+
+def test_a_sample_is_fused_where_it_has_antibodies(whole_run):
+    """The annotated file of a sample with antibodies holds vectors, groups and proteins."""
+    cells = ad.read_h5ad(whole_run / "s.annotated.h5ad")
+    assert cells.obsm["X_fused"].shape == (cells.n_obs, 64)
+    assert {"X_fused_umap", "adt_imputed", "adt_denoised", "adt_foreground"} <= set(cells.obsm)
+    assert {"fuse_inputs", "fuse_label", "fuse_cluster", "fuse_ood_score"} <= set(cells.obs)
+
+
+def test_expression_alone_is_fused_on_request(tmp_path, caplog):
+    """Without antibodies a run does not fuse, unless it always shall; with them it can be told not to."""
+    cells = sc.read_10x_h5(GEX, gex_only=True)
+    cells.var_names_make_unique()
+    cells.write_h5ad(tmp_path / "rna.h5ad")
+    options = make_options(tmp_path / "out", gex=tmp_path / "rna.h5ad")
+    assert "fuse" not in {step.name for step in plan_steps(options)}
+    assert "no antibodies" in caplog.text
+    assert "fuse" in {step.name for step in plan_steps(replace(options, fusing="always"))}
+    both = make_options(tmp_path / "out", gex=GEX)
+    assert "fuse" in {step.name for step in plan_steps(both)}
+    assert "fuse" not in {step.name for step in plan_steps(replace(both, fusing="never"))}
+    named = replace(both, fusing="never", steps=("preprocess", "fuse"))
+    assert "fuse" in {step.name for step in plan_steps(named)}

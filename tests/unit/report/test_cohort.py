@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from step_outputs import make_step_frames, write_step_files
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.report.cohort.content import compose_cohort
+from tcellflow.report.cohort.figures import draw_composition
 from tcellflow.report.cohort.samples import read_cohort
 from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.report import report
+from tcellflow.vocabulary import Programme, State
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -53,6 +56,47 @@ def test_shared_receptors_are_counted_by_donor(folders):
     assert cohort.shared[0].samples == ("a", "b", "c", "d")
     assert cohort.shared[0].n_donors == 4
     assert cohort.shared[0].junction_aa.startswith("C")
+
+
+def test_samples_of_two_people_that_share_too_much_are_told(folders, tmp_path):
+    """The same chains under two donors' names are a mix-up; under one donor's they are a second sample."""
+    cohort = compose_cohort(read_cohort(folders[:2]), "x")
+    [warning] = [text for text in cohort.warnings if "mixed up" in text]
+    assert warning.startswith("a and b are of different donors but share")
+    assert "100 % of the smaller" in warning
+    same = [write_sample(tmp_path / "same", name, make_one_donor) for name in ("e", "f")]
+    assert not [text for text in compose_cohort(read_cohort(same), "x").warnings if "mixed up" in text]
+
+
+def make_one_donor(frames):
+    for frame in (frames.chains, frames.receptors):
+        frame["donor"] = "one"
+
+
+def test_programmes_stand_side_by_side(folders):
+    """Each sample's means come from its own metrics; what no cell can measure stays empty."""
+    for number, folder in enumerate(folders[:2]):
+        path = next(folder.glob("*.metrics.json"))
+        content = json.loads(path.read_text())
+        means = {str(name): 0.25 * number for name in Programme} | {"th2": None}
+        content["programmes"] = {
+            "all": means,
+            "states": {str(state): means for state in State},
+            "measured": {str(name): 1.0 for name in Programme},
+        }
+        path.write_text(json.dumps(content))
+    heat = compose_cohort(read_cohort(folders), "x").programmes
+    assert heat.columns == ("a", "b")
+    assert "th2" not in heat.rows
+    assert set(heat.strengths) == {(0.0, 0.25)}
+    assert compose_cohort(read_cohort(folders[2:]), "x").programmes is None
+
+
+def test_each_bar_adds_up(folders):
+    """The bars of a sample reach from end to end, and it is named whatever its length."""
+    drawn = draw_composition(read_cohort(folders[:1]))
+    widths = [float(text) for text in re.findall(r'width="([\d.]+)" height="12"', drawn)]
+    assert sum(widths) == pytest.approx(560, abs=1)
 
 
 def test_samples_of_one_folder_and_of_several_give_the_same_bytes(folders, tmp_path):

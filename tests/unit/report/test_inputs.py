@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from report_outputs import write_other_files
 from step_outputs import make_step_frames, write_step_files
 from tcellflow.errors import ContractError, InputError
-from tcellflow.report.inputs import Role, read_report_inputs, recognise_file
+from tcellflow.report.inputs import read_report_inputs
+from tcellflow.report.roles import Role, recognise_file
 
 
 @pytest.fixture
@@ -20,22 +22,53 @@ def files(tmp_path: Path) -> list[Path]:
     return write_step_files(tmp_path / "run", make_step_frames(12))
 
 
-def test_names_do_not_matter(files: list[Path], tmp_path: Path) -> None:
+@pytest.fixture
+def all_files(files: list[Path]) -> list[Path]:
+    return [*files, *write_other_files(files[0].parent, make_step_frames(12))]
+
+
+def test_names_do_not_matter(all_files: list[Path], tmp_path: Path) -> None:
     """Renamed files are still recognised, by contract or note."""
     roles = set()
-    for number, path in enumerate(files):
+    for number, path in enumerate(all_files):
         renamed = tmp_path / f"{number}.bin"
         shutil.copy(path, renamed)
         roles.add(recognise_file(renamed))
-    assert roles == set(Role) - {Role.EMBED, Role.EMBEDDINGS, Role.NEIGHBOURS, Role.ANNOTATED}
+    assert roles == set(Role) - {Role.EMBED, Role.EMBEDDINGS, Role.ANNOTATED}
 
 
-def test_neighbours_are_named_and_stay_on_disk(files: list[Path]) -> None:
-    """A table of neighbours among the files is recognised, and only who made it is read."""
+def test_of_neighbours_the_nearest_are_read(files: list[Path]) -> None:
+    """A table of neighbours among the files is recognised, and its first ranks are read."""
     path = Path(__file__).parents[2] / "contracts" / "archive" / "neighbours-1.parquet"
     assert recognise_file(path) == Role.NEIGHBOURS
-    [found] = [file for file in read_report_inputs([*files, path]).files if file.role == Role.NEIGHBOURS]
+    inputs = read_report_inputs([*files, path])
+    [found] = [file for file in inputs.files if file.role == Role.NEIGHBOURS]
     assert found.note.step == "embed-tcr"
+    assert set(inputs.neighbours.column("rank").to_pylist()) == {1}
+    assert found.rows > inputs.neighbours.num_rows
+
+
+def test_what_a_glob_names_besides_is_passed_over(all_files: list[Path], caplog) -> None:
+    """FOLDER/* may name other tables, texts and an earlier page; the log tells which."""
+    archive = Path(__file__).parents[2] / "contracts" / "archive"
+    others = [archive / "programmes-1.parquet", archive / "cells-1.h5ad"]
+    for name in ("predictions.csv", "descriptions.md", "descriptions.jsonl", "report.html", "run.json"):
+        others.append(all_files[0].with_name(f"donor1.{name}"))
+        others[-1].write_text("{}", encoding="utf-8")
+    with caplog.at_level("INFO"):
+        assert read_report_inputs([*others, *all_files]).files == read_report_inputs(all_files).files
+    assert "a report has no use for: cells-1.h5ad, donor1.descriptions.jsonl" in caplog.text
+    with pytest.raises(InputError, match="no use for any of these files"):
+        read_report_inputs(others)
+
+
+def test_fused_cells_of_another_sample_are_refused(files: list[Path], tmp_path: Path) -> None:
+    """A fused table names its sample as the others do."""
+    frames = make_step_frames(5, sample="donor9")
+    write_step_files(tmp_path / "other", frames, "donor9")
+    other = write_other_files(tmp_path / "other", frames, prefix="donor9")
+    with pytest.raises(InputError, match="the fused file is of the sample"):
+        read_report_inputs([*files, other[0]])
 
 
 def test_order_does_not_matter(files: list[Path]) -> None:

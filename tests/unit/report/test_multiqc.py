@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from step_outputs import make_step_frames, write_step_files
+from tcellflow.contracts.fuse import Fuse
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import ReportInputs, read_report_inputs
 from tcellflow.report.multiqc import HEADERS, SECTION_ID, TABLE_ID, make_section
@@ -19,7 +21,32 @@ from tcellflow.vocabulary import State
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> ReportInputs:
-    return read_report_inputs(write_step_files(tmp_path / "in", make_step_frames(60)))
+    found = read_report_inputs(write_step_files(tmp_path / "in", make_step_frames(60)))
+    return replace(found, fuse=make_account())
+
+
+def make_account() -> Fuse:
+    """Give the account of a fused sample with everything measured."""
+    panel = {"coverage_rna": 0.9, "coverage_adt": 0.1, "used": ("CD4", "CD8A"), "not_learnt": ()}
+    panel |= {"unknown": (), "isotypes": (), "constant": ()}
+    graph = {"n_neighbours": 15, "resolution": 1.0, "seed": 0, "n_landmarks": None, "clusters": (40, 20)}
+    return Fuse.model_validate(
+        {
+            "tcellflow": {"step": "fuse"}, "warnings": (), "n_cells": 60, "inputs": {"rna+adt": 60},
+            "is_own_rna": False, "is_own_adt": False, "axes": {"latent": 64}, "mean_weight_rna": 0.6,
+            "panel": panel, "labels": {}, "n_abstained": 0, "graph": {**graph, "has_umap": True},
+            "ood_share": 0.05,
+        }
+    )  # fmt: skip
+
+
+def test_fused_numbers_are_told(inputs: ReportInputs) -> None:
+    """Proteins, weight, groups and strange cells; nothing of them where fuse did not run."""
+    row = _row(make_section(compose_report(inputs, "a")))
+    told = {"proteins_used": 2, "weight_rna": 0.6, "fused_clusters": 2, "pct_unlike": 5.0}
+    assert told.items() <= row.items()
+    bare = _row(make_section(compose_report(replace(inputs, fuse=None), "a")))
+    assert not set(told) & set(bare)
 
 
 def _row(section: dict) -> dict:

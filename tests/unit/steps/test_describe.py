@@ -60,7 +60,14 @@ def test_descriptions_and_claims_fit_their_contracts(described):
             assert row.subject in sentence
     assert {"marker_present", "marker_absent", "identity", "size"} <= set(claims["type"])
     lines = (described / "s.descriptions.jsonl").read_text().splitlines()
-    assert [json.loads(line)["text"] for line in lines] == table["text"].tolist()
+    rows = [json.loads(line) for line in lines]
+    assert [row["text"] for row in rows] == table["text"].tolist()
+    assert ["|".join(row["cl_path"]) for row in rows] == table["cl_path"].fillna("").tolist()
+    assert {row["realiser"] for row in rows} == {"template"}
+    for row in rows:
+        for claim in row["claims"]:
+            if claim["span"] is not None:
+                assert row["text"][slice(*claim["span"])] == row["sentences"][claim["sentence"] - 1]
 
 
 def test_the_same_cells_give_the_same_bytes(cells, described, tmp_path):

@@ -139,7 +139,7 @@ def test_a_backend_without_a_measured_distance_asks_for_one(repertoire, tmp_path
     """For imported weights no distance was measured, so that none is guessed."""
     bert = write_bert_bundle(tmp_path / "bert", loci=["TRA", "TRB"])
     asked = {"backend": "tcr-bert", "bundle": str(bert)}
-    with pytest.raises(OptionsError, match="no distance was measured for the backend tcr-bert"):
+    with pytest.raises(OptionsError, match="no distance was measured for tiny"):
         embed(tmp_path / "o", repertoire, **asked)
     embed(tmp_path / "o", repertoire, **asked, cluster_distance=0.001)
 
@@ -165,3 +165,11 @@ def test_numbers_out_of_range_are_refused(repertoire, tmp_path, options, words):
     with pytest.raises(OptionsError, match=words):
         embed(tmp_path / "o", repertoire, **options)
     assert not (tmp_path / "o").exists()
+
+
+def test_a_bundle_that_states_its_distances_is_clustered_by_them(repertoire, tmp_path):
+    """What was measured when the encoder was trained counts, not what was measured for another one."""
+    stated = {"pair": 0.2, "trb": 0.1, "tra": 0.0}
+    bert = write_bert_bundle(tmp_path / "bert", loci=["TRA", "TRB"], cluster_distances=stated)
+    folder = embed(tmp_path / "o", repertoire, backend="tcr-bert", bundle=str(bert))
+    assert read_table_note(folder / "s1.neighbours.parquet")["options"]["cluster_distances"] == stated

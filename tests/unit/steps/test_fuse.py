@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tcellflow
+from tcellflow import api
 from tcellflow.contracts.cells import FUSED_CELLS
 from tcellflow.contracts.fused import FUSED
 from tcellflow.errors import InputError, OptionsError, OutputError
@@ -18,6 +19,7 @@ from tcellflow.io.tables.documents import read_json
 from tcellflow.io.tables.parquet import read_table
 from tcellflow.provenance import digest_file
 from tcellflow.steps.fuse import FuseOptions, fuse
+from tcellflow.steps.predict import PredictOptions, predict
 from tcellflow.steps.preprocess import PreprocessOptions, preprocess
 
 if TYPE_CHECKING:
@@ -209,3 +211,99 @@ def test_finished_files_are_not_replaced(cells_path, whole):
     """Without --force."""
     with pytest.raises(OutputError):
         run(cells_path, whole[2])
+
+
+def test_cells_have_groups_and_places(whole, cells_path, tmp_path):
+    """Table, copy and account tell the same groups; without them the rest is the same."""
+    table, account, folder = whole
+    copy = ad.read_h5ad(folder / "s1.fused.h5ad")
+    cluster = table.column("cluster").to_numpy()
+    assert np.bincount(cluster).tolist() == list(account["graph"]["clusters"])
+    assert copy.obs["fuse_cluster"].astype(int).tolist() == cluster.tolist()
+    places = np.column_stack([table.column(f"umap_{axis}").to_numpy() for axis in (1, 2)])
+    assert np.array_equal(copy.obsm["X_fused_umap"], places)
+    plain, account = run(cells_path, tmp_path, clusters=False, umap=False)
+    assert account["graph"] is None
+    for name in ("cluster", "umap_1", "umap_2"):
+        assert plain.column(name).null_count == len(plain)
+    assert np.array_equal(vectors(plain), vectors(table))
+    assert "fuse_cluster" not in ad.read_h5ad(tmp_path / "s1.fused.h5ad").obs
+
+
+def test_a_notebook_gets_the_same(cells_path, whole):
+    """`api.fuse` of the cells in memory gives the numbers of the file."""
+    cells = ad.read_h5ad(cells_path)
+    found = api.fuse(cells, library_size_column="total_counts", threads=1, device="cpu")
+    copy = ad.read_h5ad(whole[2] / "s1.fused.h5ad")
+    assert list(found.obs.index) == list(copy.obs_names)
+    np.testing.assert_allclose(found.obsm["X_fused"], copy.obsm["X_fused"], atol=1e-5)
+    for key in ("adt_imputed", "adt_denoised", "adt_foreground"):
+        np.testing.assert_allclose(found.obsm[key], copy.obsm[key], atol=1e-5)
+    assert found.obs["fuse_cluster"].tolist() == copy.obs["fuse_cluster"].tolist()
+    cells.obsm.update(found.obsm)
+
+
+def test_a_notebook_names_its_antibodies(cells_path):
+    """A key, a table or an array with names; what cannot be read is refused."""
+    cells = ad.read_h5ad(cells_path)
+    table = cells.obsm["adt_counts"]
+    plain = ad.AnnData(cells.layers["counts"], cells.obs[["total_counts"]], cells.var)
+    options = {"clusters": False, "umap": False, "threads": 1, "device": "cpu"}
+    by_table = api.fuse(plain, proteins=table, **options)
+    plain.obsm["protein"] = table.to_numpy()
+    with pytest.raises(InputError, match="no names"):
+        api.fuse(plain, **options)
+    plain.uns["protein_names"] = list(table.columns)
+    by_array = api.fuse(plain, **options)
+    assert np.array_equal(by_table.obsm["X_fused"], by_array.obsm["X_fused"])
+    assert set(by_array.obs["fuse_inputs"]) == {"rna+adt"}
+    with pytest.raises(InputError, match="no obsm"):
+        api.fuse(plain, proteins="other", **options)
+    with pytest.raises(InputError, match="not the cells"):
+        api.fuse(plain, proteins=table.iloc[::-1], **options)
+    with pytest.raises(InputError, match="holds no cells"):
+        api.fuse(plain[:0].copy(), **options)
+    del plain.obsm["protein"]
+    with pytest.raises(OptionsError, match="no antibody counts"):
+        api.fuse(plain, inputs="rna+adt", **options)
+
+
+def test_predict_takes_the_fused_table(cells_path, whole, tmp_path):
+    """The annotated file holds the vectors, proteins and groups; those of other cells are refused."""
+    fused = whole[2] / "s1.fused.parquet"
+    options = PredictOptions(cells_path, tmp_path, "s1", fused=fused, bundle="states-linear", device="cpu")
+    predict(options)
+    found, copy = ad.read_h5ad(tmp_path / "s1.annotated.h5ad"), ad.read_h5ad(whole[2] / "s1.fused.h5ad")
+    read_cells(tmp_path / "s1.annotated.h5ad")
+    for key in ("X_fused", "X_fused_umap"):
+        assert np.array_equal(found.obsm[key], copy.obsm[key])
+    assert found.obsm["adt_denoised"].equals(copy.obsm["adt_denoised"])
+    assert found.obs["fuse_cluster"].equals(copy.obs["fuse_cluster"])
+    few = change(cells_path, tmp_path / "few.h5ad", lambda frame: frame, slice(0, 100))
+    with pytest.raises(InputError, match="are not those of the cells file"):
+        predict(PredictOptions(few, tmp_path / "few", "s1", fused=fused, device="cpu"))
+
+
+def test_new_cells_are_put_into_the_space_of_others(cells_path, whole, tmp_path):
+    """Cells that were part of a sample get the vectors, proteins and labels that they had there."""
+    few = change(cells_path, tmp_path / "few.h5ad", lambda frame: frame, slice(10, 50))
+    table, account = run(few, tmp_path / "out", reference=cells_path, h5ad=False)
+    before = whole[0].slice(10, 40)
+    np.testing.assert_allclose(vectors(table), vectors(before), atol=2e-6)
+    for name in ("label", "imputed_CD4", "ood_score", "w_rna"):
+        assert table.column(name).to_pylist() == before.column(name).to_pylist()
+    assert account["axes"] == whole[1]["axes"]
+    alone, _ = run(few, tmp_path / "alone", h5ad=False)
+    assert not np.allclose(vectors(alone), vectors(before), atol=0.1)
+
+
+def test_a_reference_with_other_genes_and_antibodies(cells_path, whole, tmp_path):
+    """What new cells lack is left out of the axes: their vectors stay near those of the same cells."""
+    cells = ad.read_h5ad(cells_path)
+    cells = cells[:, [i for i in range(cells.n_vars) if i % 5]].copy()
+    cells.obsm["adt_counts"] = cells.obsm["adt_counts"].iloc[:, 3:]
+    cells.write_h5ad(tmp_path / "other.h5ad")
+    table, _ = run(tmp_path / "other.h5ad", tmp_path / "out", reference=cells_path, h5ad=False)
+    apart = np.linalg.norm(vectors(table) - vectors(whole[0]), axis=1)
+    usual = np.linalg.norm(vectors(whole[0]) - vectors(whole[0])[::-1], axis=1)
+    assert np.median(apart) < 0.5 * np.median(usual)

@@ -123,7 +123,7 @@ def test_a_real_run_fills_every_section(real_run: Path) -> None:
     assert "not accounted for" not in page
     assert "made from another" not in page
     assert "states 1" in page
-    assert page.count('class="histogram"') == 4
+    assert page.count('class="histogram"') == 6
     assert len(page.encode()) < 500_000
     places = [
         page.index(f'<h2 id="{name}"') for name in ("verdict", "states", "clonotypes", "map", "quality")

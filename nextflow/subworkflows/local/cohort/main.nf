@@ -1,11 +1,13 @@
 // The cohort: what became of each sample, who made it all, and one page for all samples.
 include { MULTIQC } from '../../../modules/local/multiqc/main'
+include { TCELLFLOW_COHORT } from '../../../modules/local/tcellflow/cohort/main'
 
 workflow COHORT {
     take:
     samples // channel of [meta, batch, expected_state]
     done // channel of [meta, files]: the samples that went through all their steps
     sections // channel of [meta, MultiQC section]
+    small // channel of [meta, file]: metrics, qc and chains
     config // file: configuration of MultiQC
     folder // where the tables of the cohort are kept
     with_multiqc // whether the page is made
@@ -19,6 +21,14 @@ workflow COHORT {
         .map { process, tool, version -> "${process.tokenize(':').last()}:\n    ${tool}: '${version}'" }
         .unique()
         .collectFile(name: 'tcellflow_software_mqc_versions.yml', newLine: true, sort: true, storeDir: folder)
+
+    // A page of two or more samples that have calls, side by side.
+    TCELLFLOW_COHORT(
+        small.map { _meta, file -> file }
+            .toSortedList { one, other -> one.name <=> other.name }
+            .filter { files -> files.count { file -> file.name.endsWith('.metrics.json') } > 1 }
+            .map { files -> [[id: 'cohort'], files] }
+    )
 
     page = channel.empty()
     if (with_multiqc) {

@@ -104,5 +104,5 @@ def check(predictor, names, logs, library, chains=None):
         is_left = names != whole.genes[place]
         without = call(predictor, names[is_left], logs[:, is_left], library, chains)
         expected = odds(calls, state) - odds(without, state)
-        np.testing.assert_allclose(found[:, column], expected, atol=2e-3, err_msg=whole.genes[place])
+        np.testing.assert_allclose(found[:, column], expected, atol=1e-4, err_msg=whole.genes[place])
     assert np.abs(found).max() > 0.05

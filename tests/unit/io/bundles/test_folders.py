@@ -246,8 +246,15 @@ def test_a_receptors_bundle_is_read(tmp_path):
     """The entries of a receptors bundle come out as they were written."""
     bundle = read_bundle(write_receptors(tmp_path / "b", loci=["TRB"], max_length=30))
     assert bundle.receptors == ReceptorsDetails(
-        "native", "vocabulary.json", 4, "class token", 30, frozenset({"TRB"})
+        "native",
+        "vocabulary.json",
+        4,
+        "class token",
+        30,
+        frozenset({"TRB"}),
+        bundle.receptors.cluster_distances,
     )
+    assert bundle.receptors.cluster_distances == {"pair": 0.1, "trb": 0.1, "tra": 0.1}
 
 
 def test_a_bundle_answers_for_its_own_task_alone(tmp_path, copied):

@@ -230,3 +230,22 @@ def test_odd_attributes_of_h5ad_are_input_errors(tmp_path, place, name, value):
         for _ in open_matrix(path).blocks():
             pass
     assert place in caught.value.what
+
+
+def test_a_signal_within_the_library_is_no_fault_of_the_file(tmp_path):
+    """h5py tells an interruption in a function that HDF5 calls back as an error of its own."""
+
+    def interrupt(_name, _info):
+        raise KeyboardInterrupt
+
+    path = write_10x(tmp_path / "a.h5")
+    with open_hdf5(path) as file, pytest.raises(SystemError):
+        file.id.links.visit(interrupt, info=True)  # what the library makes of it
+    with pytest.raises(KeyboardInterrupt), open_hdf5(path) as file:
+        file.id.links.visit(interrupt, info=True)
+
+
+def test_our_own_errors_pass_unchanged(tmp_path):
+    """An error that has nothing to do with the library is not blamed on the file."""
+    with pytest.raises(ZeroDivisionError), open_hdf5(write_10x(tmp_path / "a.h5")):
+        1 / 0  # noqa: B018 (raised on purpose)

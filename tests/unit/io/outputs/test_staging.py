@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tcellflow.errors import OptionsError, OutputError
+from tcellflow.errors import InputError, OptionsError, OutputError
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.vocabulary import OutputName
 
@@ -235,7 +235,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, kind):
     import os, sys, resource
     import h5py, numpy as np, pyarrow as pa
     from pathlib import Path
-    from tcellflow.errors import OptionsError, OutputError
+    from tcellflow.errors import InputError, OptionsError, OutputError
     from tcellflow.io.outputs.staging import stage_outputs
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
     x = np.random.default_rng(0).random(1_000_000)
@@ -262,7 +262,7 @@ def test_an_unwritable_folder_is_named(tmp_path):
     script = """
     import os
     from pathlib import Path
-    from tcellflow.errors import OptionsError, OutputError
+    from tcellflow.errors import InputError, OptionsError, OutputError
     from tcellflow.io.outputs.staging import stage_outputs
     if os.getuid() == 0:  # the superuser may write everywhere
         os.setegid(65534)
@@ -314,6 +314,23 @@ def test_an_interruption_in_a_destructor_stops_the_commit(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         write_both(tmp_path, then=Handle)
+    assert names(tmp_path) == []
+
+
+def test_what_fails_after_an_interruption_in_a_destructor_is_interrupted(tmp_path):
+    """A library whose work a signal broke off may fail for it: what ended the step is the signal."""
+
+    class Handle:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    def fail():
+        Handle()
+        raise InputError("the file cannot be read", where="a.h5", mend="export it anew")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        write_both(tmp_path, then=fail)
+    assert isinstance(caught.value.__cause__, InputError)
     assert names(tmp_path) == []
 
 

@@ -13,9 +13,10 @@ from step_outputs import make_step_frames, write_step_files
 from tcellflow.errors import ContractError, InputError
 from tcellflow.io.h5ad.latent import has_latent, read_latent
 from tcellflow.report.content import compose_report
-from tcellflow.report.inputs import Role, read_report_inputs, recognise_file
+from tcellflow.report.inputs import read_report_inputs
 from tcellflow.report.maps.scatter import colour_class, tell_script
 from tcellflow.report.page import render_page
+from tcellflow.report.roles import Role, recognise_file
 from tcellflow.vocabulary import State
 
 HOSTILE = "</script><script>alert(1)</script><!--\u2028&"

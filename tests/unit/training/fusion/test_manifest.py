@@ -7,6 +7,7 @@ import pytest
 from fusion_sets import make_set, write_sets
 from tcellflow.errors import InputError
 from tcellflow.training.fusion.manifest import read_fusion_manifest
+from tcellflow.training.fusion.sets import read_set
 
 
 def test_an_entry_keeps_what_was_written(tmp_path):
@@ -58,3 +59,11 @@ def test_classes_without_labels_are_refused(tmp_path):
     del entry["label"]
     with pytest.raises(InputError, match="need a column 'label'"):
         read_fusion_manifest(write_sets(tmp_path, entry))
+
+
+def test_labels_that_are_no_classes_are_refused(tmp_path):
+    """The labels that there are stand in the message."""
+    entry = make_set(tmp_path, "one", 0, classes={"T-cell": "T cell"})
+    (read,) = read_fusion_manifest(write_sets(tmp_path, entry))
+    with pytest.raises(InputError, match=r"no label of column 'kind_of_cell' is among the classes.*monocyte"):
+        read_set(read)

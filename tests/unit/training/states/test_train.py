@@ -13,6 +13,7 @@ from tcellflow.models.exported_states import Calibration
 from tcellflow.states.axes import STATES, possible_joint
 from tcellflow.training.cohorts.cells import read_cohort
 from tcellflow.training.cohorts.manifest import read_manifest
+from tcellflow.training.cohorts.truth import UNKNOWN_CYCLE
 from tcellflow.training.loop import train
 from tcellflow.training.options import LoopOptions
 from tcellflow.training.states.batches import StateBatches
@@ -22,6 +23,7 @@ from tcellflow.training.states.distil import mix_cells
 from tcellflow.training.states.figures import calibration_error, measure_sets
 from tcellflow.training.states.noise import measure_ambient, noise_cells, show_cells, shuffle_genes
 from tcellflow.training.states.options import BatchOptions, StateNoise, StateTaskOptions
+from tcellflow.training.states.predictions import predict_cells
 from tcellflow.training.states.task import StateTask, measure_label_loss
 from tcellflow.training.states.train import export_states
 
@@ -51,6 +53,17 @@ def test_a_member_learns_states_of_another_cohort(cells, tmp_path, consistency):
     task = make_task(cells, replace(TASK, consistency_weight=consistency))
     history = train(task, tmp_path, LOOP)
     assert max(line["validation_macro_f1"] for line in history) > 0.6
+
+
+def test_nobody_is_called_proliferating_where_no_label_tells_of_cycling(cells, tmp_path):
+    """A head that nothing teaches must not call: its random weights named a third of all cells."""
+    silent = replace(cells, truth=replace(cells.truth, cycle=np.full_like(cells.truth.cycle, UNKNOWN_CYCLE)))
+    task = make_task(silent)
+    train(task, tmp_path, replace(LOOP, steps=40))
+    _, cycling, _ = predict_cells(task.network.cpu(), silent, np.arange(len(silent)))
+    assert cycling.max() < -5
+    taught = make_task(cells)
+    assert taught.network.cycle.weight.abs().max() > 0
 
 
 def test_a_killed_member_ends_with_the_same_bits(cells, tmp_path, monkeypatch):

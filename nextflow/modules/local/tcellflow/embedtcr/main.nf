@@ -26,7 +26,7 @@ process TCELLFLOW_EMBEDTCR {
     prefix = task.ext.prefix ?: "${meta.id}"
     def device = task.accelerator ? 'cuda' : 'cpu'
     def expression = cells ? "--gex ${cells}" : ''
-    def chosen = bundle ? "--bundle ./${bundle}" : '' // with ./ it is a folder, without it might be a name
+    def chosen = bundle ? "--receptors-bundle ./${bundle}" : '' // with ./ it is a folder, without it might be a name
     """
     tcellflow embed-tcr \\
         ${args} \\

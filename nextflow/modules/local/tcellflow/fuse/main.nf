@@ -21,7 +21,7 @@ process TCELLFLOW_FUSE {
     script:
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.id}"
-    def chosen = bundle ? "--bundle ./${bundle}" : '' // with ./ it is a folder, without it might be a name
+    def chosen = bundle ? "--fusion-bundle ./${bundle}" : '' // with ./ it is a folder, without it might be a name
     """
     tcellflow fuse \\
         ${args} \\

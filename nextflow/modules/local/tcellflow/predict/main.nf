@@ -17,6 +17,7 @@ process TCELLFLOW_PREDICT {
     tuple val(meta), path("${prefix}.programmes.parquet"), emit: programmes
     tuple val(meta), path("${prefix}.metrics.json"), emit: metrics
     tuple val(meta), path("${prefix}.annotated.h5ad"), emit: annotated, optional: true
+    tuple val(meta), path("${prefix}.h5mu"), emit: mudata, optional: true
     tuple val(meta), path("${prefix}.gene_evidence.parquet"), emit: evidence, optional: true
     tuple val("${task.process}"), val('tcellflow'), eval("tcellflow --version | sed 's/.* //'"), topic: versions, emit: versions_tcellflow
 

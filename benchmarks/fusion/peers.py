@@ -1,0 +1,121 @@
+"""Other programs on CITE-seq sets, in an environment of their own.
+
+    python benchmarks/fusion/peers.py --scratch FOLDER SET [SET ...] [--only wnn mofa totalvi]
+
+Reads what `benchmarks.fusion.neighbours --export` wrote and leaves ``<set>.<program>.npz`` beside it:
+vectors, or, for the nearest neighbours of muon, neighbours and graph. Needs muon, mofapy2 and scvi-tools;
+none of them is a dependency of tcellflow; prints seconds and peak memory as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+from scipy import sparse
+
+_NEIGHBOURS = 20
+_FACTORS = 20
+_GENES = 4_000
+
+
+def main() -> None:
+    """Run the programs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scratch", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", choices=("wnn", "mofa", "totalvi"), default=("wnn", "mofa"))
+    parser.add_argument("--epochs", type=int, default=None, help="of totalVI; its own default if not given")
+    parser.add_argument("sets", nargs="+")
+    options = parser.parse_args()
+    for name in options.sets:
+        for program in options.only:
+            whole = ad.read_h5ad(options.scratch / f"{name}.peers.h5ad")
+            started = time.process_time()
+            if program == "totalvi":
+                found = run_totalvi(whole, options.epochs)
+            else:
+                found = run_wnn(whole) if program == "wnn" else run_mofa(whole)
+            np.savez(options.scratch / f"{name}.{program}.npz", **found)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            seconds = round(time.process_time() - started, 1)
+            row = {
+                "set": name, "program": program, "cells": whole.n_obs, "cpu_seconds": seconds,
+                "peak_mib": peak,
+            }  # fmt: skip
+            print(json.dumps(row), flush=True)
+
+
+def prepare(whole: ad.AnnData) -> object:
+    """Give both modalities as muon's tutorials do: log-normal genes, CLR proteins, components of both."""
+    import muon as mu  # noqa: PLC0415 (only where it is installed)
+    import scanpy as sc  # noqa: PLC0415
+
+    rna = ad.AnnData(whole.X.copy(), whole.obs[[]].copy(), whole.var[[]].copy())
+    protein = whole.obsm["protein"]
+    prot = ad.AnnData(sparse.csr_matrix(protein.to_numpy(dtype=np.float32)), whole.obs[[]].copy())
+    prot.var_names = list(protein.columns)
+    sc.pp.normalize_total(rna, target_sum=1e4)
+    sc.pp.log1p(rna)
+    if rna.n_vars > _GENES:
+        sc.pp.highly_variable_genes(rna, n_top_genes=_GENES)
+        rna = rna[:, rna.var["highly_variable"]].copy()
+    sc.pp.scale(rna, max_value=10)
+    sc.pp.pca(rna, n_comps=30, random_state=0)
+    mu.prot.pp.clr(prot)
+    prot.X = prot.X.toarray() if sparse.issparse(prot.X) else prot.X
+    sc.pp.scale(prot, max_value=10)
+    sc.pp.pca(prot, n_comps=min(18, prot.n_vars - 1), random_state=0)
+    return mu.MuData({"rna": rna, "prot": prot})
+
+
+def run_wnn(whole: ad.AnnData) -> dict[str, np.ndarray]:
+    """Weighted nearest neighbours."""
+    import muon as mu  # noqa: PLC0415
+    import scanpy as sc  # noqa: PLC0415
+
+    both = prepare(whole)
+    for modality in both.mod.values():
+        sc.pp.neighbors(modality, random_state=0)
+    mu.pp.neighbors(both, n_neighbors=_NEIGHBOURS, key_added="wnn", random_state=0)
+    distances = both.obsp["wnn_distances"].tocsr()
+    nearest = np.tile(np.arange(both.n_obs)[:, None], (1, _NEIGHBOURS))
+    for row in range(both.n_obs):
+        part = slice(*distances.indptr[row : row + 2])
+        order = distances.indices[part][np.argsort(distances.data[part], kind="stable")]
+        order = order[order != row][:_NEIGHBOURS]
+        nearest[row, : len(order)] = order
+    graph = both.obsp["wnn_connectivities"].tocoo()
+    return {"nearest": nearest, "row": graph.row, "column": graph.col, "weight": graph.data}
+
+
+def run_mofa(whole: ad.AnnData) -> dict[str, np.ndarray]:
+    """Factors of MOFA+."""
+    import muon as mu  # noqa: PLC0415
+
+    both = prepare(whole)
+    mu.tl.mofa(both, n_factors=_FACTORS, convergence_mode="fast", seed=1, use_obs=None, outfile=None)
+    factors = both.obsm["X_mofa"]
+    return {"vectors": factors / np.maximum(factors.std(axis=0), 1e-9)}
+
+
+def run_totalvi(whole: ad.AnnData, epochs: int | None) -> dict[str, np.ndarray]:
+    """Latent vectors of totalVI."""
+    import scvi  # noqa: PLC0415
+
+    scvi.settings.seed = 0
+    whole.layers["counts"] = whole.X.copy()
+    scvi.model.TOTALVI.setup_anndata(whole, protein_expression_obsm_key="protein", layer="counts")
+    model = scvi.model.TOTALVI(whole)
+    model.train(max_epochs=epochs, accelerator="cpu")
+    return {"vectors": model.get_latent_representation()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Graphs of cells whose vectors are near: neighbours, groups, and places on a plane."""
