@@ -48,6 +48,10 @@ class PanelAlignment:
         """Whether the matrix measures each panel gene, shape (G,)."""
         return self.columns >= 0
 
+    def find_places(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Find the panel's genes at columns of the matrix; -1 where it is none, and for column -1."""
+        return np.where(columns >= 0, self._target[columns], -1)
+
     def gather(self, block: CsrBlock) -> NDArray[np.float32]:
         """Take the panel's columns out of a block of rows.
 

@@ -145,17 +145,25 @@ class MarkerFeatures:
         """Give the features of a block, shape (B, G + P), float32; 0 where nothing is known."""
         return self.measure(counts, library).features
 
-    def measure(self, counts: CsrBlock, library: NDArray[np.number]) -> MeasuredCells:
+    def measure(
+        self,
+        counts: CsrBlock,
+        library: NDArray[np.number],
+        without: NDArray[np.int64] | None = None,
+    ) -> MeasuredCells:
         """Measure features and programmes of a block of cells, as `ProgrammeScorer.score` takes them."""
         n = np.maximum(np.asarray(library, np.float64), 1.0)
-        scores = self._scorer.score(counts, n)
+        scores = self._scorer.score(counts, n, without)
+        gone = np.full(len(n), -1) if without is None else self._panel.find_places(without)
         molecules = self._scorer.effective_library(self._scorer.take(counts), n)
         seen = self._panel.gather(counts) * (molecules / n).astype(np.float32)[:, None]
-        own = molecules * self._compare_depth(seen, molecules)
+        own = molecules * self._compare_depth(seen, molecules, gone)
         depth = np.minimum(own, ENOUGH_MOLECULES)
         seen *= (depth / own).astype(np.float32)[:, None]
         ratio = np.log(seen + np.float32(SPARE)) - self._typical(depth)
         ratio[:, ~self._panel.present] = 0
+        lost = np.flatnonzero(gone >= 0)
+        ratio[lost, gone[lost]] = 0
         return MeasuredCells(np.hstack([ratio, scores.evidence]), scores, molecules)
 
     def _typical(self, depth: Floats) -> NDArray[np.float32]:
@@ -165,13 +173,21 @@ class MarkerFeatures:
         part = (place - below).astype(np.float32)[:, None]
         return np.asarray(self._curves[below] * (1 - part) + self._curves[below + 1] * part)
 
-    def _compare_depth(self, seen: NDArray[np.float32], molecules: Floats) -> Floats:
-        """Compare what cells hold of the model's genes with what a typical one does, shape (B,)."""
+    def _compare_depth(self, seen: NDArray[np.float32], molecules: Floats, gone: NDArray[np.int64]) -> Floats:
+        """Compare what cells hold of the model's genes with what a typical one does, shape (B,).
+
+        Of each cell one gene (-1 = none) is left out of both.
+        """
         present = self._panel.present
         expected = molecules[:, None] * self._background[present]
         most = MOST_OF_A_GENE * (expected + 1)
         found = np.minimum(seen[:, present], most).sum(axis=1)
-        return np.asarray((found + DEPTH_PRIOR) / (expected.sum(axis=1) + DEPTH_PRIOR))
+        usual = expected.sum(axis=1)
+        lost = np.flatnonzero(gone >= 0)
+        share = molecules[lost] * self._background[gone[lost]]
+        found[lost] -= np.minimum(seen[lost, gone[lost]], MOST_OF_A_GENE * (share + 1))
+        usual[lost] -= share
+        return np.asarray((found + DEPTH_PRIOR) / (usual + DEPTH_PRIOR))
 
 
 def _expect_logs(means: Floats) -> Floats:

@@ -180,14 +180,27 @@ class ProgrammeScorer:
         def by_programme(of_pairs: Floats) -> Floats:
             return np.asarray(of_pairs @ sums, dtype=np.float64)  # (grid, P)
 
-        self._rest = by_programme(rest)
-        self._expected = by_programme(weight * (high - low))
-        spread = [by_programme(weight**2 * (mean + mean**2 / SIZE)) for mean in (high, low)]
-        self._power = self._expected / np.sqrt(np.maximum((spread[0] + spread[1]) / 2, 1e-12))
+        gain = weight * (high - low)
+        spread = weight**2 * (high + high**2 / SIZE + low + low**2 / SIZE) / 2
+        self._rest, self._expected = by_programme(rest), by_programme(gain)
+        spreads = by_programme(spread)
+        self._power = self._expected / np.sqrt(np.maximum(spreads, 1e-12))
+        # the curves of each pair's programme had the pair's gene not been measured, (grid, K)
+        lost = self._expected[:, programme] - gain
+        spreads = spreads[:, programme] - spread
+        n_others = np.bincount(programme, minlength=len(table.names))[programme] - 1
+        lost[:, n_others == 0] = 0  # no rounding error of a programme that has no other gene
+        power = np.where(n_others > 0, lost / np.sqrt(np.maximum(spreads, 1e-12)), 0)
+        self._without = [curve[:, order] for curve in (self._rest[:, programme] - rest, lost, power)]
         seen = 1 - (1 + n * table.background[self._panel.present] / SIZE) ** -SIZE
         self._seen = seen.sum(axis=1)  # (grid,)
 
-    def score(self, counts: CsrBlock, library: NDArray[np.number]) -> ProgrammeScores:
+    def score(
+        self,
+        counts: CsrBlock,
+        library: NDArray[np.number],
+        without: NDArray[np.int64] | None = None,
+    ) -> ProgrammeScores:
         """Score a block of cells.
 
         Parameters
@@ -197,6 +210,9 @@ class ProgrammeScorer:
         library
             True library size of each cell, shape (B,); above `FULL_LENGTH` the counts are no molecules,
             and the number of molecules that would show as many genes takes its place.
+        without
+            Column of one gene of each cell that counts as not measured, shape (B,); -1 = none. What the genes
+            seen tell of the molecules stays as it is.
         """
         table, n_cells = self.table, counts.shape[0]
         block = self.take(counts)
@@ -212,18 +228,39 @@ class ProgrammeScorer:
         high, low = self._pair_running[pair], self._pair_minus[pair]
         weight = np.log(high / low * (size * low + SIZE) / (size * high + SIZE))
         scaled = values * (size / n[row])
+        gone = np.full(n_cells, -1) if without is None else self._panel.find_places(without)
+        scaled[block.indices[at] == gone[row]] = 0
         sums = np.bincount(
             row * len(table.names) + self._pair_programme[pair],
             weights=weight * scaled,
             minlength=n_cells * len(table.names),
         ).reshape(n_cells, len(table.names))
-        ratio = sums - self._at(self._rest, effective)
-        expected, power = self._at(self._expected, effective), self._at(self._power, effective)
+        rest, expected, power = (
+            self._at(curves, effective) for curves in (self._rest, self._expected, self._power)
+        )
+        if without is not None:
+            self._take_away(gone, effective, (rest, expected, power))
+        ratio = sums - rest
         evidence = ratio * np.minimum(1.0, ENOUGH / np.maximum(expected, 1e-9))
         logit = table.offset + table.slope * evidence
         found = np.where(power >= LEAST_POWER, 1 / (1 + np.exp(-np.clip(logit, -30, 30))), np.nan)
         kinds = (found, evidence, power)
         return ProgrammeScores(table.names, *(kind.astype(np.float32) for kind in kinds))
+
+    def _take_away(
+        self, gone: NDArray[np.int64], library: Floats, values: tuple[Floats, Floats, Floats]
+    ) -> None:
+        """Replace rest, expectation and power, (B, P) each, in the programmes of each cell's gene."""
+        cells = np.flatnonzero(gone >= 0)
+        n_pairs = self._first[gone[cells] + 1] - self._first[gone[cells]]
+        row = np.repeat(cells, n_pairs)
+        within = np.arange(row.size) - np.repeat(np.cumsum(n_pairs) - n_pairs, n_pairs)
+        pair = self._first[gone[row]] + within
+        below, part = self._place(library[row])
+        for of_cells, curves in zip(values, self._without, strict=True):
+            of_cells[row, self._pair_programme[pair]] = (
+                curves[below, pair] * (1 - part) + curves[below + 1, pair] * part
+            )
 
     def take(self, counts: CsrBlock) -> sparse.csr_matrix:
         """Take the table's genes out of a block, shape (B, G), float64 CSR."""
@@ -241,10 +278,16 @@ class ProgrammeScorer:
     @staticmethod
     def _at(curves: Floats, library: Floats) -> Floats:
         """Read curves over the grid at each cell's library size, shape (B, P)."""
+        below, part = ProgrammeScorer._place(library)
+        part = part[:, None]
+        return np.asarray(curves[below] * (1 - part) + curves[below + 1] * part)
+
+    @staticmethod
+    def _place(library: Floats) -> tuple[NDArray[np.int64], Floats]:
+        """Find library sizes on the grid: the point below, and the part of the way to the next."""
         place = np.interp(np.log(library), np.log(_GRID), np.arange(_GRID.size))
         below = np.minimum(place.astype(np.int64), _GRID.size - 2)
-        part = (place - below)[:, None]
-        return np.asarray(curves[below] * (1 - part) + curves[below + 1] * part)
+        return below, place - below
 
 
 def score_programmes(

@@ -62,7 +62,7 @@ class ReceptorFacts:
     has_gamma: Mask
     has_delta: Mask
 
-    def take(self, rows: slice) -> ReceptorFacts:
+    def take(self, rows: slice | NDArray[np.intp]) -> ReceptorFacts:
         """Select cells."""
         return ReceptorFacts(*(getattr(self, field.name)[rows] for field in fields(self)))
 

@@ -13,8 +13,14 @@ import pyarrow as pa
 
 from tcellflow.contracts.layout import lay_out
 from tcellflow.contracts.predictions import GENE_EVIDENCE
-from tcellflow.inference.states.gene_evidence import EXAMPLES, find_gene_effects, learn_responses
-from tcellflow.inference.states.sources import ReceptorBlock, gather_blocks
+from tcellflow.inference.states.gene_evidence import (
+    EXAMPLES,
+    KeptFacts,
+    WholeDecision,
+    find_gene_effects,
+    learn_responses,
+)
+from tcellflow.inference.states.sources import gather_blocks, take_receptors
 from tcellflow.vocabulary import GeneSide, State
 
 if TYPE_CHECKING:
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tcellflow.inference.states.gene_evidence import GeneResponse
+    from tcellflow.inference.states.gene_evidence import GeneResponse, Kept
     from tcellflow.inference.states.sample import SampleCalls
     from tcellflow.inference.states.sources import CellSource
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
@@ -58,14 +64,17 @@ def tabulate_gene_evidence(
     pyarrow.Table
         Rows of the next cells; may be empty.
     """
-    responses = _learn(sample, source, vectors)
+    whole = WholeDecision(sample.predictor, source.gene_names) if sample.predictor.reads_programmes else None
+    decider = whole or sample.predictor
+    present = sample.panel.present if whole is None else whole.present
+    responses = _learn(sample, source, vectors, whole)
     first = 0
-    for expression, chains in gather_blocks(sample.panel, source, vectors):
+    for expression, chains in _gather(sample, source, vectors, whole):
         rows = np.flatnonzero(sample.verdicts.is_usable[first : first + len(expression)])
         effects = find_gene_effects(
-            sample.predictor,
+            decider,
             expression[rows],
-            sample.panel.present,
+            present,
             sample.calls.predicted_state[first + rows],
             responses,
             n_genes=n_genes,
@@ -77,7 +86,7 @@ def tabulate_gene_evidence(
             "predicted_state": sample.calls.predicted_state[cells],
             "side": effects.side,
             "rank": effects.rank,
-            "gene": sample.predictor.genes[effects.gene],
+            "gene": decider.genes[effects.gene],
             "effect": effects.effect,
             "expression": expression[rows[effects.cell], effects.gene],
         }
@@ -121,29 +130,50 @@ def list_frequent_genes(counts: Sequence[pa.Table]) -> dict[str, JsonValue]:
     return listed
 
 
+def _gather(
+    sample: SampleCalls,
+    source: CellSource,
+    vectors: ReceptorVectors | None,
+    whole: WholeDecision | None,
+) -> Iterator[tuple[NDArray[np.float32], Kept | None]]:
+    """Stream genes and what else is known of cells, as what decides takes them."""
+    if whole is None:
+        yield from gather_blocks(sample.panel, source, vectors)
+        return
+    first = 0
+    for logs, library in source.measured_blocks():
+        rows = slice(first, first + len(library))
+        known = None if sample.facts.receptors is None else sample.facts.receptors.take(rows)
+        chains = None if vectors is None else take_receptors(vectors, first, len(library))
+        yield whole.gather(logs), KeptFacts(library, chains, known)
+        first = rows.stop
+
+
 def _learn(
-    sample: SampleCalls, source: CellSource, vectors: ReceptorVectors | None
+    sample: SampleCalls,
+    source: CellSource,
+    vectors: ReceptorVectors | None,
+    whole: WholeDecision | None,
 ) -> dict[str, GeneResponse]:
     examples = _choose_examples(sample)
     if not examples.size:
         return {}
-    expression, tra, trb = [], [], []
+    expression: list[NDArray[np.float32]] = []
+    kept: list[Kept | None] = []
     first = 0
-    for block, chains in gather_blocks(sample.panel, source, vectors):
+    for block, known in _gather(sample, source, vectors, whole):
         rows = examples[(examples >= first) & (examples < first + len(block))] - first
-        expression.append(block[rows])
-        if chains is not None:
-            tra.append(chains.tra[rows])
-            trb.append(chains.trb[rows])
+        expression += [block[[row]] for row in rows]
+        kept += [None if known is None else known.take(rows[[i]]) for i in range(len(rows))]
         first += len(block)
         if first > examples[-1]:
             break
     return learn_responses(
-        sample.predictor,
+        whole or sample.predictor,
         np.concatenate(expression),
-        sample.panel.present,
+        sample.panel.present if whole is None else whole.present,
         sample.calls.predicted_state[examples],
-        ReceptorBlock(np.concatenate(tra), np.concatenate(trb)) if tra else None,
+        kept,
     )
 
 

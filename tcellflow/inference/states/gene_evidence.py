@@ -1,26 +1,34 @@
-"""Which genes spoke for and against a call, asked of the model itself.
+"""Which genes spoke for and against a call, asked of what decided it.
 
-Invariant: an effect is what the model's own answer changes by when the gene counts as not measured,
+Invariant: an effect is what the decision's own answer changes by when the gene counts as not measured,
 all else left as it is; no gradient, surrogate or marker list stands between.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import numpy as np
+from scipy import sparse
 
+from tcellflow.genes.panel import align_panel
+from tcellflow.inference.states.marker_reader import MarkerReader
 from tcellflow.states.axes import STATES
 from tcellflow.vocabulary import GeneSide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from tcellflow.genes.panel import CsrBlock
+    from tcellflow.inference.states.calls import StateCalls
     from tcellflow.inference.states.predictor import StatePredictor
     from tcellflow.inference.states.sources import ReceptorBlock
+    from tcellflow.states.unconventional import ReceptorFacts
+
+    Kept: TypeAlias = "ReceptorBlock | KeptFacts"
 
 SHORTLIST: Final = 127  # genes asked of each cell: with the cell itself half a batch
 EXAMPLES: Final = 4  # cells per state of which every gene is asked, to choose those lists
@@ -29,6 +37,106 @@ _CELLS_AT_ONCE: Final = 8
 _GENES_AT_ONCE: Final = 1_024
 _SEEN: Final = 2.0  # log-expression of a gene with 6 counts in 10,000
 _SMALL: Final = 1e-6  # keeps log-odds finite
+
+
+class Answering(Protocol):
+    """What says how probable states are: a predictor, or `WholeDecision`."""
+
+    def predict(
+        self, expression: NDArray[np.float32], present: NDArray[np.bool_], receptors: Any
+    ) -> StateCalls:
+        """Call cells of whose genes some count as not measured."""
+
+
+@dataclass(frozen=True)
+class KeptFacts:
+    """What is known of B cells beside their genes, and stays while these are asked.
+
+    Parameters
+    ----------
+    library
+        True library sizes, shape (B,).
+    vectors
+        Receptor vectors.
+    chains
+        What the chains say of the lineage.
+    """
+
+    library: NDArray[np.float64]
+    vectors: ReceptorBlock | None = None
+    chains: ReceptorFacts | None = None
+
+    def take(self, rows: NDArray[np.intp]) -> KeptFacts:
+        """Select cells by row numbers."""
+        return KeptFacts(
+            self.library[rows],
+            None if self.vectors is None else self.vectors.take(rows),
+            None if self.chains is None else self.chains.take(rows),
+        )
+
+
+class WholeDecision:
+    """Asks network, programmes and marker genes together, as `StatePredictor.call_cells` does.
+
+    Parameters
+    ----------
+    predictor
+        A bundle that reads programmes.
+    gene_names
+        Symbols of the matrix, in column order.
+
+    Attributes
+    ----------
+    genes
+        Those that can be asked about: the bundle's panel, then what programmes and marker genes add and the
+        matrix measures, shape (N,), object.
+    present
+        Which of them the matrix measures, shape (N,).
+    """
+
+    def __init__(self, predictor: StatePredictor, gene_names: Sequence[str] | NDArray[np.object_]) -> None:
+        self._predictor = predictor
+        self._reader = MarkerReader(gene_names)
+        added = np.setdiff1d(self._reader.genes, predictor.genes)
+        self.genes = np.concatenate([predictor.genes, added])
+        self._aligned = align_panel(gene_names, self.genes)
+        self.present = self._aligned.present
+        asked = align_panel(self.genes, self._reader.genes)
+        self._read = asked.columns  # place of the reader's genes among all
+        self._place = asked.find_places(np.arange(self.genes.size))
+
+    def gather(self, logs: CsrBlock) -> NDArray[np.float32]:
+        """Take the genes that can be asked about out of a block of cells, shape (B, N)."""
+        return self._aligned.gather(logs)
+
+    def predict(
+        self, expression: NDArray[np.float32], present: NDArray[np.bool_], receptors: KeptFacts
+    ) -> StateCalls:
+        """Call cells of each of which one measured gene, or none, counts as not measured.
+
+        What a cell's genes tell of its molecules where reads were counted stays as it is.
+
+        Parameters
+        ----------
+        expression
+            Of `genes`, shape (B, N).
+        present
+            Which were measured, shape (B, N).
+        receptors
+            What else is known of the cells.
+        """
+        lacks = self.present & ~present
+        gone = np.where(lacks.any(axis=1), self._place[lacks.argmax(axis=1)], -1)
+        n = self._predictor.genes.size
+        shown = sparse.csr_array(expression[:, self._read])
+        evidence = self._reader.read_genes(shown, receptors.library, gone)
+        return self._predictor.decide(
+            np.ascontiguousarray(expression[:, :n]),
+            np.ascontiguousarray(present[:, :n]),
+            evidence,
+            receptors.vectors,
+            receptors.chains,
+        )
 
 
 @dataclass(frozen=True)
@@ -40,7 +148,7 @@ class GeneEffects:
     cell
         Row of the cell among those asked, rising, shape (R,), int64.
     gene
-        Place in the bundle's panel, shape (R,), int64.
+        Place among the genes asked about, shape (R,), int64.
     side
         ``for`` or ``against`` (`GeneSide`), shape (R,), object.
     rank
@@ -92,18 +200,18 @@ class GeneResponse:
 
 
 def learn_responses(
-    predictor: StatePredictor,
+    predictor: Answering,
     expression: NDArray[np.float32],
     present: NDArray[np.bool_],
     states: NDArray[np.object_],
-    receptors: ReceptorBlock | None = None,
+    receptors: Sequence[Kept | None] | None = None,
 ) -> dict[str, GeneResponse]:
     """Learn from example cells which genes are evidence to the model: those that each state answers to.
 
     Parameters
     ----------
     predictor
-        The bundle.
+        What decides: a bundle that decides alone, or `WholeDecision`.
     expression
         Of the examples, shape (B, G).
     present
@@ -111,7 +219,7 @@ def learn_responses(
     states
         Predicted states of the examples, shape (B,), object.
     receptors
-        Of the examples.
+        What else is known of the examples, one by one.
 
     Returns
     -------
@@ -122,7 +230,7 @@ def learn_responses(
     pieces = [measured[i : i + _GENES_AT_ONCE] for i in range(0, len(measured), _GENES_AT_ONCE)]
     found: dict[str, list[NDArray[np.float64]]] = {}
     for row, state in enumerate(states):
-        chains = None if receptors is None else receptors.take(np.array([row]))
+        chains = None if receptors is None else receptors[row]
         answers = [
             np.concatenate(
                 [
@@ -141,13 +249,13 @@ def learn_responses(
 
 
 def _answer(
-    predictor: StatePredictor,
+    predictor: Answering,
     cell: NDArray[np.float32],
     present: NDArray[np.bool_],
     state: str,
     genes: NDArray[np.int64],
     level: float,
-    receptors: ReceptorBlock | None,
+    receptors: Kept | None,
 ) -> NDArray[np.float64]:
     """Give the effect of each gene on one cell, had the gene this log-expression; shape (N,)."""
     rows = np.repeat(cell[None], len(genes), axis=0)
@@ -158,19 +266,19 @@ def _answer(
 
 
 def measure_effects(
-    predictor: StatePredictor,
+    predictor: Answering,
     expression: NDArray[np.float32],
     present: NDArray[np.bool_],
     states: NDArray[np.object_],
     genes: NDArray[np.int64],
-    receptors: ReceptorBlock | None = None,
+    receptors: Kept | None = None,
 ) -> NDArray[np.float64]:
     """Measure each gene's evidence: what it adds to the log-odds of each cell's predicted state.
 
     Parameters
     ----------
     predictor
-        The bundle.
+        What decides: a bundle that decides alone, or `WholeDecision`.
     expression
         Shape (B, G).
     present
@@ -180,7 +288,7 @@ def measure_effects(
     genes
         Places in the panel to ask about, shape (B, N), int64.
     receptors
-        Receptor vectors of the cells; they stay as they are.
+        What else is known of the cells; it stays as it is.
 
     Returns
     -------
@@ -202,21 +310,21 @@ def measure_effects(
 
 
 def find_gene_effects(
-    predictor: StatePredictor,
+    predictor: Answering,
     expression: NDArray[np.float32],
     present: NDArray[np.bool_],
     states: NDArray[np.object_],
     responses: Mapping[str, GeneResponse],
     *,
     n_genes: int,
-    receptors: ReceptorBlock | None = None,
+    receptors: Kept | None = None,
 ) -> GeneEffects:
     """Find the genes that are the strongest evidence for and against each call.
 
     Parameters
     ----------
     predictor
-        The bundle.
+        What decides: a bundle that decides alone, or `WholeDecision`.
     expression
         Shape (B, G).
     present
@@ -228,7 +336,7 @@ def find_gene_effects(
     n_genes
         Most genes on each side of a call.
     receptors
-        Receptor vectors of the cells.
+        What else is known of the cells.
 
     Returns
     -------

@@ -57,6 +57,11 @@ class MarkerReader:
     ----------
     gene_names
         Symbols of the matrix, in column order.
+
+    Attributes
+    ----------
+    genes
+        Those that it looks at and the matrix measures, shape (N,), object.
     """
 
     def __init__(self, gene_names: Sequence[str] | NDArray[np.object_]) -> None:
@@ -64,6 +69,7 @@ class MarkerReader:
         wanted = {*read_programmes().genes, *self._model.genes}
         genes = np.array(sorted(wanted.intersection(gene_names)), dtype=object)
         self._genes = align_panel(gene_names, genes)
+        self.genes = genes
         self._features = MarkerFeatures(genes, self._model.genes, self._model.background)
         self._columns = [STATES.index(state) for state in self._model.states]
 
@@ -77,13 +83,31 @@ class MarkerReader:
         library
             True library sizes, shape (B,).
         """
+        return self.read_genes(self._genes.select(logs), library)
+
+    def read_genes(
+        self,
+        shown: sparse.csr_array,
+        library: NDArray[np.number],
+        without: NDArray[np.int64] | None = None,
+    ) -> MarkerEvidence:
+        """Read cells of which there are `genes` alone.
+
+        Parameters
+        ----------
+        shown
+            log1p(counts per 10,000) of `genes`, shape (B, N).
+        library
+            True library sizes, shape (B,).
+        without
+            Place of one gene of each cell that counts as not measured, shape (B,); -1 = none.
+        """
         n = np.asarray(library, np.float64)
-        shown = self._genes.select(logs)
         counts = np.expm1(shown.data.astype(np.float64)) * np.repeat(
             n / COUNTS_PER_CELL, np.diff(shown.indptr)
         )
         found = self._features.measure(
-            sparse.csr_array((counts, shown.indices, shown.indptr), shape=shown.shape), n
+            sparse.csr_array((counts, shown.indices, shown.indptr), shape=shown.shape), n, without
         )
         markers = np.zeros((len(n), len(STATES)))
         markers[:, self._columns] = np.maximum(predict_states(self._model, found.features), _LEAST)

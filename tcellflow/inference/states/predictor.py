@@ -329,17 +329,39 @@ class StatePredictor:
         chains: ReceptorFacts | None,
     ) -> CalledCells:
         out = self._run_network(expression, present, vectors)
-        if self.effector_by is None:
-            calls = self._decoder.decode(out)
-        else:
-            calls = self._decoder.decide(out, evidence, chains, self.effector_by)
         return CalledCells(
-            calls,
+            self._decide(out, evidence, chains),
             np.count_nonzero(expression, axis=1).astype(np.int64),
             _name_inputs(len(expression), vectors),
             out["state_probabilities"],
             evidence.scores.values,
         )
+
+    def _decide(self, out: Arrays, evidence: MarkerEvidence, chains: ReceptorFacts | None) -> StateCalls:
+        if self.effector_by is None:
+            return self._decoder.decode(out)
+        return self._decoder.decide(out, evidence, chains, self.effector_by)
+
+    def decide(
+        self,
+        expression: NDArray[np.float32],
+        present: NDArray[np.bool_],
+        evidence: MarkerEvidence,
+        receptors: ReceptorBlock | None = None,
+        chains: ReceptorFacts | None = None,
+    ) -> StateCalls:
+        """Decide the states of cells by all that has a say in `call_cells`.
+
+        Parameters
+        ----------
+        expression, present, receptors
+            As in `predict`.
+        evidence
+            What programmes and marker genes say of the same cells.
+        chains
+            What their receptor chains say.
+        """
+        return self._decide(self._run_network(expression, present, receptors), evidence, chains)
 
     def predict(
         self,

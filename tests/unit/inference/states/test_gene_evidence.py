@@ -47,7 +47,8 @@ def expected_effects(expression, states, heard=0.0):
 
 def ask(predictor, expression, *, present=PRESENT, n_genes=3, receptors=None):
     states = predictor.predict(expression, present, receptors).predicted_state
-    responses = learn_responses(predictor, expression, present, states, receptors)
+    each = None if receptors is None else [receptors.take([i]) for i in range(len(expression))]
+    responses = learn_responses(predictor, expression, present, states, each)
     effects = find_gene_effects(
         predictor, expression, present, states, responses, n_genes=n_genes, receptors=receptors
     )
