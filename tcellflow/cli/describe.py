@@ -71,11 +71,7 @@ def run(
     """Describe states, clusters and expanded clones: claims, text, and every sentence read back."""
     from tcellflow.steps.describe.options import DescribeOptions
 
-    if (realiser == "llm") != (text_plm is not None):
-        raise OptionsError(
-            "--realiser llm and --text-plm go together", where="--realiser, --text-plm",
-            mend="name the folder of a language model with --text-plm, or leave both out",
-        )  # fmt: skip
+    _check_realiser(realiser, text_plm)
     options = DescribeOptions(
         cells=cells,
         output=output,
@@ -102,6 +98,15 @@ def run(
 
     with without_pipes(options) as given, console.show_progress("describe") as progress:
         step.describe(given, speak=speak, progress=progress)
+
+
+def _check_realiser(realiser: Literal["template", "llm"], text_plm: Path | None) -> None:
+    if (realiser == "llm") != (text_plm is not None):
+        raise OptionsError(
+            "--realiser llm and --text-plm go together",
+            where="--realiser, --text-plm",
+            mend="name the folder of a language model with --text-plm, or leave both out",
+        )
 
 
 @describe_app.command("annotate", short_help="Tell the type of every cell among candidates.")

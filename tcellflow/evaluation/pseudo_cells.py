@@ -29,6 +29,8 @@ def vote(known: Floats, classes: NDArray[np.int64], asked: Floats, k: int) -> ND
         Shapes (N, D) and (B, D).
     classes
         Of the known cells, shape (N,), from 0; ties go to the smaller.
+    k
+        Neighbours that vote.
     """
     distance = np.square(known).sum(axis=1) - 2 * asked @ known.T
     nearest = np.argpartition(distance, min(k, len(known)) - 1, axis=1)[:, :k]

@@ -49,9 +49,10 @@ def test_each_step_has_one_page():
 
 
 def test_each_step_has_one_workflow_module():
-    """The Nextflow modules are the steps (hyphens are not allowed there)."""
+    """The Nextflow modules are the steps (hyphens are not allowed there), and the page of a cohort."""
     modules = ROOT / "nextflow" / "modules" / "local" / "tcellflow"
-    assert {path.parent.name for path in modules.glob("*/main.nf")} == {s.replace("-", "") for s in STEPS}
+    steps = {s.replace("-", "") for s in STEPS}
+    assert {path.parent.name for path in modules.glob("*/main.nf")} == {*steps, "cohort"}
 
 
 def test_steps_are_kept_apart_by_the_import_contract():

@@ -267,4 +267,4 @@ def test_receptors_that_no_cohort_has_are_refused_and_those_not_asked_for_are_to
         "train", "states", "--manifest", write_three_with_receptors(tmp_path / "more"), *TINY, "--seeds", 9,
         "--split", "cohort", "-o", tmp_path / "out",
     )  # fmt: skip
-    assert "--receptors native would" in done.stderr
+    assert "--encoder native would" in done.stderr
