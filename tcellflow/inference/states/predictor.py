@@ -310,31 +310,24 @@ class StatePredictor:
             n_cells = logs.shape[0]
             vectors = None if receptors is None else take_receptors(receptors, first, n_cells)
             known = None if chains is None else chains.take(slice(first, first + n_cells))
+            expression = panel.gather(logs)
+            out = self._run_network(expression, panel.present, vectors)  # refuses what is no log1p(CP10k)
             evidence = reader.read(logs, library)
-            parts.append(self._call_block(panel.gather(logs), panel.present, vectors, evidence, known))
+            parts.append(
+                CalledCells(
+                    self._decide(out, evidence, known),
+                    np.count_nonzero(expression, axis=1).astype(np.int64),
+                    _name_inputs(n_cells, vectors),
+                    out["state_probabilities"],
+                    evidence.scores.values,
+                )
+            )
             first += n_cells
             if n_cells:
                 progress(first, source.n_obs)
         return CalledCells(
             join_calls([part.calls for part in parts]),
             *(np.concatenate([getattr(part, name) for part in parts]) for name in _PER_CELL),
-        )
-
-    def _call_block(
-        self,
-        expression: NDArray[np.float32],
-        present: NDArray[np.bool_],
-        vectors: ReceptorBlock | None,
-        evidence: MarkerEvidence,
-        chains: ReceptorFacts | None,
-    ) -> CalledCells:
-        out = self._run_network(expression, present, vectors)
-        return CalledCells(
-            self._decide(out, evidence, chains),
-            np.count_nonzero(expression, axis=1).astype(np.int64),
-            _name_inputs(len(expression), vectors),
-            out["state_probabilities"],
-            evidence.scores.values,
         )
 
     def _decide(self, out: Arrays, evidence: MarkerEvidence, chains: ReceptorFacts | None) -> StateCalls:

@@ -86,10 +86,11 @@ def test_smoothing_averages_over_like_cells():
 
 
 def test_the_only_candidate_of_a_lineage_stands_for_it():
-    """Dendritic cells go to the only phagocyte among the candidates, T cells of another subset to none."""
-    sample = make_sample(("CL:0002399", "CL:0000900"), n_each=20)
+    """Dendritic cells go to the only phagocyte among the candidates; other T cells are doubted."""
+    sample = make_sample(("CL:0002399", "CL:0000900", "CL:0000895"), n_each=20)
     candidates = make_candidates([{"label": "CD14+ monocyte"}, {"label": "naive CD4 T cell"}], "x")
     found = CellTyper(sample.var_names.to_numpy(), candidates).score(sample.X).probabilities
     assert (found[:20].argmax(axis=1) == 0).mean() > 0.9
     assert found[:20, 0].max() < 0.8
-    assert (found[20:].argmax(axis=1) == 2).mean() > 0.9
+    assert found[20:40, 2].mean() > 0.15
+    assert found[40:, 2].max() < 0.05
