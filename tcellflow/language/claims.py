@@ -15,6 +15,7 @@ import numpy as np
 from tcellflow.language.evidence import Presence
 from tcellflow.language.ontology import CELL, read_ontology
 from tcellflow.language.panel import read_panel
+from tcellflow.vocabulary import Lineage, Programme
 
 if TYPE_CHECKING:
     from tcellflow.language.evidence import GeneFact
@@ -26,6 +27,7 @@ _MOST_MARKERS, _MOST_ABSENT, _MOST_PROGRAMMES, _MOST_PROTEINS = 8, 3, 3, 3
 _LEAST_ALTERNATIVE: Final = 0.02  # probability of a type that is named beside the best
 _LEAST_ODDS: Final = 0.5
 _LEAST_SHARE: Final = 20.0
+_OF_CD4: Final = {Programme.CD4_CTL, Programme.TH1, Programme.TH2, Programme.TH17, Programme.TFH}
 _KIN: Final = 8  # types nearest in the ontology, for whose markers a reader may look
 _MARKER_EDGE: Final = 2.0  # nats: what discriminates is worth more than what is merely there
 
@@ -174,6 +176,9 @@ def _claim_shares(facts: SampleFacts, unit: int) -> list[Claim]:
             best = max(found, key=lambda name: (found[name], name))
             claims.append(Claim(kind, best, value=found[best], source="model"))
     programmes = {k.removeprefix("programme:"): v for k, v in numbers.items() if k.startswith("programme:")}
+    lineage = next((str(c.subject) for c in claims if c.type is ClaimType.LINEAGE), None)
+    if lineage not in {None, Lineage.CD4}:  # CD8 cells share the genes, and nobody calls them helpers for it
+        programmes = {name: share for name, share in programmes.items() if name not in _OF_CD4}
     ranked = sorted(programmes, key=lambda name: (-programmes[name], name))
     return claims + [
         Claim(ClaimType.PROGRAMME, name, value=programmes[name], source="model")

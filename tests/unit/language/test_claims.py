@@ -88,3 +88,15 @@ def test_programmes_that_are_given_are_not_scored_again():
     assert own["programme:cytotoxic"] == 75
     assert {key for key in own if key.startswith("programme:")} == {"programme:cytotoxic"}
     assert measure([block], genes, table, ("cluster",)).numbers[0]["programme:cytotoxic"] < 50
+
+
+def test_helper_programmes_are_claimed_of_cd4_cells_alone():
+    """CD8 cells share genes with cytotoxic CD4 cells, and are not said to run their programme."""
+    sample = make_sample((NAIVE_CD4,), n_each=20)
+    block = (sample.X, sample.X.sum(axis=1).A1.astype(float))
+    genes = sample.var_names.to_numpy(dtype=object)
+    known = pd.DataFrame({"cytotoxic": [0.9] * 20, "cd4_ctl": [0.9] * 20})
+    for lineage, expected in (("CD8", {"cytotoxic"}), ("CD4", {"cytotoxic", "cd4_ctl"})):
+        table = pd.DataFrame({"cluster": ["a"] * 20, "lineage": [lineage] * 20})
+        claims = plan_claims(measure([block], genes, table, ("cluster",), programmes=known), 0)[1]
+        assert {c.subject for c in claims if c.type is ClaimType.PROGRAMME} == expected
