@@ -45,10 +45,15 @@ def staged(folder: Path) -> list[str]:
     return [re.sub(r"\.[0-9a-f]{8}\.part$", ".part", name) for name in names(folder) if name != ".s.lock"]
 
 
+_HEARS_HANGUPS = (
+    "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # the tests may run under nohup
+)
+
+
 def start(folder: Path) -> subprocess.Popen[str]:
     """Start the command and wait until it is in the middle of writing."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _COMMAND, "write-slowly", str(folder)],
+        [sys.executable, "-c", _HEARS_HANGUPS + _COMMAND, "write-slowly", str(folder)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -84,7 +84,7 @@ def test_each_process_runs_in_its_image(nextflow, tmp_path, profiles, arguments,
     images = {
         p["name"]: p["container"] for p in json.loads(done.output[done.output.index("{") :])["processes"]
     }
-    assert len(images) == len(STEPS) + 1
+    assert len(images) == len(STEPS) + 2  # the page of the cohort, and MultiQC
     for name, image in expected.items():
         assert images[name].endswith(image)
 
