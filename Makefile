@@ -21,7 +21,7 @@ COMPILE := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --n
 
 demo: .venv-demo/.ready  ## set up (no torch), run the packaged samples, say where the reports are
 	.venv-demo/bin/tcellflow run --demo -o $(DEMO) --force
-	.venv-demo/bin/tcellflow run --demo-sample trex_pt17_trimodal --fuse --neighbours 5 -o $(DEMO) --force
+	.venv-demo/bin/tcellflow run --demo-sample trex_pt17_trimodal --neighbours 5 -o $(DEMO) --force
 	.venv-demo/bin/tcellflow report $(DEMO) -o $(DEMO) --prefix both --force
 	@echo "A patient's T cells, with surface proteins: $(abspath $(DEMO))/trex_pt17_trimodal.report.html"
 	@echo "A healthy donor's T cells: $(abspath $(DEMO))/tenx_healthy_T_1k.report.html"
