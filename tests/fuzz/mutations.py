@@ -198,7 +198,10 @@ def _change_part(file: h5py.File, name: str, rng: random.Random) -> None:
     elif kind == 1 and len(item.attrs):
         item.attrs[rng.choice(list(item.attrs))] = _odd_value(rng)
     elif kind == 2 and isinstance(item, h5py.Dataset) and item.ndim and item.size:
-        item[rng.randrange(item.shape[0])] = _odd_value(rng)
+        value = _odd_value(rng)
+        # h5py itself ends the process where numbers are written into texts
+        is_text = h5py.check_string_dtype(item.dtype) is not None
+        item[rng.randrange(item.shape[0])] = str(value) if is_text else value
     elif kind == 3 and isinstance(item, h5py.Dataset) and item.ndim == 1:
         values, dtype = item[:], item.dtype
         del file[name]
