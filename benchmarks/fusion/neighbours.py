@@ -23,7 +23,7 @@ from scipy import sparse
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.model_selection import StratifiedKFold
 
-from benchmarks.fusion.cells import fit_own, fuse_set
+from benchmarks.fusion.cells import draw_labelled, fit_own, fuse_set
 from recipes.fusion.sets import SETS, write_sets
 from tcellflow.evaluation.intervals import as_interval, draw_weights
 from tcellflow.graph.communities import find_communities
@@ -81,6 +81,13 @@ def export_set(one: FusionSet, path: Path) -> None:
         one.counts, pd.DataFrame(index=list(one.cell_ids)), pd.DataFrame(index=list(one.symbols))
     )
     found.var_names_make_unique()
+    labels = open_matrix(one.entry.cohort.counts).obs.loc[one.cell_ids]
+    if "wnn_cluster_scMMAE" in labels:  # for programs that learn from a part of them
+        for seed in range(_SEEDS):
+            learnt = np.full(len(one), "unknown", dtype=object)
+            rows = draw_labelled(len(one), seed)[0]
+            learnt[rows] = labels["wnn_cluster_scMMAE"].astype(str).to_numpy()[rows]
+            found.obs[f"learnt{seed}"] = learnt.astype(str)
     found.obsm["protein"] = pd.DataFrame(one.proteins, found.obs_names, list(one.targets))
     found.write_h5ad(path)
 
