@@ -49,7 +49,7 @@ MOST_CELLS = 500  # of a view
 THRESHOLDS = np.round(np.arange(0.3, 0.99, 0.01), 2)
 LEAST_REPORTED = 0.05  # of a set's cells, to judge a threshold by it
 COVERAGES = (0.8, 0.9, 0.95)
-# What a shift of the sample of 1 takes from the logarithm of the odds, beside the discord on calls of a state.
+# What a shift of the sample of 1 takes from the logarithm of the odds, beside the discord on a state's calls.
 # On average it takes nothing more; in the worst set it does. Chosen seeing these sets.
 PER_SHIFT = -3.0
 
