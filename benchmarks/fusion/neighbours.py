@@ -49,7 +49,7 @@ _NEIGHBOURS = 15
 _WIDE = 60  # neighbours among which those of the other folds are sought
 _SEEDS = 3
 _LEIDEN_SEEDS = 5
-_LEAST = 10
+LEAST = 10
 
 
 def main() -> None:
@@ -108,7 +108,7 @@ def judge_set(fuser: Fuser, one: FusionSet, name: str, scratch: Path) -> list[di
     for column in LABELS[name]:
         labels = obs[column].astype(str).to_numpy()
         counts = pd.Series(labels).value_counts()
-        kept = np.isin(labels, [n for n in counts.index if n not in NO_LABEL and counts[n] >= _LEAST])
+        kept = np.isin(labels, [n for n in counts.index if n not in NO_LABEL and counts[n] >= LEAST])
         told = {system: judge(nearest, labels, kept) for system, (_, nearest, _) in graphs.items()}
         for system, (rival, _, graph) in graphs.items():
             rows.append(

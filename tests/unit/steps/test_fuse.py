@@ -415,3 +415,12 @@ def test_antibodies_alone_that_the_bundle_does_not_know_are_refused(cells_path, 
     with pytest.raises(InputError, match="none of its proteins"):
         run(change(cells_path, tmp_path / "c.h5ad", edit), tmp_path / "out", inputs="adt")
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_mouse_in_a_notebook_is_refused(cells_path):
+    """Genes in mouse spelling are no human genes."""
+    cells = ad.read_h5ad(cells_path)
+    mouse = ad.AnnData(cells.layers["counts"], cells.obs[["total_counts"]], cells.var[[]])
+    mouse.var_names = [name.capitalize() for name in cells.var_names]
+    with pytest.raises(InputError, match=r"mouse|species"):
+        api.fuse(mouse, threads=1, device="cpu", clusters=False, umap=False)
