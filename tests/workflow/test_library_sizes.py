@@ -34,7 +34,9 @@ def selection(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(("words", "is_asked"), [((), True), (("--library-size-column", "n_molecules"), False)])
+@pytest.mark.parametrize(
+    ("words", "is_asked"), [((), True), (("--library-size-column", "n_molecules"), False)]
+)
 def test_predict_asks_for_library_sizes_only_where_preprocess_was_not_told(
     selection, tmp_path, words, is_asked
 ):
