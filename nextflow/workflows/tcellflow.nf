@@ -77,7 +77,7 @@ workflow TCELLFLOW {
 
     emit:
     done // channel of [meta, files] of the samples that went through all their steps
-    sections // channel of [meta, MultiQC section]
+    sections // channel of [meta, MultiQC sections]
     small // channel of [meta, file]: metrics, qc and chains, for the cohort's page
 }
 

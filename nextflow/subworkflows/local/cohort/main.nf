@@ -6,7 +6,7 @@ workflow COHORT {
     take:
     samples // channel of [meta, batch, expected_state]
     done // channel of [meta, files]: the samples that went through all their steps
-    sections // channel of [meta, MultiQC section]
+    sections // channel of [meta, MultiQC sections]
     small // channel of [meta, file]: metrics, qc and chains
     config // file: configuration of MultiQC
     folder // where the tables of the cohort are kept
@@ -32,7 +32,7 @@ workflow COHORT {
 
     page = channel.empty()
     if (with_multiqc) {
-        def files = sections.map { _meta, file -> file }.mix(table, versions)
+        def files = sections.map { _meta, found -> found }.flatten().mix(table, versions)
         MULTIQC(files.toSortedList { one, other -> one.name <=> other.name }, config)
         page = MULTIQC.out.report
     }
