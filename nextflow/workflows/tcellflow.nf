@@ -72,7 +72,7 @@ workflow TCELLFLOW {
         TCELLFLOW_REPORT(done)
         done = TCELLFLOW_REPORT.out.html
         small = figures.mix(TCELLFLOW_PREPROCESS.out.qc, chains)
-        sections = TCELLFLOW_REPORT.out.multiqc
+        sections = TCELLFLOW_REPORT.out.multiqc.mix(TCELLFLOW_REPORT.out.multiqc_general, TCELLFLOW_REPORT.out.multiqc_states)
     }
 
     emit:

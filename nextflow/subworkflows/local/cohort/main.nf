@@ -32,7 +32,7 @@ workflow COHORT {
 
     page = channel.empty()
     if (with_multiqc) {
-        def files = sections.map { _meta, found -> found }.flatten().mix(table, versions)
+        def files = sections.map { _meta, file -> file }.mix(table, versions)
         MULTIQC(files.toSortedList { one, other -> one.name <=> other.name }, config)
         page = MULTIQC.out.report
     }

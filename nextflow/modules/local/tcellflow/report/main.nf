@@ -10,7 +10,9 @@ process TCELLFLOW_REPORT {
 
     output:
     tuple val(meta), path("${prefix}.report.html"), emit: html
-    tuple val(meta), path("${prefix}*_mqc.json"), emit: multiqc
+    tuple val(meta), path("${prefix}_mqc.json"), emit: multiqc
+    tuple val(meta), path("${prefix}.general_mqc.json"), emit: multiqc_general
+    tuple val(meta), path("${prefix}.states_mqc.json"), emit: multiqc_states
     tuple val("${task.process}"), val('tcellflow'), eval("tcellflow --version | sed 's/.* //'"), topic: versions, emit: versions_tcellflow
 
     when:
