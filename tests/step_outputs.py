@@ -350,6 +350,7 @@ def _make_metrics(note: StepNote, predictions: pd.DataFrame) -> dict[str, Any]:
             "confidence": 0.21,
             "states": 0.1,
             "parts": 0.2,
+            "parts_by_state": dict.fromkeys(map(str, State), 0.2),
             "dataset": "pbmc",
         },
         "warnings": [],

@@ -50,7 +50,7 @@ def judge_view(trust: Trust, c: LeftOutCalls) -> dict[str, Any]:
     none is reported or the target is not reached. ``held`` is the share of cells whose prediction set holds
     the true state, ``size`` the mean number of states in it.
     """
-    value = trust.of(c.states, c.support, c.shift)
+    value = trust.of(c.states, c.support, c.discord)
     risks: dict[str, Any] = {}
     for target in TARGET_RISKS:
         try:
@@ -69,14 +69,14 @@ def judge_view(trust: Trust, c: LeftOutCalls) -> dict[str, Any]:
     rows = np.arange(len(truth))
     sets: dict[str, Any] = {}
     for coverage in COVERAGES:
-        inside = c.states >= trust.least_probability(coverage, c.shift)
+        inside = c.states >= trust.least_probability(coverage, c.discord.sample)
         inside[rows, c.states.argmax(axis=1)] = True
         held = inside[rows, truth][~c.is_word]
         sets[f"{coverage:g}"] = {"held": float(held.mean()), "size": float(inside.sum(axis=1).mean())}
     same = ~c.is_word
     return {
         "cells": int(c.truth.size),
-        "shift": c.shift,
+        "shift": c.discord.sample,
         "other_words": float(c.is_word.mean()),
         "wrong": _wrong(c, same),
         "aurc": risk_area(value[same], c.is_right[same]),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from recipes.programmes.build import Sources
     from recipes.programmes.folds import Fold
+    from tcellflow.states.trust import Discord
 
     Floats = NDArray[np.float64]
 
@@ -45,7 +46,7 @@ class LeftOutCalls:
         True states, shape (B,).
     states, support
         As `decide` gives them, shapes (B, 7) and (B, 2).
-    shift
+    discord
         Of the whole view.
     is_word
         Calls that differ from the label by what the word means, shape (B,).
@@ -55,7 +56,7 @@ class LeftOutCalls:
     truth: NDArray[np.object_]
     states: Floats
     support: Floats
-    shift: float
+    discord: Discord
     is_word: NDArray[np.bool_]
 
     @property
@@ -130,7 +131,7 @@ def call_view(view: str, parts: Sequence[Outputs]) -> LeftOutCalls | None:
         truth[labelled],
         states[labelled],
         np.concatenate([d.support for d in decided])[labelled],
-        measure_discord(np.concatenate([d.agrees for d in decided])),
+        measure_discord(np.concatenate([d.agrees for d in decided]), states),
         is_word[labelled],
     )
 

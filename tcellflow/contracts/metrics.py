@@ -47,6 +47,10 @@ class Shift(Entries):
         description="share of single T cells that network and marker genes call differently, drawn towards "
         "that of a typical sample; trust falls with it; null where a network alone decides",
     )
+    parts_by_state: dict[State, Share] | None = Field(
+        default=None,
+        description="the same of the cells called each state, drawn towards that of the sample",
+    )
     dataset: Text | None = Field(description="what the sample is compared with")
 
 

@@ -1,13 +1,13 @@
 """How far a call can be trusted on a sample that no one here has seen.
 
-Invariant: trust rises with the probability that either part gives the call and falls with the shift of the
-sample; all of it was measured on whole sets left out, under pretended shifts, never on cells of the sets
-that the parts were made of.
+Invariant: trust rises with the probability that the less sure part gives the call and falls with the discord
+of the sample; all of it was measured on whole sets left out, under pretended shifts, never on cells of the
+sets that the parts were made of.
 
 A probability says what the parts believe; on cells of another laboratory they are too sure, and not of all
 states alike. Two things tell without labels that they are: a call that only one part supports, and a sample
-in which the parts often disagree. The share of such cells is the sample's shift: on left-out sets it
-followed the share of wrong calls closely.
+in which the parts often disagree, on all calls or on those of one state. On left-out sets the share of such
+cells followed the share of wrong calls closely.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ TRUST_TABLE: Final = "trust.tsv"
 RISK_TABLE: Final = "trust_risk.tsv"
 SETS_TABLE: Final = "trust_sets.tsv"
 TYPICAL_SHIFT: Final = 0.3  # of left-out samples
-_TYPICAL_CELLS: Final = 20  # as many cells of a typical sample are added to each
+_TYPICAL_CELLS: Final = 20  # as many cells of a typical sample are added to each,
+_CELLS_OF_STATE: Final = 10  # and as many of the sample to those of each state
+# The worst set may be wrong so many times more often than was asked.
+WORST_TIMES: Final = 1.5
 _MOST_LOGIT: Final = 7.0
 
 
@@ -59,6 +62,11 @@ class RiskPoint:
     worst: float
     coverage: float
 
+    @property
+    def reaches(self) -> float:
+        """The least target that the threshold keeps, in the mean and in the worst set."""
+        return max(self.risk, self.worst / WORST_TIMES)
+
 
 @dataclass(frozen=True)
 class SetLevel:
@@ -78,16 +86,37 @@ class SetLevel:
 
 
 @dataclass(frozen=True)
-class Trust:
-    """A logistic curve of what the parts say of a call, and of the sample's shift.
+class Discord:
+    """How often the parts call a sample's cells differently.
 
     Parameters
     ----------
-    slopes
-        Of the logarithms of the odds that the network read by the rule, and the linear model, give the call;
-        shape (2,), neither below 0.
+    sample
+        Share of all its single T cells, 0-1: the sample's shift.
+    by_state
+        Share of the cells called each state, in the order of `State`, shape (7,).
+    """
+
+    sample: float
+    by_state: Floats
+
+
+TYPICAL_DISCORD: Final = Discord(TYPICAL_SHIFT, np.full(len(STATES), TYPICAL_SHIFT))
+
+
+@dataclass(frozen=True)
+class Trust:
+    """A logistic curve of what the parts say of a call, and of how often they disagree in the sample.
+
+    Parameters
+    ----------
+    slope
+        Of the logarithm of the odds of the call, by the less sure of both parts: the network read by the
+        rule, and the linear model; not below 0.
     per_shift
-        What a shift of 1 adds to the logarithm of the odds; not above 0.
+        What a shift of the sample of 1 adds to the logarithm of the odds; not above 0.
+    per_discord
+        The same of the discord on calls of that state.
     offsets
         In the order of `State`, shape (7,).
     risks
@@ -96,13 +125,14 @@ class Trust:
         Of prediction sets, of rising coverage.
     """
 
-    slopes: Floats
+    slope: float
     per_shift: float
+    per_discord: float
     offsets: Floats
     risks: tuple[RiskPoint, ...] = ()
     levels: tuple[SetLevel, ...] = ()
 
-    def of(self, states: Floats, support: Floats | None = None, shift: float = TYPICAL_SHIFT) -> Floats:
+    def of(self, states: Floats, support: Floats | None = None, discord: Discord = TYPICAL_DISCORD) -> Floats:
         """Give the trust in the most probable state, shape (B,), 0-1.
 
         Parameters
@@ -112,19 +142,20 @@ class Trust:
         support
             Probability of that state by the network and by the linear model, shape (B, 2)
             (`Decision.support`); where only the decision is known, both are taken to say the same.
-        shift
+        discord
             Of the sample (`measure_discord`); that of a typical left-out sample where only cells are known.
         """
-        if support is None:
-            support = np.repeat(states.max(axis=1, initial=0.0)[:, None], 2, axis=1)
-        logit = to_logit(support) @ self.slopes + self.per_shift * shift
-        return np.asarray(1 / (1 + np.exp(-logit - self.offsets[states.argmax(axis=1)])))
+        best = states.argmax(axis=1)
+        weaker = states.max(axis=1, initial=0.0) if support is None else support.min(axis=1)
+        logit = to_logit(weaker) * self.slope + self.per_shift * discord.sample
+        logit += self.per_discord * discord.by_state[best] + self.offsets[best]
+        return np.asarray(1 / (1 + np.exp(-logit)))
 
     def threshold(self, target_risk: float) -> float:
         """Choose the least trust of a reported call.
 
         On left-out sets no more than `target_risk` of the calls of at least this trust were wrong on
-        average, and no more than twice that in the worst set.
+        average, and no more than one and a half times that in the worst set.
 
         Raises
         ------
@@ -138,9 +169,9 @@ class Trust:
                 mend="give a share, e.g. 0.1",
             )
         for point in self.risks:
-            if max(point.risk, point.worst / 2) <= target_risk:
+            if point.reaches <= target_risk:
                 return point.threshold
-        least = min((max(point.risk, point.worst / 2) for point in self.risks), default=1.0)
+        least = min((point.reaches for point in self.risks), default=1.0)
         raise OptionsError(
             f"a risk of {target_risk:g} was not reached on data sets left out; the least was {least:.3g}",
             where="--target-risk",
@@ -155,7 +186,7 @@ class Trust:
         coverage
             Share of cells whose set should hold the true state; the next stated one is taken.
         shift
-            Of the sample (`measure_discord`).
+            Of the sample (`Discord.sample`).
 
         Raises
         ------
@@ -173,17 +204,22 @@ class Trust:
         )
 
 
-def measure_discord(agrees: NDArray[np.bool_]) -> float:
-    """Measure a sample's shift: the share of its single T cells on which the parts disagree, 0-1.
+def measure_discord(agrees: NDArray[np.bool_], states: NDArray[np.floating]) -> Discord:
+    """Measure how often the parts disagree on a sample's single T cells.
 
-    Few cells tell little: those of a typical sample are added.
+    Few cells tell little: those of a typical sample are added, and to those of a state such of the sample.
 
     Parameters
     ----------
     agrees
         `Decision.agrees` of the single T cells, shape (B,).
+    states
+        Their state probabilities, shape (B, 7).
     """
-    return float(((~agrees).sum() + _TYPICAL_CELLS * TYPICAL_SHIFT) / (agrees.size + _TYPICAL_CELLS))
+    sample = ((~agrees).sum() + _TYPICAL_CELLS * TYPICAL_SHIFT) / (agrees.size + _TYPICAL_CELLS)
+    called = states.argmax(axis=1)
+    differ, cells = (np.bincount(of, minlength=len(STATES)) for of in (called[~agrees], called))
+    return Discord(float(sample), np.asarray((differ + _CELLS_OF_STATE * sample) / (cells + _CELLS_OF_STATE)))
 
 
 def to_logit(probabilities: Floats) -> Floats:
@@ -213,8 +249,9 @@ def parse_trust(
     """Make a curve from rows of ``term, value``, of `RiskPoint` and of `SetLevel`, by their columns."""
     value = {row["term"]: float(row["value"]) for row in terms}
     return Trust(
-        np.array([value["network"], value["markers"]]),
+        value["weaker"],
         value["shift"],
+        value["discord"],
         np.array([value[str(state)] for state in STATES]),
         tuple(
             RiskPoint(*(float(row[k]) for k in ("threshold", "risk", "worst", "coverage"))) for row in risks

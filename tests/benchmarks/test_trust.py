@@ -11,10 +11,8 @@ from recipes.programmes.left_out import LeftOutCalls, find_other_words
 from recipes.programmes.trust import (
     build_trust,
     fit_curve,
-    measure_coverage,
     measure_levels,
     measure_risks,
-    steepen,
     write_trust,
 )
 from tcellflow.states import trust as packaged
@@ -23,13 +21,18 @@ from tcellflow.states.axes import STATES
 NAIVE, TREG = STATES.index("Naive"), STATES.index("Treg")
 
 
+def alike(shift):
+    """A sample in which the parts disagree as often on each state's calls."""
+    return packaged.Discord(shift, np.full(7, shift))
+
+
 def draw(view, n, accuracy, *, seed=0, shift=0.3, p=0.8):
     """Calls of Naive of one probability, right in a share of the cells."""
     states = np.full((n, 7), (1 - p) / 6)
     states[:, NAIVE] = p
     right = np.random.default_rng(seed).random(n) < accuracy
     truth = np.where(right, "Naive", "Treg").astype(object)
-    return LeftOutCalls(view, truth, states, np.full((n, 2), p), shift, np.zeros(n, bool))
+    return LeftOutCalls(view, truth, states, np.full((n, 2), p), alike(shift), np.zeros(n, bool))
 
 
 def graded(view, n, *, seed=0, shift=0.3, gain=0.0):
@@ -39,11 +42,11 @@ def graded(view, n, *, seed=0, shift=0.3, gain=0.0):
     states = np.repeat(((1 - p) / 6)[:, None], 7, axis=1)
     states[:, NAIVE] = p
     truth = np.where(rng.random(n) < np.clip(p + gain, 0, 1), "Naive", "Treg").astype(object)
-    return LeftOutCalls(view, truth, states, np.stack([p, p], axis=1), shift, np.zeros(n, bool))
+    return LeftOutCalls(view, truth, states, np.stack([p, p], axis=1), alike(shift), np.zeros(n, bool))
 
 
 def trust_in(curve, c):
-    return curve.of(c.states, c.support, c.shift)[0]
+    return curve.of(c.states, c.support, c.discord)[0]
 
 
 def test_every_set_weighs_the_same():
@@ -74,7 +77,7 @@ def test_other_words_teach_nothing():
     swapped = np.where(is_word, "Memory", first.truth).astype(object)
     before = build_trust([replace(first, is_word=is_word), second])
     after = build_trust([replace(first, is_word=is_word, truth=swapped), second])
-    assert before.slopes == pytest.approx(after.slopes)
+    assert (before.slope, before.per_discord) == (after.slope, after.per_discord)
     assert (before.risks, before.levels) == (after.risks, after.levels)
 
 
@@ -100,19 +103,13 @@ def test_risks_are_of_sets_that_the_curve_did_not_see():
     assert [p.worst for p in risks] == sorted((p.worst for p in risks), reverse=True)
 
 
-def test_trust_falls_steeper_with_the_shift_where_that_reports_more():
-    """Of the steepnesses the one is taken that reports most; in a typical sample trust stays the same."""
+def test_the_shift_takes_trust_beside_the_discord_of_a_state():
+    """What the shift takes is not fitted, and takes nothing in a typical sample."""
     curve = fit_curve([draw("a", 500, 0.95, shift=0.1), draw("b", 500, 0.6, shift=0.6)])
-    steep = steepen(curve, 3.0)
-    assert steep.per_shift == pytest.approx(3 * curve.per_shift)
-    typical = draw("c", 2, 1.0, shift=packaged.TYPICAL_SHIFT)
-    assert trust_in(steep, typical) == pytest.approx(trust_in(curve, typical))
-    familiar = [graded(name, 900, seed=i, shift=0.1, gain=0.1) for i, name in enumerate("abc")]
-    strange = [graded(name, 900, seed=i + 5, shift=0.6, gain=-0.25) for i, name in enumerate("de")]
-    built = build_trust([*familiar, *strange])
-    plain = replace(built, risks=measure_risks([*familiar, *strange], fit_all([*familiar, *strange])))
-    assert measure_coverage(built) >= measure_coverage(plain)
-    assert measure_coverage(replace(built, risks=())) == 0
+    assert curve.per_shift == recipe.PER_SHIFT
+    c = draw("c", 2, 1.0, shift=packaged.TYPICAL_SHIFT)
+    flat = replace(curve, per_shift=0.0, offsets=curve.offsets + recipe.PER_SHIFT * packaged.TYPICAL_SHIFT)
+    assert trust_in(curve, c) == pytest.approx(trust_in(flat, c))
 
 
 def fit_all(calls):
@@ -126,11 +123,11 @@ def test_thresholds_are_chosen_by_curves_that_leave_the_set_out(monkeypatch):
 
     def spy_fit(given):
         curve = fit(given)
-        learnt[curve.slopes.tobytes()] = {c.family for c in given}
+        learnt[curve.offsets.tobytes()] = {c.family for c in given}
         return curve
 
     def spy_measure(_calls, curves):
-        judged.append({name: learnt[curve.slopes.tobytes()] for name, curve in curves.items()})
+        judged.append({name: learnt[curve.offsets.tobytes()] for name, curve in curves.items()})
         return POINTS
 
     monkeypatch.setattr(recipe, "fit_curve", spy_fit)
@@ -151,7 +148,7 @@ def test_levels_cover_the_worst_set():
         truth = np.where(c.truth == "Naive", NAIVE, TREG)
         own = c.states[np.arange(3_000), truth]
         for coverage in (0.8, 0.9, 0.95):
-            assert (own >= trust.least_probability(coverage, c.shift)).mean() >= coverage - 0.02
+            assert (own >= trust.least_probability(coverage, c.discord.sample)).mean() >= coverage - 0.02
 
 
 def test_a_set_is_judged_by_the_trust_of_others():
@@ -169,9 +166,7 @@ def test_a_set_is_judged_by_the_trust_of_others():
 def test_risk_counts_reported_cells():
     """Coverage is of all labelled cells, risk of the reported ones; raw, other words count as wrong."""
     c = replace(draw("a", 1_000, 0.7), is_word=np.arange(1_000) < 500)
-    always = packaged.Trust(
-        np.ones(2), 0.0, np.full(7, 5.0), (packaged.RiskPoint(0.5, 0.0, 0.0, 1.0),), LEVELS
-    )
+    always = packaged.Trust(1.0, 0.0, 0.0, np.full(7, 5.0), (packaged.RiskPoint(0.5, 0.0, 0.0, 1.0),), LEVELS)
     found = judge_view(always, c)["risks"]["0.1"]
     assert found["coverage"] == 1
     assert found["wrong"] == pytest.approx((~c.is_right[500:]).mean())
@@ -199,5 +194,5 @@ def test_written_tables_are_read_again(tmp_path, monkeypatch):
     write_trust(trust, tmp_path / "data")
     monkeypatch.setattr(packaged, "files", lambda _package: tmp_path)
     found = packaged.read_trust.__wrapped__()
-    assert found.slopes == pytest.approx(trust.slopes, abs=1e-4)
+    assert found.offsets == pytest.approx(trust.offsets, abs=1e-4)
     assert (found.risks, found.levels) == (trust.risks, trust.levels)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from tcellflow.inference.states.marker_reader import MarkerEvidence
     from tcellflow.states.rule import EffectorBy
+    from tcellflow.states.trust import Discord
     from tcellflow.states.unconventional import ReceptorFacts
 
     Arrays = dict[str, NDArray[np.float32]]
@@ -106,10 +107,10 @@ class StateCalls:
     def __len__(self) -> int:
         return len(self.predicted_state)
 
-    def in_sample(self, shift: float) -> StateCalls:
-        """Give the same calls with the confidence that they deserve in a sample of this shift, 0-1."""
+    def in_sample(self, discord: Discord) -> StateCalls:
+        """Give the same calls with the confidence that they deserve in a sample of this discord."""
         states, support = (x.astype(np.float64) for x in (self.state_probabilities, self.support))
-        return replace(self, confidence=measure_confidence(states, support, shift).astype(np.float32))
+        return replace(self, confidence=measure_confidence(states, support, discord).astype(np.float32))
 
     @property
     def probability(self) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tcellflow.states.trust import TYPICAL_SHIFT, measure_discord, read_trust
+from tcellflow.states.trust import TYPICAL_DISCORD, TYPICAL_SHIFT, Discord, measure_discord, read_trust
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MEASURED_ON: Final = "whole data sets and patients left out, under pretended shifts"
 
 
-def measure_confidence(states: Floats, support: Floats, shift: float = TYPICAL_SHIFT) -> Floats:
+def measure_confidence(states: Floats, support: Floats, discord: Discord = TYPICAL_DISCORD) -> Floats:
     """Give the confidence in the most probable state of each call, shape (B,), 0-1.
 
     Parameters
@@ -28,15 +28,23 @@ def measure_confidence(states: Floats, support: Floats, shift: float = TYPICAL_S
         State probabilities, shape (B, 7).
     support
         Probability of that state by the network and by the linear model, shape (B, 2).
-    shift
+    discord
         Of the sample, from `measure_sample`.
     """
-    return read_trust().of(states, support, shift)
+    return read_trust().of(states, support, discord)
 
 
-def measure_sample(agrees: NDArray[np.bool_]) -> float:
-    """Measure the shift of a sample by its single T cells: whether network and linear model agree, (B,)."""
-    return measure_discord(agrees)
+def measure_sample(agrees: NDArray[np.bool_], states: NDArray[np.floating]) -> Discord:
+    """Measure how often network and linear model disagree on a sample's single T cells.
+
+    Parameters
+    ----------
+    agrees
+        Whether both call the same, shape (B,).
+    states
+        State probabilities, shape (B, 7).
+    """
+    return measure_discord(agrees, states)
 
 
 def choose_least_confidence(target_risk: float) -> float:

@@ -18,6 +18,7 @@ from tcellflow.inference.states.checks import check_coverage, check_library_size
 from tcellflow.inference.states.clones import find_clones, pool_lineages
 from tcellflow.inference.states.confidence import choose_least_probability, measure_sample
 from tcellflow.inference.states.prior_shift import check_shares, estimate_correction, measure_shift
+from tcellflow.states.axes import STATES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tcellflow.inference.states.sources import CellFacts, CellSource
     from tcellflow.io.tables.receptor_vectors import ReceptorVectors
     from tcellflow.provenance import JsonValue
+    from tcellflow.states.trust import Discord
 
 _LOG = logging.getLogger(__name__)
 
@@ -147,10 +149,10 @@ def call_sample(
     calls, discord = called.calls, None
     if predictor.reads_programmes:
         is_single = facts.is_t_cell & ~facts.is_doublet & (called.n_panel_genes > 0)
-        discord = measure_sample(calls.agrees[is_single])
+        discord = measure_sample(calls.agrees[is_single], calls.state_probabilities[is_single])
         calls = calls.in_sample(discord)
         if options.set_coverage is not None:
-            least = choose_least_probability(options.set_coverage, discord)
+            least = choose_least_probability(options.set_coverage, discord.sample)
             rules = replace(rules, least_probability=least)
     verdicts = decide_verdicts(calls, facts, called.n_panel_genes, rules)
     sample = SampleCalls(
@@ -172,12 +174,21 @@ def call_sample(
             verdicts.is_usable | verdicts.is_ood,
             details.reliability,
         )
-        | {"parts": None if discord is None else round(discord, 6)},
+        | _tell_discord(discord),
         warnings=tuple(warnings),
     )
     if options.correct_priors:
         sample = _correct_priors(sample, source, vectors, progress)
     return _add_what_was_asked(sample, options)
+
+
+def _tell_discord(discord: Discord | None) -> dict[str, JsonValue]:
+    if discord is None:
+        return {"parts": None, "parts_by_state": None}
+    by_state: dict[str, JsonValue] = {
+        str(state): round(float(of), 6) for state, of in zip(STATES, discord.by_state, strict=True)
+    }
+    return {"parts": round(discord.sample, 6), "parts_by_state": by_state}
 
 
 def _correct_priors(

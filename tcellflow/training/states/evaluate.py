@@ -173,7 +173,7 @@ def _judge(predictor: StatePredictor, cohort: Cohort, options: EvaluateStatesOpt
     called = predictor.call_cells(source, panel)
     calls = called.calls
     if predictor.reads_programmes:
-        calls = calls.in_sample(measure_sample(calls.agrees))
+        calls = calls.in_sample(measure_sample(calls.agrees, calls.state_probabilities))
     n_cells = len(calls)
     nothing = np.full(n_cells, None, dtype=object)
     facts = CellFacts(cohort.cell_ids, nothing, nothing, np.ones(n_cells, bool), np.zeros(n_cells, bool))
