@@ -75,12 +75,12 @@ workflow TCELLFLOW {
         TCELLFLOW_REPORT(done)
         done = TCELLFLOW_REPORT.out.html
         small = figures.mix(TCELLFLOW_PREPROCESS.out.qc, chains)
-        sections = TCELLFLOW_REPORT.out.multiqc
+        sections = TCELLFLOW_REPORT.out.multiqc.mix(TCELLFLOW_REPORT.out.multiqc_general, TCELLFLOW_REPORT.out.multiqc_states)
     }
 
     emit:
     done // channel of [meta, files] of the samples that went through all their steps
-    sections // channel of [meta, MultiQC section]
+    sections // channel of [meta, MultiQC sections]
     small // channel of [meta, file]: metrics, qc and chains, for the cohort's page
 }
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.harness.nextflow import ROOT
+from tcellflow.steps.report import OF_MULTIQC
 from tcellflow.vocabulary import OutputName, output_name
 
 HERE = Path(__file__).parent
@@ -60,7 +61,7 @@ EXPECTED = (
     | _names(("all", "two_tcr", "gex"), OutputName.DESCRIPTIONS, OutputName.CLAIMS)
     | _names(("all", "two_tcr", "gex"), OutputName.DESCRIPTIONS_JSON, OutputName.DESCRIPTIONS_TEXT)
     | _names(("all",), OutputName.FUSED, OutputName.FUSE_QC, OutputName.FUSED_H5AD)
-    | _names(("all_again", "two_tcr_again", "gex_again", "tcr_again"), OutputName.REPORT, OutputName.MULTIQC)
+    | _names(("all_again", "two_tcr_again", "gex_again", "tcr_again"), OutputName.REPORT, *OF_MULTIQC)
 )
 
 

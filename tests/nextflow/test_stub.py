@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.harness.nextflow import PIPELINE
 from tcellflow import __version__
+from tcellflow.steps.report import OF_MULTIQC
 from tcellflow.vocabulary import OutputName, output_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nextflow-stub")]
@@ -26,7 +27,7 @@ EXPRESSION = (  # annotated cells alone: they hold all of the cells file
     OutputName.DESCRIPTIONS_TEXT,
     OutputName.CLAIMS,
 )
-EVERY = (OutputName.QC, OutputName.REPORT, OutputName.MULTIQC)
+EVERY = (OutputName.QC, OutputName.REPORT, *OF_MULTIQC)
 SAMPLES = {
     "trimodal": (*EVERY, *EXPRESSION, *RECEPTORS),
     "healthy": (*EVERY, *EXPRESSION, *RECEPTORS),
