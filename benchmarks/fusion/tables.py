@@ -147,7 +147,6 @@ def tell_ablations(rows: Rows) -> list[str]:
         "accuracy",
         "less published",
         "genes alone",
-        "gates",
     )
     lines = [
         f"| {' | '.join(names)} | gates | masked genes | CPU s |",
