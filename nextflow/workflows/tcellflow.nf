@@ -39,6 +39,7 @@ workflow TCELLFLOW {
     def predict_files = channel.empty()
     def figures = channel.empty()
     def calls = samples.filter { _meta, gex, _tcr, _adt -> gex }.map { meta, _gex, _tcr, _adt -> [meta, []] }
+    def programmes = calls
     if ('predict' in steps) {
         def masked = cells.join(samples)
             .filter { _meta, _file, _gex, tcr, _adt -> !tcr || !('embed-tcr' in steps) }
@@ -47,6 +48,7 @@ workflow TCELLFLOW {
         called = 'fuse' in steps ? called.join(TCELLFLOW_FUSE.out.fused) : called.map { item -> item + [[]] }
         TCELLFLOW_PREDICT(called, bundles.states)
         calls = TCELLFLOW_PREDICT.out.predictions
+        programmes = TCELLFLOW_PREDICT.out.programmes
         figures = TCELLFLOW_PREDICT.out.metrics
         // Only --no-h5ad makes this wait for the last sample: then no annotated file ever comes.
         predict_files = calls.join(TCELLFLOW_PREDICT.out.clonotypes).join(figures)
@@ -57,7 +59,7 @@ workflow TCELLFLOW {
     def describe_files = channel.empty()
     if ('describe' in steps) {
         def none = samples.filter { _meta, gex, tcr, _adt -> gex && !tcr }.map { meta, _gex, _tcr, _adt -> [meta, []] }
-        TCELLFLOW_DESCRIBE(cells.join(calls).join(chains.mix(none)))
+        TCELLFLOW_DESCRIBE(cells.join(calls).join(programmes).join(chains.mix(none)))
         describe_files = TCELLFLOW_DESCRIBE.out.descriptions.join(TCELLFLOW_DESCRIBE.out.claims).map { meta, texts, claims -> [meta, [texts, claims]] }
     }
 
