@@ -119,9 +119,8 @@ def test_a_bundle_given_as_a_folder_is_the_one_that_runs(real):
 def test_descriptions_rest_on_the_programmes_of_predict(real):
     """describe reads the table that predict wrote of the same sample."""
     for sample in ("all", "gex", "two_tcr"):
-        note = json.loads(
-            pq.read_metadata(real.folder / "results" / f"{sample}.descriptions.parquet").metadata[b"tcellflow"]
-        )
+        table = real.folder / "results" / f"{sample}.descriptions.parquet"
+        note = json.loads(pq.read_metadata(table).metadata[b"tcellflow"])
         assert set(note["inputs"]) >= {"cells", "predictions", "programmes"}
 
 

@@ -35,7 +35,7 @@ def list_group_columns(sample: DescribedSample, found: Sequence[Description]) ->
         Descriptions of their groups.
     """
     level = sample.levels[0] if sample.levels else "sample"
-    own = {item.unit.name: item for item in found if item.unit.level == level}
+    own: dict[object, Description] = {i.unit.name: i for i in found if i.unit.level == level}
     names = sample.table[level].tolist() if sample.levels else [next(iter(own), None)] * len(sample.table)
     items = [own.get(name) for name in names]
     columns = _lay_out(
