@@ -90,7 +90,7 @@ check_steps() {
   done
   # Without a temporary folder the caches lie in the working folder.
   diff -r -x 'tcellflow-*' "$work/first" "$work/second" || fail "two runs of the same sample differ"
-  for file in s.cells.h5ad s.receptors.parquet s.predictions.csv s.annotated.h5ad s.report.html s_mqc.json; do
+  for file in s.cells.h5ad s.receptors.parquet s.predictions.csv s.annotated.h5ad s.report.html s_mqc.json s.general_mqc.json s.states_mqc.json; do
     [ -s "$work/first/$file" ] || fail "$file is missing"
   done
   say "- genes, antibodies and receptors in one go, and the packaged bundles"

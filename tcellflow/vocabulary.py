@@ -305,6 +305,8 @@ class OutputName:
     REPORT: Final = "report.html"
     RUN: Final = "run.json"
     MULTIQC: Final = "_mqc.json"  # MultiQC demands this ending: "<s>_mqc.json"
+    MULTIQC_GENERAL: Final = "general_mqc.json"
+    MULTIQC_STATES: Final = "states_mqc.json"
 
 
 ALL_OUTPUTS: Final = tuple(str(value) for name, value in vars(OutputName).items() if name.isupper())

@@ -37,6 +37,9 @@ AS_THEY_ARE = (
     OutputName.CLAIMS,
 )
 
+# Row groups as large as those of real files: one for each copy would weigh more than the cells.
+_COPIES_AT_ONCE = 256
+
 
 def repeat_sample(source: Path, prefix: str, folder: Path, name: str, n_cells: int) -> list[Path]:
     """Write the outputs of a run as often as it takes to have so many cells; give the files."""
@@ -48,8 +51,10 @@ def repeat_sample(source: Path, prefix: str, folder: Path, name: str, n_cells: i
         table = pq.read_table(source / output_name(prefix, suffix))
         path = folder / output_name(name, suffix)
         with pq.ParquetWriter(path, table.schema) as writer:
-            for number in range(copies):
-                writer.write_table(_rename(table, columns, number))
+            for start in range(0, copies, _COPIES_AT_ONCE):
+                numbers = range(start, min(start + _COPIES_AT_ONCE, copies))
+                copied = pa.concat_tables(_rename(table, columns, number) for number in numbers)
+                writer.write_table(copied.combine_chunks())
         files.append(path)
     for suffix in AS_THEY_ARE:
         path = folder / output_name(name, suffix)

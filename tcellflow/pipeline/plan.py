@@ -20,7 +20,7 @@ from tcellflow.steps.fuse import fuse
 from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.predict import predict
 from tcellflow.steps.preprocess import preprocess
-from tcellflow.steps.report import report
+from tcellflow.steps.report import OF_MULTIQC, report
 from tcellflow.vocabulary import STEPS, OutputName
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _plan_report(options: RunOptions, made: set[str]) -> PlannedStep | None:
         _leave_out(options, "report", OutputName.QC, "there is nothing to report on")
         return None
     planned = ReportOptions(options.output, options.prefix, files=tuple(found), force=True)
-    return PlannedStep("report", report, planned, (OutputName.REPORT, OutputName.MULTIQC))
+    return PlannedStep("report", report, planned, (OutputName.REPORT, *OF_MULTIQC))
 
 
 def _find(options: RunOptions, suffix: str, made: set[str]) -> Path | None:

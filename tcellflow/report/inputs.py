@@ -31,6 +31,7 @@ from tcellflow.io.tables.step_documents import read_document
 from tcellflow.provenance import digest_file
 from tcellflow.report.maps.cell_map import MOST_ON_MAP
 from tcellflow.report.roles import TABLES, Role, recognise_file
+from tcellflow.vocabulary import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +45,25 @@ _DOCUMENTS: Final[dict[Role, type[Document]]] = {
     Role.EMBED: Embed,
     Role.METRICS: Metrics,
     Role.FUSE: Fuse,
+}
+# What the page tells of the tables with a row for each cell, chain or clone: the other columns are checked
+# and let go, which halves the memory of a million cells.
+_SHOWN_COLUMNS: Final[dict[Role, frozenset[str]]] = {
+    Role.CHAINS: frozenset(
+        {"cell_id", "sample_id", "donor", "arm", "rank", "locus", "junction_aa", "v_call", "j_call", "emb_id"}
+    ),
+    Role.RECEPTORS: frozenset(
+        {"cell_id", "sample_id", "donor", "has_tra", "has_trb", "chain_pairing", "clone_id"}
+    ),
+    Role.PREDICTIONS: frozenset(
+        {"barcode", "predicted_state", "confidence", "model_agreement", "state", "state_evidence"}
+        | {"abstain_reason", "is_t_cell", "lineage", "function", "cycle", "inputs", "panel_coverage"}
+        | {"clone_id", *(f"prob_{state}" for state in State)}
+    ),
+    Role.CLONOTYPES: frozenset(
+        {"clone_id", "donor", "n_cells", "lineage", "state_mode", "purity", "entropy", "n_abstained"}
+        | {"receptor_cluster"}
+    ),
 }
 
 
@@ -77,7 +97,9 @@ class ReportInputs:
     ----------
     qc, embed, metrics, fuse
         Documents of preprocess, embed-tcr, predict and fuse, valid against their contracts.
-    chains, receptors, predictions, clonotypes, descriptions, claims
+    chains, receptors, predictions, clonotypes
+        Tables, valid against their contracts; of them, the columns that the page tells of.
+    descriptions, claims
         Tables, valid against their contracts.
     neighbours
         The nearest neighbour of each receptor, from a table valid against its contract.
@@ -204,7 +226,10 @@ def _read_one(
             n_rows = table.num_rows
             if role is Role.NEIGHBOURS:
                 table = table.filter(pc.equal(table.column("rank"), 1))
-            tables[role] = table
+            shown = _SHOWN_COLUMNS.get(role)
+            tables[role] = (
+                table if shown is None else table.select([n for n in table.column_names if n in shown])
+            )
             return SourceFile(role, digest, _read_note(path), n_rows)
     documents[role] = read_document(path, _DOCUMENTS[role])
     return SourceFile(role, digest, documents[role].note)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from tcellflow.contracts.qc import Barcodes
     from tcellflow.provenance import JsonValue
 
 _Word = TypeVar("_Word", bound=str)  # a mapping by an enum of words is one by words, too
@@ -38,6 +39,22 @@ def list_counts(counts: Mapping[str, int], words: Mapping[str, str]) -> list[tup
     named = [(words[key], counts[key]) for key in words if key in counts]
     named += [(write_name(key), counts[key]) for key in sorted(counts) if key not in words]
     return [(name, f"{count:,}") for name, count in named if count]
+
+
+def list_barcodes(found: Barcodes, other: str) -> tuple[tuple[str, str], ...]:
+    """List for the report how the cells of expression and of another file were matched."""
+    rows = list_values(
+        {
+            f"rule (expression, {other})": found.rule,
+            "cells with expression": found.n_left,
+            f"cells with {other}": found.n_right,
+            "cells with both": found.n_shared,
+            "share of the cells with expression": found.fraction_left,
+            f"share of the cells with {other}": found.fraction_right,
+            "overlap (the larger share)": found.overlap,
+        }
+    )
+    return tuple(rows)
 
 
 def sort_counts(counts: Mapping[_Word, int] | None) -> tuple[tuple[str, int], ...]:

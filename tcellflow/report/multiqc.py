@@ -1,7 +1,7 @@
-"""The MultiQC section: one row per sample, merged by MultiQC over all samples.
+"""What MultiQC shows of a sample, merged by MultiQC over all samples.
 
-Invariant: ids and columns are the same in every file, so that rows of different samples meet in
-one table; a number that was not measured is absent from the row, never 0.
+Invariant: ids and columns are the same in every file, so that rows of different samples meet in one table and
+one plot; a number that was not measured is absent from the row, never 0.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tcellflow.vocabulary import State
+from tcellflow.report.sections.verdict import Grade
+from tcellflow.vocabulary import STATE_COLORS, STATE_UNRESOLVED, OutputName, State
 
 if TYPE_CHECKING:
     from tcellflow.provenance import JsonValue
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 # Constants by contract: MultiQC joins files by these ids.
 SECTION_ID: Final = "tcellflow"
 TABLE_ID: Final = "tcellflow_table"
+PLOT_ID: Final = "tcellflow_states"
+GENERAL_ID: Final = "tcellflow_general"
+_PARENT: Final[dict[str, JsonValue]] = {
+    "parent_id": "tcellflow_parent",
+    "parent_name": "tcellflow",
+    "parent_description": "T cells, their receptors and their states.",
+}
 # U+2060 has no width, and is no blank that would be stripped.
 _WORD_JOINER: Final = "\u2060"
 # Where a file ending that MultiQC 1.35 cleans away may begin, and signs at the ends of a name.
@@ -44,11 +52,13 @@ class Header:
     meaning
         Tooltip: what it counts, with the denominator.
     kind
-        "count", "percent" or "share" (0 to 1).
+        "count", "percent", "share" (0 to 1) or "grade".
     scale
         ColorBrewer scale of the cell background.
     is_hidden
         Whether the reader has to switch the column on.
+    is_general
+        Whether the column stands in MultiQC's general statistics, too, beside those of other programs.
     """
 
     key: str
@@ -57,13 +67,27 @@ class Header:
     kind: str = "count"
     scale: str = "Blues"
     is_hidden: bool = False
+    is_general: bool = False
 
 
 HEADERS: Final = (
+    Header(
+        "verdict",
+        "Verdict",
+        "Whether the sample can be trusted; its report names the reasons",
+        "grade",
+        is_general=True,
+    ),
     Header("cells_in", "Cells in", "Barcodes in the input matrix", is_hidden=True),
     Header("cells", "Cells", "Cells that passed quality control"),
-    Header("t_cells", "T cells", "Cells that passed the T-cell gate"),
-    Header("pct_paired", "Paired", "Cells with both an alpha and a beta chain, of all cells", "percent"),
+    Header("t_cells", "T cells", "Cells that passed the T-cell gate", is_general=True),
+    Header(
+        "pct_paired",
+        "Paired",
+        "Cells with both an alpha and a beta chain, of all cells",
+        "percent",
+        is_general=True,
+    ),
     Header("clones", "Clones", "Distinct clones within the donor"),
     Header("expanded_clones", "Expanded", "Clones of two or more cells", is_hidden=True),
     *(
@@ -78,6 +102,7 @@ HEADERS: Final = (
         "T cells without a reported state, of all T cells",
         "percent",
         "Oranges",
+        is_general=True,
     ),
     Header("mean_confidence", "Confidence", "Mean confidence of the T cells", "share", "Purples"),
     Header(
@@ -86,6 +111,7 @@ HEADERS: Final = (
         "Distance of the T cells from the cells behind the bundle, 0 to 1",
         "share",
         "Oranges",
+        is_general=True,
     ),
     Header("proteins_used", "Proteins", "Proteins that the fused vectors rest on"),
     Header("weight_rna", "Genes' weight", "Mean weight of expression in fused vectors", "share", "Purples"),
@@ -104,11 +130,19 @@ _STYLES: Final[dict[str, dict[str, JsonValue]]] = {
     "count": {"format": "{:,.0f}", "min": 0},
     "percent": {"format": "{:,.1f}", "min": 0, "max": 100, "suffix": "%"},
     "share": {"format": "{:,.2f}", "min": 0, "max": 1},
+    "grade": {
+        "scale": False,
+        "cond_formatting_rules": {
+            "pass": [{"s_eq": Grade.GOOD}],
+            "warn": [{"s_eq": Grade.CARE}],
+            "fail": [{"s_eq": Grade.POOR}],
+        },
+    },
 }
 
 
-def make_section(report: Report) -> dict[str, JsonValue]:
-    """Make the MultiQC section of one sample.
+def make_sections(report: Report) -> dict[str, dict[str, JsonValue]]:
+    """Make what MultiQC shows of one sample.
 
     Parameters
     ----------
@@ -118,9 +152,53 @@ def make_section(report: Report) -> dict[str, JsonValue]:
     Returns
     -------
     dict
-        Content of ``<prefix>_mqc.json``.
+        Content by output: the table, the general statistics and the bars of the states. A JSON file of
+        MultiQC holds one section, so there are three; a sample without states has an empty row of bars.
     """
-    headers: dict[str, JsonValue] = {
+    name, row = _name_row(report.prefix), _measure(report)
+    table: dict[str, JsonValue] = {
+        "id": SECTION_ID,
+        **_PARENT,
+        "section_name": "Quality, receptors and states",
+        "description": "Shares of states are of all T cells. A number that was not measured is left empty.",
+        "plot_type": "table",
+        "pconfig": {"id": TABLE_ID, "title": "tcellflow: quality and T-cell states", "col1_header": "Sample"},
+        "headers": _describe(HEADERS),
+        "data": {name: _pick(row, HEADERS)},
+    }
+    general_headers = tuple(header for header in HEADERS if header.is_general)
+    general: dict[str, JsonValue] = {
+        "id": GENERAL_ID,
+        "namespace": "tcellflow",
+        "plot_type": "generalstats",
+        "headers": _describe(general_headers),
+        "data": {name: _pick(row, general_headers)},
+    }
+    bars: dict[str, JsonValue] = {
+        "id": PLOT_ID,
+        **_PARENT,
+        "section_name": "T-cell states",
+        "description": f"T cells by reported state. {STATE_UNRESOLVED}: no state was probable enough.",
+        "plot_type": "bargraph",
+        "pconfig": {
+            "id": f"{PLOT_ID}_plot",
+            "title": "tcellflow: T cells by state",
+            "ylab": "T cells",
+            # Shares first: samples differ in their numbers of cells.
+            "cpswitch_c_active": False,
+            "tt_decimals": 0,
+        },
+        "categories": {
+            str(state): {"name": str(state), "color": STATE_COLORS[state]}
+            for state in (*State, STATE_UNRESOLVED)
+        },
+        "data": {name: _count_states(report)},
+    }
+    return {OutputName.MULTIQC: table, OutputName.MULTIQC_GENERAL: general, OutputName.MULTIQC_STATES: bars}
+
+
+def _describe(headers: tuple[Header, ...]) -> dict[str, JsonValue]:
+    return {
         header.key: {
             "title": header.title,
             "description": header.meaning,
@@ -130,20 +208,20 @@ def make_section(report: Report) -> dict[str, JsonValue]:
             "placement": position,
             **_STYLES[header.kind],
         }
-        for position, header in enumerate(HEADERS, start=1)
+        for position, header in enumerate(headers, start=1)
     }
-    row = _measure(report)
-    return {
-        "id": SECTION_ID,
-        "section_name": "tcellflow",
-        "description": "T cells, receptors and T-cell states. Shares of states are of all T cells.",
-        "plot_type": "table",
-        "pconfig": {"id": TABLE_ID, "title": "tcellflow: T-cell states", "col1_header": "Sample"},
-        "headers": headers,
-        "data": {
-            _name_row(report.prefix): {h.key: row[h.key] for h in HEADERS if row.get(h.key) is not None}
-        },
-    }
+
+
+def _pick(row: dict[str, int | float | str | None], headers: tuple[Header, ...]) -> dict[str, JsonValue]:
+    return {h.key: row[h.key] for h in headers if row.get(h.key) is not None}
+
+
+def _count_states(report: Report) -> dict[str, JsonValue]:
+    if report.calls is None:
+        return {}
+    numbers: dict[str, JsonValue] = {str(row.state): row.n_cells for row in report.calls.states}
+    numbers[STATE_UNRESOLVED] = report.calls.n_unresolved
+    return numbers
 
 
 def _name_row(prefix: str) -> str:
@@ -157,9 +235,10 @@ def _name_row(prefix: str) -> str:
     return "".join("_" if char in "<>&\"'" else char for char in whole)
 
 
-def _measure(report: Report) -> dict[str, int | float | None]:
+def _measure(report: Report) -> dict[str, int | float | str | None]:
     quality, receptors, clones, calls = report.quality, report.receptors, report.clones, report.calls
-    row: dict[str, int | float | None] = {"warnings": len(report.warnings)}
+    row: dict[str, int | float | str | None] = {"warnings": len(report.warnings)}
+    row["verdict"] = None if report.verdict.grade is Grade.UNKNOWN else str(report.verdict.grade)
     if quality:
         row |= {"cells_in": quality.n_input, "cells": quality.n_kept, "t_cells": quality.n_t_cells}
     if receptors:

@@ -73,6 +73,8 @@ _OTHER_TEXTS: Final = tuple(
         OutputName.REPORT,
         OutputName.RUN,
         OutputName.MULTIQC,
+        OutputName.MULTIQC_GENERAL,
+        OutputName.MULTIQC_STATES,
     )
 )
 _ACCEPTED: Final = (

@@ -1,4 +1,4 @@
-"""``report``: one self-contained page and one MultiQC section from the files of a sample.
+"""``report``: one self-contained page and MultiQC's sections from the files of a sample.
 
 Invariant: the step computes nothing anew; every number on the page is counted from the files it
 was given, and what was not given is named.
@@ -6,7 +6,7 @@ was given, and what was not given is named.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tcellflow.errors import OptionsError
 from tcellflow.io.outputs.staging import stage_outputs
@@ -15,7 +15,7 @@ from tcellflow.report.cohort.content import compose_cohort
 from tcellflow.report.cohort.samples import read_cohort
 from tcellflow.report.content import compose_report
 from tcellflow.report.inputs import read_report_inputs
-from tcellflow.report.multiqc import make_section
+from tcellflow.report.multiqc import make_sections
 from tcellflow.report.page import render_cohort, render_page
 from tcellflow.report.sections.truth import compare_with_truth, read_true_labels
 from tcellflow.steps.options import ReportOptions
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from tcellflow.report.sections.truth import TruthSection
     from tcellflow.steps.progress import Progress
 
-__all__ = ["ReportOptions", "report"]
+__all__ = ["OF_MULTIQC", "ReportOptions", "report"]
+
+OF_MULTIQC: Final = (OutputName.MULTIQC, OutputName.MULTIQC_GENERAL, OutputName.MULTIQC_STATES)
 
 
 def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
@@ -45,7 +47,8 @@ def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
     Returns
     -------
     list of pathlib.Path
-        ``<prefix>.report.html`` and, for one sample, ``<prefix>_mqc.json``.
+        ``<prefix>.report.html`` and, for one sample, what MultiQC merges: ``<prefix>_mqc.json``,
+        ``<prefix>.general_mqc.json``, ``<prefix>.states_mqc.json``.
 
     Raises
     ------
@@ -63,14 +66,15 @@ def report(options: ReportOptions, *, progress: Progress = quiet) -> list[Path]:
         return _report_cohort(options, progress)
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
         page_path = outputs.path(OutputName.REPORT)
-        section_path = outputs.path(OutputName.MULTIQC)
+        section_paths = {name: outputs.path(name) for name in OF_MULTIQC}
         paths = options.find_files()
         inputs = read_report_inputs(paths, with_latent=options.map_cells)
         progress(1, 3)
         content = compose_report(inputs, options.prefix, _compare(options, inputs))
         progress(2, 3)
         page_path.write_text(render_page(content), encoding="utf-8", newline="\n")
-        write_json(section_path, make_section(content))
+        for name, section in make_sections(content).items():
+            write_json(section_paths[name], section)
         finished = outputs.commit()
         progress(3, 3)
         return finished

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.harness.nextflow import PIPELINE
 from tcellflow import __version__
+from tcellflow.steps.report import OF_MULTIQC
 from tcellflow.vocabulary import OutputName, output_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nextflow-stub")]
@@ -26,7 +27,7 @@ EXPRESSION = (  # annotated cells alone: they hold all of the cells file
     OutputName.DESCRIPTIONS_TEXT,
     OutputName.CLAIMS,
 )
-EVERY = (OutputName.QC, OutputName.REPORT, OutputName.MULTIQC)
+EVERY = (OutputName.QC, OutputName.REPORT, *OF_MULTIQC)
 SAMPLES = {
     "trimodal": (*EVERY, *EXPRESSION, *RECEPTORS),
     "healthy": (*EVERY, *EXPRESSION, *RECEPTORS),
@@ -108,3 +109,16 @@ def test_steps_can_be_chosen_and_the_older_parser_will_do(nextflow, tmp_path):
     assert len(done.tasks("COMPLETED")) == 4 + 3
     assert (tmp_path / "results" / "healthy" / "healthy.predictions.csv").is_file()  # the usual folder
     assert _read_outcomes(tmp_path / "results" / "pipeline_info") == dict.fromkeys(SAMPLES, "done")
+
+
+def test_predict_gets_what_fuse_wrote(nextflow, tmp_path):
+    """Each sample's own fused table is staged where its predictions are made."""
+    done = nextflow.run(
+        PIPELINE, "-profile", "test_stub", "-stub-run", "--steps", "fuse,predict", "--outdir", "out",
+        folder=tmp_path,
+    )  # fmt: skip
+    assert done.code == 0, done.output
+    for sample in ("trimodal", "healthy", "no_receptors"):
+        made = output_name(sample, OutputName.PREDICTIONS)
+        (folder,) = (path.parent for path in (tmp_path / "work").glob(f"*/*/{made}"))
+        assert (folder / output_name(sample, OutputName.FUSED)).is_symlink()

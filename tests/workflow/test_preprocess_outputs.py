@@ -17,6 +17,8 @@ import pytest
 from command_line import run_command
 from contig_files import as_10x, make_sample_contigs, write_table
 from factories import ANTIBODIES, make_counts, write_10x_h5, write_cells_file, write_h5ad
+from tcellflow.steps.report import OF_MULTIQC
+from tcellflow.vocabulary import output_name
 
 SAMPLE = make_counts(60, 200)
 TEN_X = as_10x(make_sample_contigs(SAMPLE.barcodes[:40]))
@@ -196,7 +198,7 @@ def test_empty_input_gives_empty_tables_through_all_steps(tmp_path, gex, case):
         made |= {"s.annotated.h5ad", "s.metrics.json", "s.programmes.parquet"}
     report = run_command("report", *place)
     assert (report.code, report.stdout) == (0, ""), report.stderr
-    assert set(contents(out)) == made | {"s.report.html", "s_mqc.json"}
+    assert set(contents(out)) == made | {"s.report.html", *(output_name("s", name) for name in OF_MULTIQC)}
 
 
 # ------------------------------------------------------------------------------ files of other steps

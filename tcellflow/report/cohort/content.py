@@ -169,6 +169,12 @@ def _warn(samples: Sequence[CohortSample]) -> tuple[str, ...]:
         warnings.append(f"The samples were called by different versions of tcellflow: {versions}.")
     if len({s.made_by[1] for s in samples}) > 1:
         warnings.append("The samples were called by different bundles: their states cannot be compared.")
+    asked: dict[str, set[str]] = {}
+    for name, value in itertools.chain.from_iterable(s.options.items() for s in samples):
+        asked.setdefault(name, set()).add(value)
+    unlike = [f"{name} ({', '.join(sorted(asked[name]))})" for name in sorted(asked) if len(asked[name]) > 1]
+    if unlike:
+        warnings.append(f"The states were called with different options: {'; '.join(unlike)}.")
     few = [s.name for s in samples if s.n_t_cells < _LEAST_T_CELLS]
     if few:
         warnings.append(f"Fewer than {_LEAST_T_CELLS} T cells: {', '.join(few[:20])}.")

@@ -17,6 +17,8 @@ from tcellflow.contracts.tables import CHAINS
 from tcellflow.errors import InputError
 from tcellflow.io.tables.parquet import read_table
 from tcellflow.io.tables.step_documents import read_document
+from tcellflow.report.listing import flatten
+from tcellflow.report.sections.verdict import Findings, Verdict, judge_findings
 from tcellflow.vocabulary import STATE_UNRESOLVED, Locus, OutputName, State, output_name
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class CohortSample:
         Its chains table; None without receptors.
     donor
         Empty where no file names it.
+    verdict
+        Whether the sample can be trusted, as its own report says it.
     n_cells, n_t_cells
         Cells kept, and T cells among them.
     states
@@ -54,6 +58,8 @@ class CohortSample:
         Warnings of its steps.
     made_by
         Version of tcellflow and digest of the bundle.
+    options
+        What predict was asked for, by name.
     programmes
         Mean strength of each programme over the T cells, None where not measurable; empty where not told.
     receptors
@@ -63,6 +69,7 @@ class CohortSample:
     name: str
     chains_file: Path | None
     donor: str
+    verdict: Verdict
     n_cells: int
     n_t_cells: int
     states: tuple[int, ...]
@@ -71,6 +78,7 @@ class CohortSample:
     overlap: float | None
     n_warnings: int
     made_by: tuple[str, str]
+    options: Mapping[str, str]
     programmes: Mapping[Programme, float | None]
     receptors: NDArray[np.uint64]
 
@@ -117,6 +125,17 @@ def _read_sample(folder: Path, name: str) -> CohortSample:
         name=name,
         chains_file=chains_file if has_chains else None,
         donor=", ".join(donors),
+        verdict=judge_findings(
+            Findings(
+                n_input=qc.cells.input if qc and qc.cells else None,
+                n_kept=qc.cells.kept if qc and qc.cells else None,
+                n_t_cells=metrics.n_t_cells,
+                n_unresolved=metrics.states.get(STATE_UNRESOLVED, 0),
+                barcodes=barcodes,
+                coverage=metrics.panel.coverage,
+                discord=metrics.shift.parts,
+            )
+        ),
         n_cells=metrics.n_cells,
         n_t_cells=metrics.n_t_cells,
         states=tuple(metrics.states.get(state, 0) for state in State),
@@ -125,6 +144,7 @@ def _read_sample(folder: Path, name: str) -> CohortSample:
         overlap=barcodes.overlap if barcodes else None,
         n_warnings=len(metrics.warnings) + (len(qc.warnings) if qc else 0),
         made_by=(metrics.note.version, metrics.bundle.sha256),
+        options=dict(flatten(metrics.note.options)),
         programmes=metrics.programmes.all if metrics.programmes else {},
         receptors=np.unique(hash_receptors(receptors)),
     )

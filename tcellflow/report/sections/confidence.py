@@ -63,6 +63,8 @@ class UnsureCell:
         Most and second most probable state.
     p_first, p_second
         Their probabilities.
+    confidence
+        How sure the call is.
     outcome
         The state reported, or why there is none.
     """
@@ -72,6 +74,7 @@ class UnsureCell:
     p_first: float
     second: str
     p_second: float
+    confidence: float
     outcome: str
 
 
@@ -176,17 +179,18 @@ def _find_least_sure(predictions: pa.Table, scored: pd.DataFrame) -> tuple[Unsur
     cells: list[UnsureCell] = []
     for row, values in zip(rows, np.nan_to_num(probabilities, nan=-1.0), strict=True):
         cell = scored.loc[row]
-        others = values.copy()
-        others[names.index(State(cell["predicted_state"]))] = -1.0
+        others, first = values.copy(), names.index(State(cell["predicted_state"]))
+        others[first] = -1.0
         second = int(others.argmax())
         is_reported = cell["state"] in names
         cells.append(
             UnsureCell(
                 barcode=str(cell["barcode"]),
                 first=str(cell["predicted_state"]),
-                p_first=float(cell["confidence"]),
+                p_first=float(values[first]) if values[first] >= 0 else float("nan"),
                 second=names[second] if others[second] >= 0 else NOTHING,
                 p_second=float(others[second]) if others[second] >= 0 else float("nan"),
+                confidence=float(cell["confidence"]),
                 outcome="reported" if is_reported else _tell_outcome(cell["abstain_reason"]),
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcellflow.report.listing import flatten, list_values
+from tcellflow.report.listing import list_barcodes, list_values
 
 if TYPE_CHECKING:
     from tcellflow.contracts.qc import Qc
@@ -28,5 +28,5 @@ def tell_proteins(qc: Qc | None) -> tuple[tuple[str, str], ...]:
             "cells without antibody counts": found.cells_without_antibodies,
         }
     )
-    barcodes = {} if found.barcodes is None else found.barcodes.model_dump()
-    return (*rows, *flatten(barcodes, "barcodes"))
+    barcodes = () if found.barcodes is None else list_barcodes(found.barcodes, "antibody counts")
+    return (*rows, *barcodes)

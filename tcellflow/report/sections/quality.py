@@ -145,7 +145,9 @@ def _tell_genes(genes: Genes | None) -> Facts:
             examples = () if names is genes.kept else names.examples[:_EXAMPLES_SHOWN]
             shown = f" (such as {', '.join(examples)})" if examples else ""
             rows.append((words, write_count(names.count) + shown))
-    return Facts("Gene names", (*rows, ("with a genome prefix, cut off", f"{genes.n_prefixed:,}")))
+    if genes.n_prefixed:
+        rows.append(("with a genome prefix, cut off", f"{genes.n_prefixed:,}"))
+    return Facts("Gene names", tuple(rows))
 
 
 def _tell_removed(qc: Qc, cells: Cells) -> tuple[tuple[str, int], ...]:

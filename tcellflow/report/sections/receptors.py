@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow.compute as pc
 
-from tcellflow.report.listing import Facts, count_values, list_counts, list_values, sort_counts
+from tcellflow.report.listing import Facts, count_values, list_barcodes, list_counts, sort_counts
 from tcellflow.report.wording import PAIRING_MEANINGS, write_count
 from tcellflow.vocabulary import STATE_UNRESOLVED, ChainPairing, Locus, State
 
@@ -244,18 +244,7 @@ def _tell_barcodes(found: Barcodes | None) -> Facts:
     """Tell how the barcodes of receptors and expression were matched."""
     if found is None:
         return Facts("Matching of barcodes", ())
-    rows = list_values(
-        {
-            "rule (expression, receptors)": found.rule,
-            "cells with expression": found.n_left,
-            "cells with receptors": found.n_right,
-            "cells with both": found.n_shared,
-            "share of the cells with expression": found.fraction_left,
-            "share of the cells with receptors": found.fraction_right,
-            "overlap (the larger share)": found.overlap,
-        }
-    )
-    return Facts("Matching of barcodes", tuple(rows))
+    return Facts("Matching of barcodes", list_barcodes(found, "receptors"))
 
 
 def _tell_pairings(

@@ -86,6 +86,7 @@ def test_all_steps_write_their_files(whole_run):
         "s.embeddings.parquet",
         "s.fuse.json",
         "s.fused.parquet",
+        "s.general_mqc.json",
         "s.metrics.json",
         "s.predictions.csv",
         "s.predictions.parquet",
@@ -94,6 +95,7 @@ def test_all_steps_write_their_files(whole_run):
         "s.receptors.parquet",
         "s.report.html",
         "s.run.json",
+        "s.states_mqc.json",
         "s_mqc.json",
     }
 

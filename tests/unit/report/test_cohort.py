@@ -12,6 +12,8 @@ from tcellflow.errors import InputError, OptionsError
 from tcellflow.report.cohort.content import compose_cohort
 from tcellflow.report.cohort.figures import draw_composition
 from tcellflow.report.cohort.samples import read_cohort
+from tcellflow.report.content import compose_report
+from tcellflow.report.inputs import read_report_inputs
 from tcellflow.steps.options import ReportOptions
 from tcellflow.steps.report import report
 from tcellflow.vocabulary import Programme, State
@@ -46,6 +48,35 @@ def test_the_farthest_sample_stands_first(folders):
     assert cohort.rows[0].distance > 0.5
     assert cohort.rows[1].distance == 0
     assert all(low <= high for row in cohort.rows for low, high in row.intervals)
+
+
+def test_each_sample_has_the_verdict_of_its_own_report(folders):
+    """The verdict's words and reasons are those of the sample's page."""
+    for sample in read_cohort(folders):
+        paths = [path for path in (folders[0].parent / sample.name).iterdir() if path.is_file()]
+        own = compose_report(read_report_inputs(paths), sample.name).verdict
+        names = ("cell quality", "barcode overlap", "shift")
+        told, shown = (
+            {r.name: r.finding for r in v.reasons if r.name in names} for v in (sample.verdict, own)
+        )
+        assert told == shown
+        assert sample.verdict.short.startswith(("care: ", "poor: "))
+    assert "number of T cells" in sample.verdict.short
+
+
+def test_other_options_are_warned_of(folders, tmp_path):
+    """Samples called with another risk are told with both values."""
+
+    def dare(frames):
+        frames.metrics["tcellflow"]["options"] = {"target_risk": 0.3}
+
+    def usual(frames):
+        frames.metrics["tcellflow"]["options"] = {"target_risk": 0.1}
+
+    mixed = [write_sample(tmp_path / "mixed", name, change) for name, change in (("g", dare), ("h", usual))]
+    [warning] = [text for text in compose_cohort(read_cohort(mixed), "x").warnings if "options" in text]
+    assert warning == "The states were called with different options: target risk (0.1, 0.3)."
+    assert not [text for text in compose_cohort(read_cohort(folders), "x").warnings if "options" in text]
 
 
 def test_shared_receptors_are_counted_by_donor(folders):

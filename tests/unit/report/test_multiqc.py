@@ -1,4 +1,4 @@
-"""The MultiQC section, read by MultiQC itself."""
+"""What MultiQC shows of a sample, read by MultiQC itself."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from step_outputs import make_step_frames, write_step_files
 from tcellflow.contracts.fuse import Fuse
-from tcellflow.report.content import compose_report
+from tcellflow.report.content import Report, compose_report
 from tcellflow.report.inputs import ReportInputs, read_report_inputs
-from tcellflow.report.multiqc import HEADERS, SECTION_ID, TABLE_ID, make_section
-from tcellflow.vocabulary import State
+from tcellflow.report.multiqc import HEADERS, SECTION_ID, TABLE_ID, make_sections
+from tcellflow.vocabulary import OutputName, State, output_name
 
 
 @pytest.fixture
@@ -47,6 +48,32 @@ def test_fused_numbers_are_told(inputs: ReportInputs) -> None:
     assert told.items() <= row.items()
     bare = _row(make_section(compose_report(replace(inputs, fuse=None), "a")))
     assert not set(told) & set(bare)
+
+
+def make_section(report: Report) -> dict:
+    """Give the table's section."""
+    return make_sections(report)[OutputName.MULTIQC]
+
+
+def run_multiqc(tmp_path: Path, contents: dict[str, ReportInputs], *options: str) -> Path:
+    """Write the sections of samples, and let the installed MultiQC merge them."""
+    (tmp_path / "found").mkdir()
+    for name, content in contents.items():
+        for suffix, section in make_sections(compose_report(content, name)).items():
+            path = tmp_path / "found" / output_name(name, suffix)
+            path.write_text(json.dumps(section, sort_keys=True), encoding="utf-8")
+    program = Path(sys.executable).with_name("multiqc")
+    if not program.exists():
+        pytest.skip("multiqc is not installed")
+    quiet = ("--no-ansi", "--no-ai", "--no-version-check")
+    subprocess.run(
+        [program, tmp_path / "found", "-o", tmp_path / "out", *quiet, *options],
+        check=True,
+        capture_output=True,
+        env=os.environ | {"HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)},
+        timeout=120,
+    )
+    return tmp_path / "out"
 
 
 def _row(section: dict) -> dict:
@@ -85,30 +112,34 @@ def test_row_names_cannot_carry_markup(inputs: ReportInputs) -> None:
 
 
 def test_multiqc_merges_samples(tmp_path: Path, inputs: ReportInputs) -> None:
-    """The real MultiQC shows two samples, one of them without cells, in one table with our columns."""
+    """The real MultiQC shows each sample by its name in table, general statistics and bars."""
     empty = read_report_inputs(write_step_files(tmp_path / "none", make_step_frames(0, sample="none")))
-    found = tmp_path / "found"
-    for prefix, content in (("donor1", inputs), ("none", empty)):
-        (found / prefix).mkdir(parents=True)
-        section = make_section(compose_report(content, prefix))
-        (found / prefix / f"{prefix}_mqc.json").write_text(json.dumps(section, sort_keys=True))
-    program = Path(sys.executable).with_name("multiqc")
-    if not program.exists():
-        pytest.skip("multiqc is not installed")
-    subprocess.run(
-        [program, found, "-o", tmp_path / "out", "--no-ansi", "--no-ai", "--no-version-check", "--strict"],
-        check=True,
-        capture_output=True,
-        env=os.environ | {"HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)},
-        timeout=120,
-    )
-    data = json.loads((tmp_path / "out" / "multiqc_data" / "multiqc_data.json").read_text())
-    (rows,) = data["report_saved_raw_data"].values()
-    assert set(rows) == {"donor1", "none"}
-    assert rows["donor1"]["cells"] == 60
-    assert rows["none"]["cells"] == 0
-    report = (tmp_path / "out" / "multiqc_report.html").read_text()
-    assert all(header.title in report for header in HEADERS if not header.is_hidden)
+    given = {"donor1": inputs, "none": empty, "uncalled": ReportInputs(qc=inputs.qc)}
+    out = run_multiqc(tmp_path, given, "--strict")
+    data = json.loads((out / "multiqc_data" / "multiqc_data.json").read_text())
+    rows = data["report_saved_raw_data"]["multiqc_tcellflow_table"]
+    assert set(rows) == set(given)
+    assert (rows["donor1"]["cells"], rows["none"]["cells"]) == (60, 0)
+    general = pd.read_csv(out / "multiqc_data" / "multiqc_general_stats.txt", sep="\t", index_col="Sample")
+    columns = {header.key for header in HEADERS if header.is_general}
+    assert {name.rpartition("-")[2] for name in general.columns} == columns
+    assert set(general.index) == set(given)
+    verdict = general.filter(like="verdict").iloc[:, 0]
+    assert (verdict["donor1"], verdict["none"]) == ("care", "poor")
+    assert pd.isna(verdict["uncalled"])
+    found = out / "multiqc_data" / "multiqc_tcellflow_states_plot.txt"
+    bars = pd.read_csv(found, sep="\t", index_col="Sample")
+    assert set(bars.columns) <= {*State, "Unresolved"}
+    assert bars.loc["donor1"].sum() == rows["donor1"]["t_cells"] > 0
+    page = (out / "multiqc_report.html").read_text()
+    assert all(header.title in page for header in HEADERS if not header.is_hidden)
+    assert "tcellflow_states_plot" in page
+
+
+def test_multiqc_takes_samples_without_states(tmp_path: Path, inputs: ReportInputs) -> None:
+    """Where no sample has states, MultiQC makes its page without bars and without a complaint."""
+    out = run_multiqc(tmp_path, dict.fromkeys(("a", "b"), ReportInputs(qc=inputs.qc)), "--strict")
+    assert "tcellflow_table" in (out / "multiqc_report.html").read_text()
 
 
 def test_each_sample_has_its_row_whatever_its_name(tmp_path: Path, inputs: ReportInputs) -> None:
@@ -125,23 +156,13 @@ def test_each_sample_has_its_row_whatever_its_name(tmp_path: Path, inputs: Repor
         "dReadsPerGene",
         "short_summary_d",
     ]
-    (tmp_path / "found").mkdir()
-    for name in names:
-        section = make_section(compose_report(inputs, name))
-        (tmp_path / "found" / f"{name}_mqc.json").write_text(json.dumps(section, sort_keys=True))
-    program = Path(sys.executable).with_name("multiqc")
-    if not program.exists():
-        pytest.skip("multiqc is not installed")
-    subprocess.run(
-        [program, tmp_path / "found", "-o", tmp_path / "out", "--no-ansi", "--no-ai", "--no-version-check"],
-        check=True,
-        capture_output=True,
-        env=os.environ | {"HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)},
-        timeout=120,
-    )
-    data = json.loads((tmp_path / "out" / "multiqc_data" / "multiqc_data.json").read_text())
-    (rows,) = data["report_saved_raw_data"].values()
+    out = run_multiqc(tmp_path, dict.fromkeys(names, inputs))
+    data = json.loads((out / "multiqc_data" / "multiqc_data.json").read_text())
+    rows = data["report_saved_raw_data"]["multiqc_tcellflow_table"]
     assert sorted(name.replace("\u2060", "") for name in rows) == sorted(names)
+    for name in ("general_stats", "tcellflow_states_plot"):
+        lines = (out / "multiqc_data" / f"multiqc_{name}.txt").read_text().splitlines()[1:]
+        assert sorted(line.split("\t")[0].replace("\u2060", "") for line in lines) == sorted(names)
 
 
 def test_a_usual_name_is_left_as_it_is(inputs: ReportInputs) -> None:

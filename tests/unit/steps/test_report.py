@@ -31,9 +31,11 @@ def test_files_of_the_folder_make_page_and_section(run: Path) -> None:
     """With only folder and prefix, the sample's own files are used and both outputs appear."""
     seen: list[tuple[int, int]] = []
     finished = report(ReportOptions(run, "donor1"), progress=lambda *done: seen.append(done))
-    assert [path.name for path in finished] == ["donor1.report.html", "donor1_mqc.json"]
+    sections = ["donor1_mqc.json", "donor1.general_mqc.json", "donor1.states_mqc.json"]
+    assert [path.name for path in finished] == ["donor1.report.html", *sections]
     assert finished[0].read_text(encoding="utf-8").startswith("<!DOCTYPE html>\n")
-    assert list(json.loads(finished[1].read_text())["data"]) == ["donor1"]
+    for path in finished[1:]:
+        assert list(json.loads(path.read_text())["data"]) == ["donor1"]
     assert seen[-1] == (3, 3)
 
 

@@ -6,7 +6,7 @@ workflow COHORT {
     take:
     samples // channel of [meta, batch, expected_state]
     done // channel of [meta, files]: the samples that went through all their steps
-    sections // channel of [meta, MultiQC section]
+    sections // channel of [meta, MultiQC sections]
     small // channel of [meta, file]: metrics, qc and chains
     config // file: configuration of MultiQC
     folder // where the tables of the cohort are kept

@@ -34,7 +34,7 @@ def test_the_picture_has_a_number_for_each_measured_mean():
     assert section.states == (("Exhausted", 10), ("Naive", 30))
     assert section.programmes == ("naive_stemness", "cytotoxic")
     assert section.values == ((None, 0.91), (None, 0.04))
-    assert section.kinds == (("tfh", 2), ("MAIT", 4))
+    assert section.kinds == (("Tfh", 2), ("MAIT", 4))
     drawn = str(draw_programmes(section))
     assert re.findall(r">(0\.\d\d)<", drawn) == ["0.91", "0.04"]
     assert drawn.count("<rect") == 2

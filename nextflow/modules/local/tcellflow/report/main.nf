@@ -13,6 +13,8 @@ process TCELLFLOW_REPORT {
     output:
     tuple val(meta), path("${prefix}.report.html"), emit: html
     tuple val(meta), path("${prefix}_mqc.json"), emit: multiqc
+    tuple val(meta), path("${prefix}.general_mqc.json"), emit: multiqc_general
+    tuple val(meta), path("${prefix}.states_mqc.json"), emit: multiqc_states
     tuple val("${task.process}"), val('tcellflow'), eval("tcellflow --version | sed 's/.* //'"), topic: versions, emit: versions_tcellflow
 
     when:
@@ -32,6 +34,6 @@ process TCELLFLOW_REPORT {
     stub:
     prefix = task.ext.prefix ?: "${meta.id}"
     """
-    touch ${prefix}.report.html ${prefix}_mqc.json
+    touch ${prefix}.report.html ${prefix}_mqc.json ${prefix}.general_mqc.json ${prefix}.states_mqc.json
     """
 }
