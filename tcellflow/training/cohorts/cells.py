@@ -253,8 +253,8 @@ def _check_labels(table: pd.DataFrame, entry: CohortEntry) -> None:
             )  # fmt: skip
         if others and (table["kind"] == "").all():
             _LOG.warning(
-                "%s: the %s cells that are not in the map count as T cells too; if some are none, name a column "
-                "of kinds ('columns' and 'kinds' of the manifest)",
+                "%s: the %s cells that are not in the map count as T cells too; if some are none, name a "
+                "column of kinds ('columns' and 'kinds' of the manifest)",
                 entry.name,
                 f"{others:,}",
             )
