@@ -121,6 +121,14 @@ def test_pages_show_what_all_steps_wrote(first):
         assert (f'<th scope="row">{sample}</th>' in cohort) == (sample != "receptors_only")
 
 
+def test_a_run_that_went_well_says_where_its_pages_are(first):
+    """The last lines name them, and each is there."""
+    told = first.output.partition("all samples are done:")[2]
+    for page in ("out/cohort.report.html", "out/multiqc/multiqc_report.html", "out/pipeline_info/"):
+        assert page in told
+        assert (first.folder / page).exists()
+
+
 def test_nothing_runs_again_when_nothing_changed(first, resumed):
     """-resume takes every task, MultiQC's too, from the cache."""
     assert resumed.tasks("CACHED") == first.tasks("COMPLETED")
