@@ -26,7 +26,10 @@ def test_the_page_becomes_interactive(opened):
 def test_a_state_is_seen_everywhere(opened):
     """Choosing a state marks its rows, its legend entry and its cells; Escape takes it back."""
     opened.click("button.name[data-kind=state][data-value=Naive]")
-    assert opened.locator("tr.chosen[data-state=Naive]").count() == 2  # of the states, and of the weights
+    # of the states, of the weights, of the confidence and of the receptor genes
+    assert opened.locator("tr.chosen[data-state=Naive]").count() == 4
+    assert opened.locator("svg.ridges g.chosen[data-state=Naive]").count() > 1
+    assert opened.locator("svg.heat g.chosen[data-state=Naive]").count() > 0
     assert opened.locator("article.chosen[data-state=Naive]").count() == 1
     assert opened.locator("#map-legend button[data-value=Naive]").get_attribute("aria-pressed") == "true"
     told = opened.locator("#chosen").inner_text()

@@ -19,7 +19,8 @@ SAMPLES = ("healthy", "no_receptors", "receptors_only", "trimodal")
 
 
 def _run(nextflow, folder, *arguments):
-    done = nextflow.run(folder / "nextflow", "-profile", "test", "--outdir", "out", *arguments, folder=folder)
+    fixed = ("-profile", "test", "--outdir", "out", "--embed_tcr_args=--neighbours 5")
+    done = nextflow.run(folder / "nextflow", *fixed, *arguments, folder=folder)
     assert done.code == 0, done.output
     return done
 
@@ -119,6 +120,14 @@ def test_pages_show_what_all_steps_wrote(first):
     cohort = (first.folder / "out" / "cohort.report.html").read_text()
     for sample in SAMPLES:
         assert (f'<th scope="row">{sample}</th>' in cohort) == (sample != "receptors_only")
+
+
+def test_the_pages_show_similar_receptors_where_asked_for(first):
+    """The table of nearest receptors reaches the report of each sample that has receptors."""
+    for sample, has in (("trimodal", True), ("receptors_only", True), ("no_receptors", False)):
+        assert _file(first, sample, OutputName.NEIGHBOURS).is_file() is has
+        page = _file(first, sample, OutputName.REPORT).read_text()
+        assert ("The nearest beta chains" in page) is has
 
 
 def test_nothing_runs_again_when_nothing_changed(first, resumed):
