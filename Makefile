@@ -14,6 +14,7 @@ HELD_OUT := citeseq_pbmc10k zheng_facs_mudan trex_pt17_trimodal citeseq_malt_1k 
 PYTHON_FOUND := $(shell command -v $(PYTHON) || command -v python3)
 CHECK_PYTHON = @$(or $(PYTHON_FOUND),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
   { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+NXF_VERSION := $(shell sed 's/.*nextflow-\(.*\)-one.jar/\1/' requirements/nextflow.sha256)
 SOURCES := pyproject.toml $(wildcard requirements/*.lock)
 COMPILE := .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11
 
@@ -35,7 +36,9 @@ fuzz: .venv/.ready  ## a million damaged files, and two hundred kills (hours): f
 	OMP_NUM_THREADS=1 .venv/bin/python tests/fuzz/campaign.py --cases $(CASES) --seed $(SEED) --save fuzz-found
 	OMP_NUM_THREADS=1 .venv/bin/python tests/workflow/killed_runs.py --kills 200
 
-nextflow: .nxf/.ready  ## get the Nextflow that the pipeline is tested with (needs Java 17)
+nextflow: .nxf/.ready  ## get the Nextflow that the pipeline is tested with (needs Java 17), and say how to run it
+	@echo 'The packaged samples through the pipeline:'
+	@echo '  PATH="$(CURDIR)/.venv/bin:$$PATH" NXF_HOME="$(CURDIR)/.nxf" NXF_VER=$(NXF_VERSION) NXF_OFFLINE=true nextflow run nextflow -profile test --outdir out'
 
 lint-nextflow: .venv-nf-core/.ready  ## nf-core's rules for modules, without the network
 	.venv/bin/python nextflow/lint_modules.py .venv-nf-core/bin/nf-core

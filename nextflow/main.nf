@@ -40,6 +40,9 @@ workflow {
         if (workflow.stats.ignoredCount > 0) {
             log.error("some samples failed, see the messages above and ${params.outdir}/pipeline_info; all others are done. Mend them and run again with -resume")
         }
+        else if (workflow.success && !isOn(params.help)) {
+            log.info(tellResults(params))
+        }
     }
 }
 
@@ -54,6 +57,7 @@ def checkInput(given, schema) {
     faults = faults + ['bundle_receptors', 'bundle_states', 'bundle_fusion']
         .findAll { name -> findBundle(given[name]) && !findBundle(given[name]).exists() }
         .collect { name -> "--${name}: the folder ${given[name]} does not exist" }
+    faults = faults + findMissingPrograms(given)
     def found = sheet ? readSamplesheet(sheet) : [rows: [], faults: []]
     def all = faults + found.faults.collect { fault -> "${sheet.name}, ${fault}" }
     if (all) {
@@ -64,9 +68,39 @@ def checkInput(given, schema) {
     return found.rows
 }
 
+// Without a container engine tasks find their programs on the PATH, or fail when all else is done.
+def findMissingPrograms(given) {
+    if (workflow.containerEngine || workflow.stubRun) {
+        return []
+    }
+    def with_page = 'report' in given.steps.toString().tokenize(',') && !isOn(given.skip_multiqc)
+    return [
+        [isNeeded: true, name: 'tcellflow', mend: 'put its environment on the PATH, or take a profile with containers: -profile docker'],
+        [isNeeded: with_page, name: 'multiqc', mend: 'pip install multiqc, leave its page out (--skip_multiqc), or take a profile with containers'],
+    ]
+        .findAll { program -> program.isNeeded && !isOnPath(program.name) }
+        .collect { program -> "${program.name} is not on the PATH: ${program.mend}" }
+}
+
+def isOnPath(name) {
+    return System.getenv('PATH').tokenize(':').any { folder -> java.nio.file.Files.isExecutable(java.nio.file.Path.of(folder, name)) }
+}
+
 // A value with a slash is a folder or URI; one without is a name, which conf/modules.config hands on.
 def findBundle(bundle) {
     return bundle && bundle.toString().contains('/') ? file(bundle, glob: false) : []
+}
+
+// What a run that went well says at its end: the places to look at first.
+def tellResults(given) {
+    def with_report = 'report' in given.steps.toString().tokenize(',')
+    def pages = [
+        "${given.outdir}/<sample>/: the files of each sample${with_report ? ', <sample>.report.html first' : ''}",
+        with_report && file("${given.outdir}/cohort.report.html").exists() ? "${given.outdir}/cohort.report.html: all samples side by side" : null,
+        with_report && !isOn(given.skip_multiqc) ? "${given.outdir}/multiqc/multiqc_report.html: the main numbers of all samples" : null,
+        "${given.outdir}/pipeline_info/: what became of each sample, versions, times",
+    ]
+    return "all samples are done:\n  ${pages.findAll().join('\n  ')}"
 }
 
 def tellSkipped(rows, steps) {

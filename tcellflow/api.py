@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import anndata as ad
     import pandas as pd
 
+    from tcellflow.inference.fusion.antibody_noise import AdtNorm
     from tcellflow.inference.session import Device
     from tcellflow.inference.states import StatePredictor
     from tcellflow.io.tables.fused_entries import FusedEntries
@@ -222,6 +223,8 @@ def fuse(  # noqa: PLR0913 (the options of the command)
     clusters: bool = True,
     umap: bool = True,
     resolution: float = 1.0,
+    adt_norm: AdtNorm = "clr",
+    refit: bool = False,
     threads: int | None = None,
     device: Device = "auto",
 ) -> FusedEntries:
@@ -241,7 +244,7 @@ def fuse(  # noqa: PLR0913 (the options of the command)
         Name or folder of a fusion bundle.
     layer, library_size_column
         As in `predict_states`.
-    clusters, umap, resolution
+    clusters, umap, resolution, adt_norm, refit
         As ``tcellflow fuse`` takes them.
     threads, device
         As in `StatePredictor`.
@@ -261,7 +264,8 @@ def fuse(  # noqa: PLR0913 (the options of the command)
     BundleError
         If the bundle is missing, damaged or of another task.
     OptionsError
-        If proteins are asked for and there are none, or the device is not there.
+        If proteins are asked for and there are none, something is to be learnt from what is not used, or the
+        device is not there.
     """
     from tcellflow.pipeline.fuse_in_memory import fuse_cells
     from tcellflow.steps.options import FuseOptions
@@ -278,7 +282,10 @@ def fuse(  # noqa: PLR0913 (the options of the command)
         clusters=clusters,
         umap=umap,
         resolution=resolution,
+        adt_norm=adt_norm,
+        refit=refit,
     )
+    asked.check_agreement()
     return fuse_cells(adata, asked, proteins=proteins, layer=layer, library_size_column=library_size_column)
 
 

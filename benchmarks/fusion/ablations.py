@@ -1,22 +1,26 @@
-"""What mixers of tokens and the order of genes add, on one small setting.
+"""What mixers of tokens, the order of genes, masking, stages and patches add, on one small setting.
 
     python -m benchmarks.fusion.ablations --data FOLDER --scratch FOLDER -o ROWS [--set NAME] [--seeds N]
 
-One set, its 1,000 leading genes, WNN clusters of 27 % of the cells (3 % validate); the others' labels judge:
-their genes and proteins are seen, their labels never. Seeds change which cells are labelled, the weights and
-the batches. Rows: the published design (stages of `--steps` each) with every mixer and order, ours with every
-mixer of its token branch, and ours without tokens (a plain perceptron on components and log-ratios). Told are
-accuracy, balanced accuracy, accuracy without proteins, and the squared error of masked genes where a network
-tells these. A line of JSON for each row and seed.
+One set, its 1,000 leading genes, WNN clusters of 27 % of the cells (3 % validate); the others' labels
+judge: their genes and proteins are seen, their labels never. Seeds change which cells are labelled, the
+weights, the batches and what a shuffle is. Rows: the published design (stages of `--steps` each) with
+every mixer and order, without its pre-training, with other shares masked and other patches; ours with
+every mixer of its token branch, and without tokens (a plain perceptron on components and log-ratios).
+Told are accuracy, balanced accuracy, accuracy without proteins, the adjusted Rand index of the told
+classes against gates, which nobody learnt, and the squared error of masked genes (of the published design
+after its first stage). A line of JSON for each row and seed, without those that the file holds already;
+the vectors of the two main designs stay in the scratch folder for `benchmarks.fusion.published`.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import shutil
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,41 +29,73 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import adjusted_rand_score, balanced_accuracy_score
 
+from benchmarks.fusion.cells import draw_labelled
 from recipes.fusion.sets import SETS
 from tcellflow.models.configurations import TokenConfig
 from tcellflow.models.fusion import FusionBasis
+from tcellflow.training.checkpoints import CHECKPOINT_FILE
 from tcellflow.training.fusion.basis import find_axes, make_patches
 from tcellflow.training.fusion.batches import show_cells
 from tcellflow.training.fusion.cells import choose_fold, choose_genes, list_classes, pool_sets
 from tcellflow.training.fusion.manifest import read_fusion_manifest
-from tcellflow.training.fusion.options import FusionBatchOptions, FusionTaskOptions, TrainFusionOptions
+from tcellflow.training.fusion.options import (
+    FusionBatchOptions,
+    FusionTaskOptions,
+    TrainFusionOptions,
+    ViewOptions,
+)
 from tcellflow.training.fusion.sets import read_set
 from tcellflow.training.fusion.stages import train_fusion_networks, train_published_stages
 from tcellflow.training.fusion.task import predict
 from tcellflow.training.options import LoopOptions
 
 if TYPE_CHECKING:
+    from tcellflow.models.configurations import MixerKind
     from tcellflow.models.fusion import FusionNetwork
     from tcellflow.training.fusion.cells import FusionCells
+    from tcellflow.training.fusion.options import Architecture, GeneOrder
 
-LABEL = "wnn_cluster_scMMAE"
+LABEL, GATES = "wnn_cluster_scMMAE", "cell_type_l2"
+NO_GATE = ("undefined", "unmatched", "nan", "")
 N_GENES, MASKED, JUDGED = 1_000, 0.15, 1_500
-PATCH_GENES = 40
+
+
+@dataclass(frozen=True)
+class Row:
+    """One design that is tried."""
+
+    architecture: Architecture
+    mixer: MixerKind
+    order: GeneOrder = "genome"
+    patch: int = 40
+    masked: float = 0.15
+    pretrained: bool = True
+
+
+_PUBLISHED: Architecture = "scfusionttt"
 ROWS = (
-    ("fusion", "none", "genome"),
-    ("scfusionttt", "ttt", "genome"),
-    ("scfusionttt", "ttt", "shuffle"),
-    ("scfusionttt", "ttt", "reverse"),
-    ("scfusionttt", "ttt-set", "genome"),
-    ("scfusionttt", "attention", "genome"),
-    ("scfusionttt", "none", "genome"),
-    ("fusion", "ttt", "genome"),
-    ("fusion", "ttt", "shuffle"),
-    ("fusion", "ttt-set", "genome"),
-    ("fusion", "attention", "genome"),
+    Row("fusion", "none"),
+    Row(_PUBLISHED, "ttt"),
+    Row(_PUBLISHED, "ttt", "shuffle"),
+    Row(_PUBLISHED, "ttt", "reverse"),
+    Row(_PUBLISHED, "ttt-set"),
+    Row(_PUBLISHED, "attention"),
+    Row(_PUBLISHED, "none"),
+    Row("fusion", "ttt"),
+    Row("fusion", "ttt", "shuffle"),
+    Row("fusion", "ttt-set"),
+    Row("fusion", "attention"),
+    Row(_PUBLISHED, "ttt-set", pretrained=False),
+    Row(_PUBLISHED, "ttt-set", masked=0.05),
+    Row(_PUBLISHED, "ttt-set", masked=0.4),
+    Row(_PUBLISHED, "ttt-set", patch=20),
+    Row(_PUBLISHED, "ttt-set", patch=80),
+    Row(_PUBLISHED, "ttt", pretrained=False),
 )
+
+MAIN = 7  # rows that get all their seeds before the others get any
 
 
 def main() -> None:
@@ -72,26 +108,43 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--set", default="citeseq_pbmc5k", choices=sorted(SETS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--steps", type=int, default=200)
     options = parser.parse_args()
     options.scratch.mkdir(parents=True, exist_ok=True)
-    for seed in range(options.seeds):
+    done = read_done(options.output)
+    gates = ad.read_h5ad(options.data / SETS[options.set].file, backed="r").obs[GATES].astype(str).to_numpy()
+    for rows, seed in [(part, seed) for part in (ROWS[:MAIN], ROWS[MAIN:]) for seed in range(options.seeds)]:
         manifest, truth = write_manifest(options.data, options.scratch, options.set, seed)
-        for architecture, mixer, order in ROWS:
-            asked = choose(
-                manifest, options.scratch / "run", (architecture, mixer, order), seed, options.steps
-            )
+        for row in rows:
+            key = {"set": options.set, **asdict(row), "seed": seed, "steps": options.steps}
+            if json.dumps(key) in done:
+                continue
+            asked = choose(manifest, options.scratch / "run", row, seed, options.steps)
             shutil.rmtree(asked.output, ignore_errors=True)
             started = time.process_time()
             network, cells = train(asked)
-            row = {
-                "set": options.set, "architecture": architecture, "mixer": mixer, "order": order,
-                "seed": seed, "steps": options.steps, "cpu_seconds": round(time.process_time() - started, 1),
-                **judge(network, cells, truth),
-            }  # fmt: skip
-            print(json.dumps(row), flush=True)
+            seconds = round(time.process_time() - started, 1)
+            line = {**key, "cpu_seconds": seconds, **judge(network, cells, truth, gates)}
+            if asked.is_published and row.pretrained:
+                line["masked_error"] = measure_masked(read_first_stage(asked.output, network), cells, truth)
+            elif network.tokens is not None and network.plain is not None:
+                line["masked_error"] = measure_masked(network, cells, truth)
+                line["token_weight"] = round(float(network.token_weight.detach()), 3)
+            if row in (ROWS[0], ROWS[1]):
+                latent = predict(network, cells, np.arange(len(cells))).latent
+                np.savez(options.scratch / f"{options.set}.{row.architecture}.seed{seed}.npz", vectors=latent)
+            print(json.dumps(line), flush=True)
             with options.output.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+                file.write(json.dumps(line) + "\n")
+
+
+def read_done(path: Path) -> set[str]:
+    """Read which rows a file of results holds."""
+    if not path.exists():
+        return set()
+    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    names = ("set", *(one.name for one in fields(Row)), "seed", "steps")
+    return {json.dumps({name: line[name] for name in names}) for line in lines}
 
 
 def write_manifest(data: Path, scratch: Path, name: str, seed: int) -> tuple[Path, np.ndarray]:
@@ -99,37 +152,34 @@ def write_manifest(data: Path, scratch: Path, name: str, seed: int) -> tuple[Pat
     file = data / SETS[name].file
     labels = ad.read_h5ad(file, backed="r").obs[LABEL].astype(str)
     role = np.full(len(labels), "unlabelled", dtype=object)
-    order = np.random.default_rng(seed).permutation(len(labels))
-    n_train, n_kept = int(0.27 * len(labels)), int(0.30 * len(labels))
-    role[order[:n_train]], role[order[n_train:n_kept]] = "train", "validation"
+    learnt, kept = draw_labelled(len(labels), seed)
+    role[learnt], role[kept] = "train", "validation"
     table = pd.DataFrame({"cell_id": labels.index, "label": labels.to_numpy(), "role": role, "donor": name})
     table.to_csv(scratch / "cells.tsv", sep="\t", index=False)
     entry = {
         "name": name, "counts": str(file.resolve()), "cells": "cells.tsv", "label": "label", "split": "role",
         "licence": SETS[name].licence,
     }  # fmt: skip
-    path = scratch / "sets.yaml"
+    path = scratch / "ablation.yaml"
     path.write_text(yaml.safe_dump({"sets": [entry]}), encoding="utf-8")
     return path, np.where(role == "unlabelled", labels.to_numpy(dtype=object), "")
 
 
-def choose(
-    manifest: Path, output: Path, row: tuple[str, str, str], seed: int, steps: int
-) -> TrainFusionOptions:
+def choose(manifest: Path, output: Path, row: Row, seed: int, steps: int) -> TrainFusionOptions:
     """Give the options of one row."""
-    architecture, mixer, order = row
     tokens = TokenConfig(width=64, heads=2, batch=64, rna_blocks=2, decoder_blocks=1)
+    is_plain = (row.architecture, row.mixer) == ("fusion", "none")
     task = FusionTaskOptions(
-        components=16, width=256, tokens=None if row[:2] == ("fusion", "none") else tokens,
-        batch=FusionBatchOptions(64, 64), seed=seed,
+        components=16, width=256, tokens=None if is_plain else tokens, is_pretrained=row.pretrained,
+        batch=FusionBatchOptions(32, 32, views=ViewOptions(masked=row.masked)), seed=seed,
     )  # fmt: skip
     loop = LoopOptions(
         steps=steps, learning_rate=2e-3, warm_up_steps=20, validate_every=50, seed=seed, device="cpu",
         is_mixed_precision=False,
     )  # fmt: skip
     return TrainFusionOptions(
-        manifest, output, architecture=architecture, split="column", n_genes=N_GENES, mixer=mixer,
-        order=order, patch_genes=PATCH_GENES, members=1, task=task, loop=loop,
+        manifest, output, architecture=row.architecture, split="column", n_genes=N_GENES, mixer=row.mixer,
+        order=row.order, patch_genes=row.patch, members=1, task=task, loop=loop,
     )  # fmt: skip
 
 
@@ -147,26 +197,40 @@ def train(options: TrainFusionOptions) -> tuple[FusionNetwork, FusionCells]:
     return run(cells, basis, replace(options), None), cells
 
 
-def judge(network: FusionNetwork, cells: FusionCells, truth: np.ndarray) -> dict[str, float]:
-    """Judge by the cells whose labels were hidden."""
+def judge(
+    network: FusionNetwork, cells: FusionCells, truth: np.ndarray, gates: np.ndarray
+) -> dict[str, float]:
+    """Judge by the cells whose labels were hidden, and by gates."""
     rows = np.flatnonzero(truth != "")
     names = np.unique(truth[rows])
     code = np.searchsorted(names, truth[rows])
+    gated = ~np.isin(gates[rows], NO_GATE)
     found = {}
     for view, has_adt in (("", True), ("_rna", False)):
         told = predict(network, cells, rows, has_adt=has_adt).logits.argmax(axis=1)
         found[f"accuracy{view}"] = round(float((told == code).mean()), 4)
         found[f"balanced{view}"] = round(float(balanced_accuracy_score(code, told)), 4)
-    if network.tokens is not None and network.plain is not None:
-        few = rows[:JUDGED]
-        genes, gene_mask, proteins, protein_mask = show_cells(cells, few, has_rna=True, has_adt=True)
-        hidden = torch.from_numpy(np.random.default_rng(0).random(tuple(genes.shape)) < MASKED)
-        shown = gene_mask.expand_as(genes) * ~hidden
-        with torch.no_grad():
-            out = network(genes, shown, proteins, protein_mask).genes
-        found["masked_error"] = round(float((out - genes).square()[hidden].mean()), 4)
-        found["token_weight"] = round(float(network.token_weight.detach()), 3)
+        found[f"ari_gates{view}"] = round(float(adjusted_rand_score(gates[rows][gated], told[gated])), 4)
     return found
+
+
+def read_first_stage(output: Path, network: FusionNetwork) -> FusionNetwork:
+    """Give the published design as its pre-training left it."""
+    state = torch.load(output / "stage-1" / CHECKPOINT_FILE, weights_only=True)["state"]["network"]
+    first = copy.deepcopy(network)
+    first.load_state_dict(state)
+    return first.eval()
+
+
+def measure_masked(network: FusionNetwork, cells: FusionCells, truth: np.ndarray) -> float:
+    """Give the squared error of genes that are masked, 15 % whatever was masked in training."""
+    few = np.flatnonzero(truth != "")[:JUDGED]
+    genes, gene_mask, proteins, protein_mask = show_cells(cells, few, has_rna=True, has_adt=True)
+    hidden = torch.from_numpy(np.random.default_rng(0).random(tuple(genes.shape)) < MASKED)
+    shown = gene_mask.expand_as(genes) * ~hidden
+    with torch.no_grad():
+        out = network(genes, shown, proteins, protein_mask).genes
+    return round(float((out - genes).square()[hidden].mean()), 4)
 
 
 if __name__ == "__main__":

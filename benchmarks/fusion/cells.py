@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from tcellflow.cells.normalise import log_normalise
-from tcellflow.inference.fusion.sample import FusedSample, Proteins, fuse_sample
+from tcellflow.inference.fusion.sample import FuseChoices, FusedSample, Proteins, fuse_sample
 from tcellflow.inference.fusion.standardise import clr_by_protein, measure_centres
 from tcellflow.proteins.panel import name_antibodies
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tcellflow.inference.fusion.fuser import Fuser
     from tcellflow.training.fusion.sets import FusionSet
 
+PLAIN = FuseChoices()
 _BLOCK = 1_000
 _COMPONENTS = 20
 _VARIABLE_GENES = 4_000
@@ -38,7 +39,7 @@ class SetCells:
             yield self.logs[start : start + _BLOCK]
 
 
-def fuse_set(fuser: Fuser, one: FusionSet, view: str) -> FusedSample:
+def fuse_set(fuser: Fuser, one: FusionSet, view: str, choices: FuseChoices = PLAIN) -> FusedSample:
     """Fuse a set as the step does; the view is ``rna+adt``, ``rna`` or ``adt``."""
     varies = one.proteins[one.has_adt].std(axis=0) > 0
     targets = one.targets[varies]
@@ -47,10 +48,16 @@ def fuse_set(fuser: Fuser, one: FusionSet, view: str) -> FusedSample:
         targets,
         one.proteins[:, varies],
         (),
+        np.zeros((len(one), 0), np.float32),
     )
     has = np.full(len(one), "rna" in view), one.has_adt & ("adt" in view)
     return fuse_sample(
-        fuser, SetCells(one), proteins if "adt" in view else None, has, progress=lambda _done, _total: None
+        fuser,
+        SetCells(one),
+        proteins if "adt" in view else None,
+        has,
+        progress=lambda _done, _total: None,
+        choices=choices,
     )
 
 
@@ -60,6 +67,13 @@ def log_expression(one: FusionSet) -> sparse.csr_matrix:
     return sparse.csr_matrix(
         (log_normalise(counts, one.library), counts.indices, counts.indptr), shape=counts.shape
     )
+
+
+def draw_labelled(n_cells: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the 27 % of the cells whose labels are learnt, and the 3 % that validate."""
+    order = np.random.default_rng(seed).permutation(n_cells)
+    first, second = int(0.27 * n_cells), int(0.30 * n_cells)
+    return order[:first], order[first:second]
 
 
 def fit_own(one: FusionSet) -> dict[str, np.ndarray]:

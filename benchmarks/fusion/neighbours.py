@@ -23,7 +23,7 @@ from scipy import sparse
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.model_selection import StratifiedKFold
 
-from benchmarks.fusion.cells import fit_own, fuse_set
+from benchmarks.fusion.cells import draw_labelled, fit_own, fuse_set
 from recipes.fusion.sets import SETS, write_sets
 from tcellflow.evaluation.intervals import as_interval, draw_weights
 from tcellflow.graph.communities import find_communities
@@ -49,7 +49,7 @@ _NEIGHBOURS = 15
 _WIDE = 60  # neighbours among which those of the other folds are sought
 _SEEDS = 3
 _LEIDEN_SEEDS = 5
-_LEAST = 10
+LEAST = 10
 
 
 def main() -> None:
@@ -81,6 +81,13 @@ def export_set(one: FusionSet, path: Path) -> None:
         one.counts, pd.DataFrame(index=list(one.cell_ids)), pd.DataFrame(index=list(one.symbols))
     )
     found.var_names_make_unique()
+    labels = open_matrix(one.entry.cohort.counts).obs.loc[one.cell_ids]
+    if "wnn_cluster_scMMAE" in labels:  # for programs that learn from a part of them
+        for seed in range(_SEEDS):
+            learnt = np.full(len(one), "unknown", dtype=object)
+            rows = draw_labelled(len(one), seed)[0]
+            learnt[rows] = labels["wnn_cluster_scMMAE"].astype(str).to_numpy()[rows]
+            found.obs[f"learnt{seed}"] = learnt.astype(str)
     found.obsm["protein"] = pd.DataFrame(one.proteins, found.obs_names, list(one.targets))
     found.write_h5ad(path)
 
@@ -101,7 +108,7 @@ def judge_set(fuser: Fuser, one: FusionSet, name: str, scratch: Path) -> list[di
     for column in LABELS[name]:
         labels = obs[column].astype(str).to_numpy()
         counts = pd.Series(labels).value_counts()
-        kept = np.isin(labels, [n for n in counts.index if n not in NO_LABEL and counts[n] >= _LEAST])
+        kept = np.isin(labels, [n for n in counts.index if n not in NO_LABEL and counts[n] >= LEAST])
         told = {system: judge(nearest, labels, kept) for system, (_, nearest, _) in graphs.items()}
         for system, (rival, _, graph) in graphs.items():
             rows.append(

@@ -2,8 +2,8 @@
 
     python -m benchmarks.fusion.tables [--results FOLDER] [--check]
 
-Reads ``neighbours.jsonl``, ``ablations.jsonl`` and ``speed.jsonl``; each table stands between two comments
-that name it.
+Reads ``neighbours.jsonl``, ``ablations.jsonl``, ``published.jsonl``, ``choices.jsonl`` and ``speed.jsonl``,
+those that are there; each table stands between two comments that name it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 PAGE = Path(__file__).parents[2] / "docs" / "fusion-evaluation.md"
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "measured"
 LABELS = {
     "wnn_cluster_scMMAE": "clusters (WNN)",
     "cell_type_l2": "gates",
@@ -27,9 +27,21 @@ LABELS = {
     "cluster_scdcc": "clusters",
     "adt_state": "gates",
 }
+NAMES = {
+    "PCA and CLR": "PCA and CLR",
+    "PCA": "PCA of genes",
+    "CLR": "CLR of proteins",
+    "fuse": "fuse (set never seen)",
+    "fusion": "perceptron, 27 % of the labels",
+    "scfusionttt": "scFusionTTT, 27 % of the labels",
+    "wnn": "WNN (muon)",
+    "mofa": "MOFA+",
+    "totalvi": "totalVI",
+    "totalanvi": "TotalANVI, 27 % of the labels",
+}
 SYSTEMS = ("fuse, rna+adt", "bundle alone, rna+adt", "wnn", "mofa")
 SINGLE = (("PCA", "fuse, rna"), ("CLR", "fuse, adt"))
-_T = 4.303  # of Student's distribution with two degrees of freedom, 95 %
+_T = {3: 4.303, 4: 3.182, 5: 2.776}  # of Student's distribution by seeds, 95 %
 Rows = list[dict[str, object]]
 
 
@@ -41,15 +53,10 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--check", action="store_true", help="write nothing, fail if the page is old")
     options = parser.parse_args()
-    rows = {
-        name: read_rows(options.results / f"{name}.jsonl") for name in ("neighbours", "ablations", "speed")
-    }
     tables = {
-        "both": tell_both(rows["neighbours"]),
-        "single": tell_single(rows["neighbours"]),
-        "groups": tell_groups(rows["neighbours"]),
-        "ablations": tell_ablations(rows["ablations"]),
-        "speed": tell_speed(rows["speed"]),
+        table: tell(read_rows(path))
+        for table, (name, tell) in TABLES.items()
+        if (path := options.results / f"{name}.jsonl").exists()
     }
     before = PAGE.read_text(encoding="utf-8")
     after = before
@@ -126,30 +133,108 @@ def tell_groups(rows: Rows) -> list[str]:
 
 
 def tell_ablations(rows: Rows) -> list[str]:
-    """Tell what mixers and orders do: mean over seeds, and 95 % intervals of paired differences."""
-    found: dict[tuple[str, str, str], dict[int, dict[str, object]]] = defaultdict(dict)
+    """Tell what designs do: mean over seeds, and 95 % intervals of paired differences."""
+    found: dict[tuple[object, ...], dict[int, dict[str, object]]] = defaultdict(dict)
     for row in rows:
-        found[row["architecture"], row["mixer"], row["order"]][row["seed"]] = row
-    names = ("design", "mixer", "order", "seeds", "accuracy", "less no mixer", "genes alone")
+        key = tuple(row[name] for name in ("architecture", "mixer", "order", "patch", "masked", "pretrained"))
+        found[key][row["seed"]] = row
+    names = (
+        "design",
+        "mixer",
+        "order",
+        "other",
+        "seeds",
+        "accuracy",
+        "less published",
+        "genes alone",
+        "gates",
+    )
     lines = [
-        f"| {' | '.join(names)} | error of masked genes | CPU s |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(names)} | gates | masked genes | CPU s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for (design, mixer, order), of_seed in found.items():
-        base = found.get((design, "none", "genome"), {})
-        shared = sorted(set(base) & set(of_seed))
-        apart = np.array([of_seed[seed]["accuracy"] - base[seed]["accuracy"] for seed in shared])
-        difference = ""
-        if mixer != "none" and len(shared) > 2:
-            half = _T * apart.std(ddof=1) / np.sqrt(len(shared))
-            difference = f"{sign(apart.mean())} ({sign(apart.mean() - half)} to {sign(apart.mean() + half)})"
+    base = found["scfusionttt", "ttt", "genome", 40, 0.15, True]
+    for (design, mixer, order, patch, masked, pretrained), of_seed in found.items():
+        other = [] if patch == 40 else [f"patches of {patch}"]
+        other += [] if masked == 0.15 else [f"{masked:.0%} masked"]
+        other += [] if pretrained else ["not pre-trained"]
         errors = [row["masked_error"] for row in of_seed.values() if "masked_error" in row]
+        where = order if mixer != "none" else ""
         lines.append(
-            f"| {design} | {mixer} | {order if mixer != 'none' else ''} | {len(of_seed)} "
-            f"| {average(of_seed, 'accuracy')} | {difference} | {average(of_seed, 'accuracy_rna')} "
+            f"| {design} | {mixer} | {where} | {', '.join(other)} | {len(of_seed)} "
+            f"| {average(of_seed, 'accuracy')} | {'' if of_seed is base else compare(of_seed, base)} "
+            f"| {average(of_seed, 'accuracy_rna')} | {average(of_seed, 'ari_gates')} "
             f"| {show(float(np.mean(errors))) if errors else ''} "
             f"| {np.mean([row['cpu_seconds'] for row in of_seed.values()]):.0f} |"
         )
+    return lines
+
+
+def compare(of_seed: dict[int, dict[str, object]], base: dict[int, dict[str, object]]) -> str:
+    """Give the mean difference of accuracies, with an interval from three seeds on."""
+    shared = sorted(set(base) & set(of_seed))
+    apart = np.array([of_seed[seed]["accuracy"] - base[seed]["accuracy"] for seed in shared])
+    if len(shared) not in _T:
+        return sign(float(apart.mean())) if shared else ""
+    half = _T[len(shared)] * apart.std(ddof=1) / np.sqrt(len(shared))
+    return f"{sign(apart.mean())} ({sign(apart.mean() - half)} to {sign(apart.mean() + half)})"
+
+
+def tell_published(rows: Rows) -> list[str]:
+    """Tell the ten metrics of the paper's protocol."""
+    names = ("ari", "nmi", "ami", "fmi", "ji", "f", "asw", "sc", "chi", "dbi")
+    lines = [
+        f"| system | seeds | {' | '.join(name.upper() for name in names)} |",
+        "|" + "---|" * (len(names) + 2),
+    ]
+    for row in rows:
+        if row["protocol"] == "paper":
+            cells = [spread(row, name) for name in names]
+            lines.append(f"| {NAMES[row['system']]} | {row['seeds']} | {' | '.join(cells)} |")
+    return lines
+
+
+def tell_honest(rows: Rows) -> list[str]:
+    """Tell the figures of cells whose labels nobody learnt, by two kinds of labels."""
+    names = ("ari", "nmi", "fmi", "f", "sc", "dbi")
+    lines = [f"| system | labels | {' | '.join(name.upper() for name in names)} |", "|---" * 8 + "|"]
+    for row in rows:
+        if row["protocol"] == "honest":
+            cells = [spread(row, name) if name in row else "" for name in names]
+            lines.append(f"| {NAMES[row['system']]} | {LABELS[row['labels']]} | {' | '.join(cells)} |")
+    return lines
+
+
+def spread(row: dict[str, object], name: str) -> str:
+    """Write mean and deviation of a metric."""
+    mean, deviation = row[name]
+    return f"{mean:,.0f}" if name == "chi" else f"{show(mean)} ± {show(deviation)}"
+
+
+def tell_refit(rows: Rows) -> list[str]:
+    """Tell how well proteins are told with and without refitting."""
+    lines = [
+        "| set | cells | proteins | bundle | refit | all proteins | refit |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return lines + [
+        f"| {row['set']} | {row['cells']:,} | {row['proteins']} | {show(row['bundle'])} "
+        f"| {show(row['refit'])} | {row['all_proteins']} | {show(row['refit_all'])} |"
+        for row in rows
+        if row["choice"] == "refit"
+    ]
+
+
+def tell_norms(rows: Rows) -> list[str]:
+    """Tell what normalising antibodies otherwise does to neighbours."""
+    found: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        if "labels" in row:
+            found[row["set"], row["labels"]][row["choice"]] = row["accuracy"]
+    lines = ["| set | labels | clr | mixture | dsb |", "|---|---|---|---|---|"]
+    for (name, label), by in found.items():
+        values = " | ".join(show(by[norm]) for norm in ("clr", "mixture", "dsb"))
+        lines.append(f"| {name} | {LABELS[label]} | {values} |")
     return lines
 
 
@@ -160,19 +245,34 @@ def average(of_seed: dict[int, dict[str, object]], key: str) -> str:
 
 def tell_speed(rows: Rows) -> list[str]:
     """Tell time and memory."""
-    lines = ["| what is computed | CPU s | peak MiB |", "|---|---|---|"]
-    return lines + [f"| {row['row']} | {row['cpu_seconds']:.1f} | {row['peak_mib']:,} |" for row in rows]
+    lines = ["| what is computed | cells | CPU s | peak MiB |", "|---|---|---|---|"]
+    return lines + [
+        f"| {row['row']} | {row['cells']:,} | {row['cpu_seconds']:,.1f} | {row['peak_mib']:,} |"
+        for row in rows
+    ]
 
 
 def show(value: float) -> str:
     """Write a share with three decimals."""
-    return f"{value:.3f}".lstrip("0") if 0 <= value < 1 else f"{value:.3f}"
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
 
 
 def sign(value: float) -> str:
     """Write a difference with its sign."""
     return ("+" if value >= 0 else "-") + show(abs(value))
 
+
+TABLES = {
+    "both": ("neighbours", tell_both),
+    "single": ("neighbours", tell_single),
+    "groups": ("neighbours", tell_groups),
+    "ablations": ("ablations", tell_ablations),
+    "published": ("published", tell_published),
+    "honest": ("published", tell_honest),
+    "refit": ("choices", tell_refit),
+    "norms": ("choices", tell_norms),
+    "speed": ("speed", tell_speed),
+}
 
 if __name__ == "__main__":
     main()

@@ -34,6 +34,12 @@ workflow TCELLFLOW {
         }
     }
 
+    def fuse_files = channel.empty()
+    if ('fuse' in steps) {
+        TCELLFLOW_FUSE(cells, bundles.fusion)
+        fuse_files = TCELLFLOW_FUSE.out.fused.join(TCELLFLOW_FUSE.out.qc).map { meta, table, account -> [meta, [table, account]] }
+    }
+
     def predict_files = channel.empty()
     def figures = channel.empty()
     def calls = samples.filter { _meta, gex, _tcr, _adt -> gex }.map { meta, _gex, _tcr, _adt -> [meta, []] }
@@ -41,7 +47,9 @@ workflow TCELLFLOW {
         def masked = cells.join(samples)
             .filter { _meta, _file, _gex, tcr, _adt -> !tcr || !('embed-tcr' in steps) }
             .map { meta, file, _gex, _tcr, _adt -> [meta, file, [], []] }
-        TCELLFLOW_PREDICT(cells.join(vectors).mix(masked), bundles.states)
+        def called = cells.join(vectors).mix(masked)
+        called = 'fuse' in steps ? called.join(TCELLFLOW_FUSE.out.fused) : called.map { item -> item + [[]] }
+        TCELLFLOW_PREDICT(called, bundles.states)
         calls = TCELLFLOW_PREDICT.out.predictions
         figures = TCELLFLOW_PREDICT.out.metrics
         // Only --no-h5ad makes this wait for the last sample: then no annotated file ever comes.
@@ -50,11 +58,6 @@ workflow TCELLFLOW {
             .map { meta, table, clones, metrics, annotated -> [meta, [table, clones, metrics] + (annotated ? [annotated] : [])] }
     }
 
-    def fuse_files = channel.empty()
-    if ('fuse' in steps) {
-        TCELLFLOW_FUSE(cells, bundles.fusion)
-        fuse_files = TCELLFLOW_FUSE.out.fused.join(TCELLFLOW_FUSE.out.qc).map { meta, table, account -> [meta, [table, account]] }
-    }
     def describe_files = channel.empty()
     if ('describe' in steps) {
         def none = samples.filter { _meta, gex, tcr, _adt -> gex && !tcr }.map { meta, _gex, _tcr, _adt -> [meta, []] }

@@ -42,6 +42,22 @@ def fuse(
             help="cells.h5ad of another sample: put the vectors into its space, without refitting.",
         ),
     ] = None,
+    adt_norm: Annotated[
+        Literal["clr", "mixture", "dsb"],
+        typer.Option(
+            "--adt-norm",
+            help="What is taken off antibody counts before they are compared: clr, nothing; mixture, the "
+            "spread of the background; dsb, the background and what all antibodies of a cell share.",
+        ),
+    ] = "clr",
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit",
+            help="Fit on this sample (or the reference) how genes tell its own proteins, for samples unlike "
+            "those learnt from.",
+        ),
+    ] = False,
     clusters: Annotated[
         bool, typer.Option("--clusters/--no-clusters", help="Group cells with near vectors (Leiden).")
     ] = True,
@@ -68,6 +84,8 @@ def fuse(
         device=device,
         threads=threads,
         reference=reference,
+        adt_norm=adt_norm,
+        refit=refit,
         clusters=clusters,
         umap=umap,
         resolution=resolution,

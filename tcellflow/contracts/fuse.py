@@ -37,6 +37,15 @@ class FusedGraph(Entries):
     has_umap: Flag = Field(description="whether cells have places on a map")
 
 
+class FusedRefit(Entries):
+    """Maps from genes to the sample's own proteins, fitted on the sample."""
+
+    n_cells: Count = Field(description="cells that were fitted")
+    correlation: dict[Text, Number] = Field(
+        description="of each protein's log counts and what is told of cells that the map had not seen"
+    )
+
+
 class Fuse(Document):
     """Content of ``<s>.fuse.json``."""
 
@@ -56,6 +65,11 @@ class Fuse(Document):
     graph: FusedGraph | None = Field(
         default=None, description="null where neither clusters nor map were asked for; since version 2"
     )
+    adt_norm: Text = Field(
+        default="clr",
+        description="what was taken off antibody counts before comparing them; clr: nothing",
+    )
+    refit: FusedRefit | None = Field(default=None, description="null without --refit")
     ood_share: Share | None = Field(
         default=None, description="cells with ood_score above 0.99; null if not known; since version 2"
     )

@@ -246,6 +246,11 @@ GENE_EVIDENCE: Final = Table(
             "float32",
             "log-odds of predicted_state less those had the gene not been measured, in nats",
         ),
-        Column("expression", "float32", "log1p(counts per 10,000) of the gene in the cell", low=0),
+        Column(
+            "expression",
+            "float32",
+            "log1p(counts per 10,000) of the gene in the cell; 0: the gene spoke by its absence",
+            low=0,
+        ),
     ),
 )

@@ -63,6 +63,11 @@ class CellReader:
         found = self._expression.source.obs
         return pd.DataFrame(index=pd.Index(self.cell_ids)) if found is None else found
 
+    @property
+    def has_told_sizes(self) -> bool:
+        """Whether a column of obs was named for the library sizes."""
+        return self._sizes is not None
+
     @cached_property
     def has_counts(self) -> bool:
         """Whether the first cells hold counts."""

@@ -15,7 +15,7 @@ from tcellflow.errors import InputError, OptionsError
 from tcellflow.inference.fusion.fused_table import choose_labels, tabulate_fused
 from tcellflow.inference.fusion.fuser import Fuser
 from tcellflow.inference.fusion.graph import draw_graph
-from tcellflow.inference.fusion.sample import fuse_sample, read_proteins
+from tcellflow.inference.fusion.sample import FuseChoices, fuse_sample, read_proteins
 from tcellflow.inference.fusion.trust import list_warnings
 from tcellflow.inference.session import count_processors
 from tcellflow.ingest.cell_reader import CellReader
@@ -74,7 +74,14 @@ def fuse_cells(
             has_adt = adata.obs["has_adt"].to_numpy(dtype=bool)
         panel = name_antibodies([str(name) for name in frame.columns], where=_WHERE)
     found = None if frame is None or panel is None else read_proteins(frame, panel, has_adt, _WHERE)
-    fused = fuse_sample(fuser, cells, found, (has_rna, has_adt), progress=lambda _done, _total: None)
+    fused = fuse_sample(
+        fuser,
+        cells,
+        found,
+        (has_rna, has_adt),
+        progress=lambda _done, _total: None,
+        choices=FuseChoices(asked.adt_norm, asked.refit),
+    )
     graph = draw_graph(
         fused.vectors,
         clusters=asked.clusters,

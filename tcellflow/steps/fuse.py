@@ -22,7 +22,7 @@ from tcellflow.inference.fusion.fused_table import (
 )
 from tcellflow.inference.fusion.fuser import Fuser
 from tcellflow.inference.fusion.graph import draw_graph
-from tcellflow.inference.fusion.sample import fuse_sample, read_proteins
+from tcellflow.inference.fusion.sample import FuseChoices, fuse_sample, read_proteins
 from tcellflow.inference.fusion.trust import list_warnings
 from tcellflow.inference.session import count_processors
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
@@ -110,6 +110,8 @@ def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
                 "clusters": options.clusters,
                 "umap": options.umap,
                 "resolution": options.resolution,
+                "adt_norm": options.adt_norm,
+                "refit": options.refit,
             },
             inputs={
                 role: digest_file(path)
@@ -135,7 +137,8 @@ def _fuse_cells(
     proteins, has_adt = _read_antibodies(options, cells)
     has_rna = np.full(cells.n_obs, options.inputs != "adt") & (cells.obs["total_counts"].to_numpy() > 0)
     has = (has_rna, has_adt)
-    return fuse_sample(fuser, cells, proteins, has, progress=progress, reference=reference)
+    choices = FuseChoices(options.adt_norm, options.refit)
+    return fuse_sample(fuser, cells, proteins, has, progress=progress, reference=reference, choices=choices)
 
 
 def _read_antibodies(options: FuseOptions, cells: CellsFile) -> tuple[Proteins | None, NDArray[np.bool_]]:

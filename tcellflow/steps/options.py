@@ -19,6 +19,7 @@ from tcellflow.vocabulary import OutputName
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tcellflow.inference.fusion.antibody_noise import AdtNorm
     from tcellflow.inference.session import Device
     from tcellflow.receptors.encoding.distinct import Which
     from tcellflow.states.rule import EffectorBy
@@ -374,6 +375,11 @@ class FuseOptions:
         CPU threads, which change no result; None = those this process may use.
     reference
         Cells file of another sample, whose scales and space are used; None = the sample's own.
+    adt_norm
+        What is taken off antibody counts before they are compared: ``clr``, nothing; ``mixture``, the spread
+        of the background; ``dsb``, the background and what a cell's antibodies share.
+    refit
+        Whether maps from genes to proteins are fitted on the sample, or on the reference.
     clusters, umap
         Whether cells get groups, and places on a map.
     resolution
@@ -392,6 +398,8 @@ class FuseOptions:
     device: Device = "auto"
     threads: int | None = None
     reference: Path | None = None
+    adt_norm: AdtNorm = "clr"
+    refit: bool = False
     clusters: bool = True
     umap: bool = True
     resolution: float = 1.0
@@ -405,16 +413,39 @@ class FuseOptions:
         return (OutputName.FUSED, OutputName.FUSE_QC, *copy)
 
     def check(self) -> None:
-        """Refuse inputs that are not there.
+        """Refuse inputs that are not there, and options that contradict each other.
 
         Raises
         ------
         InputError
             If the file does not exist, is a folder or cannot be read.
+        OptionsError
+            If proteins are not used, and something is to be learnt from them.
         """
+        self.check_agreement()
         for path in (self.cells, self.reference):
             if path is not None:
                 check_is_file(path)
+
+    def check_agreement(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises
+        ------
+        OptionsError
+            If proteins, or genes, are not used, and something is to be learnt from them.
+        """
+        wanted = {"rna": "--adt-norm" if self.adt_norm != "clr" else "", "adt": ""}
+        if self.refit:
+            wanted = {"rna": "--refit", "adt": "--refit"}
+        option = wanted.get(self.inputs, "")
+        if option:
+            missing = "antibodies" if self.inputs == "rna" else "genes"
+            raise OptionsError(
+                f"{option} learns from {missing}, which are not to be used",
+                where=f"{option}, --inputs {self.inputs}",
+                mend=f"leave {option} out, or fuse with --inputs auto",
+            )
 
 
 @dataclass(frozen=True)

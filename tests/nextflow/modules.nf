@@ -2,6 +2,7 @@
 include { TCELLFLOW_PREPROCESS } from '../../nextflow/modules/local/tcellflow/preprocess/main.nf'
 include { TCELLFLOW_EMBEDTCR } from '../../nextflow/modules/local/tcellflow/embedtcr/main.nf'
 include { TCELLFLOW_PREDICT } from '../../nextflow/modules/local/tcellflow/predict/main.nf'
+include { TCELLFLOW_FUSE } from '../../nextflow/modules/local/tcellflow/fuse/main.nf'
 include { TCELLFLOW_DESCRIBE } from '../../nextflow/modules/local/tcellflow/describe/main.nf'
 include { TCELLFLOW_REPORT } from '../../nextflow/modules/local/tcellflow/report/main.nf'
 
@@ -25,8 +26,10 @@ workflow {
         [],
     )
     def vectors = TCELLFLOW_EMBEDTCR.out.receptors.join(TCELLFLOW_EMBEDTCR.out.embeddings)
+    TCELLFLOW_FUSE(cells.filter { meta, _file -> meta.id == 'all' }, [])
     TCELLFLOW_PREDICT(
-        cells.join(vectors, remainder: true).filter { item -> item[1] }.map { item -> [item[0], item[1], item[2] ?: [], item.size() > 3 ? item[3] : []] },
+        cells.join(vectors, remainder: true).filter { item -> item[1] }.map { item -> [item[0], item[1], item[2] ?: [], item.size() > 3 ? item[3] : []] }
+            .join(TCELLFLOW_FUSE.out.fused, remainder: true).map { item -> item[0..3] + [item[4] ?: []] },
         params.bundle ? file(params.bundle) : [],
     )
     TCELLFLOW_DESCRIBE(

@@ -60,6 +60,7 @@ EXPECTED = (
     | _names(("all", "two_tcr", "gex"), OutputName.PROGRAMMES)
     | _names(("all", "two_tcr", "gex"), OutputName.DESCRIPTIONS, OutputName.CLAIMS)
     | _names(("all", "two_tcr", "gex"), OutputName.DESCRIPTIONS_JSON, OutputName.DESCRIPTIONS_TEXT)
+    | _names(("all",), OutputName.FUSED, OutputName.FUSE_QC, OutputName.FUSED_H5AD)
     | _names(("all_again", "two_tcr_again", "gex_again", "tcr_again"), OutputName.REPORT, *OF_MULTIQC)
 )
 
@@ -82,6 +83,8 @@ def test_all_parts_of_a_sample_reach_its_cells(real):
     assert cells.obsm["adt_counts"].shape == (315, 37)
     assert (cells.obs["chain_pairing"] == "single pair").sum() > 100
     assert set(cells.obs["state"]) > {"Memory"}
+    assert cells.obsm["X_fused"].shape == (315, 64)
+    assert "fuse_cluster" in cells.obs
 
 
 def test_a_receptor_file_is_not_lost_among_its_namesakes(real):
@@ -120,6 +123,7 @@ def test_a_module_runs_for_the_samples_that_have_its_input(real):
         for step, samples in {
             "preprocess": ("all", "gex", "tcr", "two_tcr"),
             "embedtcr": ("all", "tcr", "two_tcr"),
+            "fuse": ("all",),
             "predict": ("all", "gex", "two_tcr"),
             "describe": ("all", "gex", "two_tcr"),
             "report": ("all", "gex", "tcr", "two_tcr"),

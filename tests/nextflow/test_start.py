@@ -96,7 +96,6 @@ def test_each_process_runs_in_its_image(nextflow, tmp_path, profiles, arguments,
         ("podman", ["podman.enabled = true", "|| echo --userns=keep-id)"]),
         ("singularity,gpu", ["singularity.enabled = true", "singularity.runOptions = '--nv'"]),
         ("apptainer", ["apptainer.enabled = true", "apptainer.autoMounts = true"]),
-        ("conda", ["conda.enabled = true", "conda.channels = ['conda-forge', 'bioconda']"]),
         ("docker,gpu", ["params.gpu = true", "docker.runOptions = '-u $(id -u):$(id -g) --gpus all'"]),
         (
             "slurm,gpu",

@@ -109,3 +109,16 @@ def test_steps_can_be_chosen_and_the_older_parser_will_do(nextflow, tmp_path):
     assert len(done.tasks("COMPLETED")) == 4 + 3
     assert (tmp_path / "results" / "healthy" / "healthy.predictions.csv").is_file()  # the usual folder
     assert _read_outcomes(tmp_path / "results" / "pipeline_info") == dict.fromkeys(SAMPLES, "done")
+
+
+def test_predict_gets_what_fuse_wrote(nextflow, tmp_path):
+    """Each sample's own fused table is staged where its predictions are made."""
+    done = nextflow.run(
+        PIPELINE, "-profile", "test_stub", "-stub-run", "--steps", "fuse,predict", "--outdir", "out",
+        folder=tmp_path,
+    )  # fmt: skip
+    assert done.code == 0, done.output
+    for sample in ("trimodal", "healthy", "no_receptors"):
+        made = output_name(sample, OutputName.PREDICTIONS)
+        (folder,) = (path.parent for path in (tmp_path / "work").glob(f"*/*/{made}"))
+        assert (folder / output_name(sample, OutputName.FUSED)).is_symlink()

@@ -39,6 +39,15 @@ class Signal:
     denoised_sd: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Two groups of cells by log1p counts of a protein: share, mean and deviation, each of (low, high)."""
+
+    share: Floats
+    mean: Floats
+    spread: Floats
+
+
 def find_signal(counts: NDArray[np.floating], has_adt: NDArray[np.bool_]) -> Signal:
     """Tell signal from background.
 
@@ -63,12 +72,12 @@ def find_signal(counts: NDArray[np.floating], has_adt: NDArray[np.bool_]) -> Sig
     found = [np.full(shape, np.nan, np.float32) for _ in range(3)]
     logs = np.log1p(counts.astype(np.float64))
     for column in range(shape[1] if has_adt.sum() >= _LEAST_CELLS else 0):
-        groups = _fit_groups(logs[has_adt, column])
+        groups = fit_groups(logs[has_adt, column])
         if groups is None:
             continue
         y = logs[has_adt, column]
-        share = _share_of_high(y, *groups)
-        above = y - groups[1][0]
+        share = share_of_high(y, groups)
+        above = y - groups.mean[0]
         found[0][has_adt, column] = share
         found[1][has_adt, column] = share * above
         variance = share * np.exp(-y) + share * (1 - share) * above**2
@@ -76,15 +85,15 @@ def find_signal(counts: NDArray[np.floating], has_adt: NDArray[np.bool_]) -> Sig
     return Signal(*found)
 
 
-def _fit_groups(y: Floats) -> tuple[Floats, Floats, Floats] | None:
-    """Give shares, means and deviations of the low and the high group; None where there is one group."""
+def fit_groups(y: Floats) -> Groups | None:
+    """Fit the low and the high group of log1p counts (cells,); None where there is one group."""
     values, weights = np.unique(y, return_counts=True)
     if len(values) < 3:
         return None
     share, mean = np.array([0.5, 0.5]), np.quantile(y, [0.25, 0.95])
     spread = np.full(2, max(float(y.std()) / 2, _LEAST_SPREAD))
     for _ in range(_ROUNDS):
-        high = _share_of_high(values, share, mean, spread)
+        high = share_of_high(values, Groups(share, mean, spread))
         each = np.stack([1 - high, high]) * weights
         total = np.maximum(each.sum(axis=1), 1e-9)
         before, mean = mean, (each * values).sum(axis=1) / total
@@ -95,10 +104,14 @@ def _fit_groups(y: Floats) -> tuple[Floats, Floats, Floats] | None:
     if mean[0] > mean[1]:
         share, mean, spread = share[::-1], mean[::-1], spread[::-1]
     distance = np.sqrt(2) * (mean[1] - mean[0]) / np.sqrt(np.square(spread).sum())
-    return (share, mean, spread) if distance >= _LEAST_DISTANCE and share.min() >= _LEAST_SHARE else None
+    return (
+        Groups(share, mean, spread) if distance >= _LEAST_DISTANCE and share.min() >= _LEAST_SHARE else None
+    )
 
 
-def _share_of_high(y: Floats, share: Floats, mean: Floats, spread: Floats) -> Floats:
+def share_of_high(y: Floats, groups: Groups) -> Floats:
+    """Give the probability that log1p counts (cells,) are of the high group."""
+    share, mean, spread = groups.share, groups.mean, groups.spread
     scores = [
         np.log(np.maximum(share[i], 1e-12)) - np.log(spread[i]) - 0.5 * np.square((y - mean[i]) / spread[i])
         for i in (0, 1)

@@ -129,10 +129,17 @@ def list_proteins(fused: FusedSample) -> dict[str, dict[str, NDArray[np.float32]
     """List what is said of proteins, kind by kind: of all that the bundle can tell, or of those measured."""
     known = fused.fuser.proteins
     told = np.flatnonzero(known.cells >= fused.fuser.LEAST_CELLS)
+    names_of = {str(target): str(name) for target, name in zip(known.targets, known.names, strict=True)}
     found = {
         "imputed": {str(known.names[i]): fused.cells.imputed[:, i] for i in told},
         "imputed_sd": {str(known.names[i]): fused.cells.imputed_sd[:, i] for i in told},
     }
+    if fused.told is not None:  # by maps of the sample, which know its proteins better
+        for i, target in enumerate(map(str, fused.told.targets)):
+            name = names_of.get(target, target)
+            levels = fused.told.levels[:, i]
+            found["imputed"][name] = levels
+            found["imputed_sd"][name] = np.where(np.isfinite(levels), fused.told.sd[i], np.float32(np.nan))
     if fused.signal is not None and fused.proteins is not None:
         names = [str(name) for name in fused.proteins.targets]
         for kind in ("denoised", "denoised_sd", "foreground"):
@@ -173,8 +180,22 @@ def summarise_fused(
         "labels": dict(sorted(Counter(str(x) for x in labels.label[~abstained] if x is not None).items())),
         "n_abstained": int(abstained.sum()),
         "graph": _summarise_graph(graph),
+        "adt_norm": "clr" if fused.noise is None else fused.noise.kind,
+        "refit": _summarise_refit(fused),
         "ood_share": _share_unlike(fused.cells.ood_score),
         "warnings": list(warnings),
+    }
+
+
+def _summarise_refit(fused: FusedSample) -> dict[str, JsonValue] | None:
+    if fused.refit is None:
+        return None
+    return {
+        "n_cells": fused.refit.n_cells,
+        "correlation": {
+            str(name): round(float(value), 4)
+            for name, value in zip(fused.refit.targets, fused.refit.correlation, strict=True)
+        },
     }
 
 

@@ -90,6 +90,8 @@ class FusedCells:
     imputed, imputed_sd
         (B, P) log1p counts at the sample's depth (the bundle's without proteins), told without the protein's
         own value: from expression where the protein was measured, else from all there is.
+    latent_rna
+        (B, D) told from expression alone; NaN without any.
     ood_score
         (B,) share of cells not learnt from that lie nearer to those learnt from; NaN if the bundle cannot
         tell.
@@ -100,6 +102,7 @@ class FusedCells:
     class_probabilities: Floats
     imputed: Floats
     imputed_sd: Floats
+    latent_rna: Floats
     ood_score: Floats
 
 
@@ -143,6 +146,7 @@ class Fuser:
         targets: NDArray[np.object_],
         proteins: NDArray[np.floating],
         *,
+        shown: NDArray[np.floating] | None = None,
         where: object = "sample",
     ) -> FusionSample:
         """Read a sample the first time.
@@ -157,6 +161,8 @@ class Fuser:
             What its antibodies measure, all different: as `sum_by_target` gives them.
         proteins
             Their counts in the cells that have any, (cells, targets).
+        shown
+            The same without noise, as `fuse` will be given them; None = as they are.
         where
             File concerned, for errors.
 
@@ -177,7 +183,9 @@ class Fuser:
             at = np.flatnonzero(alignment.present)
             found = sums.measure(alignment.columns[at])
             genes.mean[at], genes.scale[at] = found.mean, found.scale
-        levels, ratios, centres = self._measure_proteins(columns, proteins, is_own=is_own[1])
+        levels, ratios, centres = self._measure_proteins(
+            columns, proteins, proteins if shown is None else shown, is_own=is_own[1]
+        )
         if not is_own[0]:
             genes = Moments(self.genes.mean.copy(), self.genes.scale.copy())
         return FusionSample(alignment, columns, genes, levels, ratios, centres, is_own, coverage, unknown)
@@ -260,11 +268,17 @@ class Fuser:
             class_probabilities=_blank(whole["class_probabilities"], is_known),
             imputed=_blank(np.where(is_told, imputed, np.nan), is_known),
             imputed_sd=_blank(np.where(is_told, sd * scale, np.nan), is_known),
+            latent_rna=_blank(alone["latent"], np.asarray(gene_mask.any(axis=1))),
             ood_score=self._score(whole["latent"], gene_mask, protein_mask),
         )
 
     def _measure_proteins(
-        self, columns: NDArray[np.int64], proteins: NDArray[np.floating], *, is_own: bool
+        self,
+        columns: NDArray[np.int64],
+        proteins: NDArray[np.floating],
+        shown: NDArray[np.floating],
+        *,
+        is_own: bool,
     ) -> tuple[Moments, Moments, NDArray[np.float64]]:
         """Give the moments of levels and ratios, and the centres; the bundle's for what is not measured."""
         own = self.proteins
@@ -274,8 +288,9 @@ class Fuser:
         at = np.flatnonzero(columns >= 0)
         if is_own and at.size:
             found = np.asarray(proteins, dtype=np.float64)[:, columns[at]]
-            centres[at] = measure_centres(found)
-            levels, ratios = measure_rows(np.log1p(found)), measure_rows(clr_by_protein(found, centres[at]))
+            seen = np.asarray(shown, dtype=np.float64)[:, columns[at]]
+            centres[at] = measure_centres(seen)
+            levels, ratios = measure_rows(np.log1p(found)), measure_rows(clr_by_protein(seen, centres[at]))
             level_mean[at], level_scale[at] = levels.mean, levels.scale
             ratio_mean[at], ratio_scale[at] = ratios.mean, ratios.scale
         return Moments(level_mean, level_scale), Moments(ratio_mean, ratio_scale), centres

@@ -99,7 +99,7 @@ def check_library_size(cells: CellSource) -> list[str]:
     list of str
         One sentence for such a sample, else none.
     """
-    if len(cells.gene_names) >= SELECTION_GENES or cells.n_obs == 0:
+    if len(cells.gene_names) >= SELECTION_GENES or cells.n_obs == 0 or cells.has_told_sizes:
         return []
     block = next(cells.blocks())
     block.data = np.expm1(block.data)

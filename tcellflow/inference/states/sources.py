@@ -49,6 +49,10 @@ class CellSource(Protocol):
     def has_counts(self) -> bool:
         """Whether its library sizes were counted, not estimated from logarithms."""
 
+    @property
+    def has_told_sizes(self) -> bool:
+        """Whether the user named the library sizes, so that nobody need ask for them."""
+
     def blocks(self) -> Iterator[sparse.csr_matrix]:
         """Stream log1p(counts per 10,000), CSR (cells, genes); can be called again."""
 
@@ -78,6 +82,11 @@ class MatrixCells:
     @property
     def has_counts(self) -> bool:
         """Whether the library sizes are known."""
+        return self.library is not None
+
+    @property
+    def has_told_sizes(self) -> bool:
+        """Whether the caller gave the library sizes."""
         return self.library is not None
 
     @property

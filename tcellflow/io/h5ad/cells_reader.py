@@ -74,6 +74,13 @@ class CellsFile:
         return len(self.cell_ids)
 
     @property
+    def has_told_sizes(self) -> bool:
+        """Whether preprocess was told which column holds the library sizes."""
+        note = self.notes.get("preprocess")
+        options = note.get("options") if isinstance(note, dict) else None
+        return isinstance(options, dict) and options.get("library_size_column") is not None
+
+    @property
     def n_vars(self) -> int:
         """Number of genes."""
         return len(self.gene_names)

@@ -86,6 +86,8 @@ class FusionTaskOptions:
         Beginnings of the names of the weights that learn; none = all.
     batch
         What is in a batch.
+    is_pretrained
+        Whether the published design tells masked genes and proteins before it learns labels.
     seed
         Of weights and batches.
     """
@@ -103,6 +105,7 @@ class FusionTaskOptions:
     is_squared: bool = False
     learns_only: tuple[str, ...] = ()
     batch: FusionBatchOptions = field(default_factory=FusionBatchOptions)
+    is_pretrained: bool = True
     seed: int = 0
 
 

@@ -17,13 +17,14 @@ from tcellflow.training.fusion.task import FusionTask, predict
 from tcellflow.training.loop import train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from tcellflow.models.fusion import FusionBasis, FusionNetwork
     from tcellflow.training.fusion.cells import FusionCells
-    from tcellflow.training.fusion.options import FusionTaskOptions, TrainFusionOptions
+    from tcellflow.training.fusion.options import TrainFusionOptions
     from tcellflow.training.options import LoopOptions
 
     Progress = Callable[[int, int], None]
@@ -33,7 +34,6 @@ _FUSION_OF: Final[dict[MixerKind, FusionKind]] = {
     "ttt": "hand-over", "ttt-set": "hand-over", "attention": "attention", "none": "add",
 }  # fmt: skip
 _WHOLE: Final = ViewOptions(1, 0, 0, 0, 0, 0, 0)
-_MASKED: Final = replace(_WHOLE, whole=0, masked=0.15)
 _WITHOUT_ADT: Final = replace(_WHOLE, whole=0, without_adt=1)
 
 
@@ -120,16 +120,18 @@ def train_published_stages(
     Notes
     -----
     arXiv 2410.13257. Stage 1 tells masked genes and proteins (0.7 and 0.3 of the squared errors), in
-    place; stage 2 has the labels alone; stage 3 freezes all but the guess of the encoded proteins.
+    place, and is left out if the task is not pre-trained; stage 2 has the labels alone; stage 3 freezes all
+    but the guess of the encoded proteins.
     """
     shape = options.task.tokens or TokenConfig(width=128, heads=2, decoder_blocks=1)
     tokens = replace(shape, mixer=options.mixer_kind, fusion=_FUSION_OF[options.mixer_kind], guesses_adt=True)
     size = options.task.batch.labelled
+    masked = replace(_WHOLE, whole=0, masked=options.task.batch.views.masked)
     base = replace(options.task, components=0, tokens=tokens, is_squared=True)
     stages = [
         replace(
             base, class_weight=0, protein_weight=0.3, gene_weight=0.7,
-            batch=FusionBatchOptions(0, size, views=_MASKED),
+            batch=FusionBatchOptions(0, size, views=masked),
         ),
         replace(
             base, class_weight=1, protein_weight=0, gene_weight=0,
@@ -141,15 +143,17 @@ def train_published_stages(
         ),
     ]  # fmt: skip
 
-    def run(stage: FusionTaskOptions, number: int, before: FusionNetwork | None) -> FusionNetwork:
-        task = FusionTask(cells, basis, stage, start=None if before is None else before.state_dict())
+    wanted = list(enumerate(stages, 1))
+    if not cells.allowed.any():
+        wanted = wanted[:1]
+    elif not options.task.is_pretrained:
+        wanted = wanted[1:]
+    start: Mapping[str, Tensor] | None = None
+    for number, stage in wanted:
+        task = FusionTask(cells, basis, stage, start=start)
         _train(task, options, f"stage-{number}", on_step, options.loop)
-        return task.network.cpu()
-
-    network = run(stages[0], 1, None)
-    for number, stage in enumerate(stages[1:] if cells.allowed.any() else (), 2):
-        network = run(stage, number, network)
-    return network
+        start = task.network.cpu().state_dict()
+    return task.network
 
 
 def _train(

@@ -307,3 +307,120 @@ def test_a_reference_with_other_genes_and_antibodies(cells_path, whole, tmp_path
     apart = np.linalg.norm(vectors(table) - vectors(whole[0]), axis=1)
     usual = np.linalg.norm(vectors(whole[0]) - vectors(whole[0])[::-1], axis=1)
     assert np.median(apart) < 0.5 * np.median(usual)
+
+
+def test_a_refit_tells_the_samples_own_proteins_better(cells_path, whole, tmp_path):
+    """Maps of the sample tell counts of cells that they had not seen; vectors of whole cells stay."""
+    table, account = run(cells_path, tmp_path, refit=True)
+    counts = ad.read_h5ad(tmp_path / "s1.fused.h5ad").obsm["adt_counts"]
+    assert account["refit"]["n_cells"] == len(counts)
+    gained = []
+    for antibody, name in (("CD8", "CD8A"), ("CD4", "CD4"), ("CD45RA", "CD45RA"), ("CD279", "PD-1")):
+        column = f"imputed_{name}"
+        if antibody in counts and column in whole[0].column_names and column in table.column_names:
+            truth = np.log1p(counts[antibody])
+            told = [np.corrcoef(one.column(column).to_numpy(), truth)[0, 1] for one in (whole[0], table)]
+            gained.append(told[1] - told[0])
+    assert gained
+    assert np.mean(gained) > 0
+    assert np.array_equal(vectors(table), vectors(whole[0]))
+    names = {name for name in table.column_names if name.startswith("imputed_sd_")}
+    assert len(names) > len([n for n in whole[0].column_names if n.startswith("imputed_sd_")])
+
+
+def test_a_refit_never_uses_a_cells_own_value(cells_path, tmp_path):
+    """A cell with a far higher count is told the same count of it, but for the sample's scale."""
+    before, _ = run(cells_path, tmp_path / "before", refit=True, clusters=False, umap=False, h5ad=False)
+
+    def raise_one(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame.copy()
+        frame.iloc[10, list(frame.columns).index("CD4")] += 3_000
+        return frame
+
+    path = change(cells_path, tmp_path / "c.h5ad", raise_one)
+    after, _ = run(path, tmp_path / "after", refit=True, clusters=False, umap=False, h5ad=False)
+    told = [one.column("imputed_CD4").to_numpy() for one in (before, after)]
+    moved = told[1] - told[0]
+    assert abs(moved[10]) < 0.05
+    assert np.abs(moved[[i for i in range(10, 300) if i % 5 != 0]]).mean() > 0
+
+
+def test_a_refit_places_new_cells_without_antibodies(cells_path, whole, tmp_path):
+    """Cells with genes alone come nearer to where their antibodies would have put them."""
+    few = change(cells_path, tmp_path / "few.h5ad", lambda frame: frame, slice(10, 90))
+    options = {"reference": cells_path, "h5ad": False, "clusters": False, "umap": False}
+    cells = ad.read_h5ad(few)
+    for key in ("adt_counts", "adt_clr"):
+        del cells.obsm[key]
+    cells.write_h5ad(tmp_path / "genes.h5ad")
+    plain, _ = run(tmp_path / "genes.h5ad", tmp_path / "plain", **options)
+    refit, account = run(tmp_path / "genes.h5ad", tmp_path / "refit", refit=True, **options)
+    assert set(refit.column("inputs").to_pylist()) == {"rna"}
+    assert account["refit"]["n_cells"] > 200
+    truth = vectors(whole[0])[10:90]
+    apart = [np.linalg.norm(vectors(one) - truth, axis=1).mean() for one in (plain, refit)]
+    assert apart[1] < apart[0]
+
+
+@pytest.mark.parametrize("option", [{"refit": True}, {"adt_norm": "dsb"}, {"adt_norm": "mixture"}])
+def test_too_few_cells_to_learn_from_are_refused(cells_path, tmp_path, option):
+    """Below 200 cells, with nothing written."""
+    path = change(cells_path, tmp_path / "c.h5ad", lambda frame: frame, slice(0, 150))
+    with pytest.raises(InputError, match="200"):
+        run(path, tmp_path / "out", **option)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"inputs": "rna", "refit": True}, "--refit learns from antibodies"),
+        ({"inputs": "adt", "refit": True}, "--refit learns from genes"),
+        ({"inputs": "rna", "adt_norm": "dsb"}, "--adt-norm learns from antibodies"),
+    ],
+)
+def test_nothing_is_learnt_from_what_is_not_used(cells_path, tmp_path, options, words):
+    """Such options contradict each other."""
+    with pytest.raises(OptionsError, match=words):
+        FuseOptions(cells_path, tmp_path, "s1", **options).check()
+    with pytest.raises(OptionsError, match=words):
+        api.fuse(ad.read_h5ad(cells_path), **options)
+
+
+@pytest.mark.parametrize("kind", ["mixture", "dsb"])
+def test_noise_is_taken_off_antibodies(cells_path, whole, tmp_path, kind):
+    """Vectors change, told proteins and foreground do not; cuts of the sample change nothing."""
+    table, account = run(cells_path, tmp_path, adt_norm=kind, h5ad=False, clusters=False, umap=False)
+    assert account["adt_norm"] == kind
+    assert not np.array_equal(vectors(table), vectors(whole[0]))
+    for name in ("foreground_CD4", "denoised_CD4", "imputed_CD4"):
+        assert table.column(name).equals(whole[0].column(name))
+    few = change(cells_path, tmp_path / "few.h5ad", lambda frame: frame, slice(10, 50))
+    placed, _ = run(few, tmp_path / "few", reference=cells_path, adt_norm=kind, h5ad=False)
+    np.testing.assert_allclose(vectors(placed), vectors(table)[10:50], atol=2e-6)
+
+
+def test_antibodies_of_one_name_are_refused(cells_path, tmp_path):
+    """Nobody could tell which is which."""
+    path = change(cells_path, tmp_path / "c.h5ad", lambda frame: frame.iloc[:, :2])
+    cells = ad.read_h5ad(path)
+    table = cells.obsm.pop("adt_counts").set_axis(["CD4", "CD4"], axis=1)
+    with pytest.raises(InputError, match="repeated"):
+        api.fuse(cells, proteins=table, threads=1, device="cpu")
+
+
+def test_antibodies_alone_that_the_bundle_does_not_know_are_refused(cells_path, tmp_path):
+    """No gene is to be used, and no protein is known."""
+    edit = lambda frame: frame.iloc[:, :1].set_axis(["CD300LF"], axis=1)  # noqa: E731
+    with pytest.raises(InputError, match="none of its proteins"):
+        run(change(cells_path, tmp_path / "c.h5ad", edit), tmp_path / "out", inputs="adt")
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_mouse_in_a_notebook_is_refused(cells_path):
+    """Genes in mouse spelling are no human genes."""
+    cells = ad.read_h5ad(cells_path)
+    mouse = ad.AnnData(cells.layers["counts"], cells.obs[["total_counts"]], cells.var[[]])
+    mouse.var_names = [name.capitalize() for name in cells.var_names]
+    with pytest.raises(InputError, match=r"mouse|species"):
+        api.fuse(mouse, threads=1, device="cpu", clusters=False, umap=False)

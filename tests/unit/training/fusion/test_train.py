@@ -119,6 +119,15 @@ def test_the_published_design_has_three_stages(manifest, mixer):
     assert np.isfinite(run_model(bundle, has_adt=False)["latent"]).all()
 
 
+def test_pre_training_can_be_left_out(manifest):
+    """Labels are then learnt from random weights."""
+    tokens = TokenConfig(width=16, heads=2, batch=4, rna_blocks=1, decoder_blocks=1)
+    task = replace(TASK, tokens=tokens, is_pretrained=False)
+    run = options(manifest, architecture="scfusionttt", mixer="none", task=task, loop=replace(LOOP, steps=10))
+    train_fusion(run)
+    assert {path.parent.name for path in run.output.glob(f"*/{CHECKPOINT_FILE}")} == {"stage-2", "stage-3"}
+
+
 def test_tokens_tell_their_weight(manifest):
     """The card says what the branch came to weigh."""
     task = replace(TASK, tokens=TokenConfig(width=16, heads=2, batch=4, rna_blocks=1))

@@ -7,7 +7,7 @@ process TCELLFLOW_PREDICT {
     container "${task.accelerator ? 'localhost/tcellflow:0.1.0-gpu' : 'localhost/tcellflow:0.1.0'}"
 
     input:
-    tuple val(meta), path(cells), path(receptors), path(embeddings) // without receptors: [], []
+    tuple val(meta), path(cells), path(receptors), path(embeddings), path(fused) // without receptors: [], []; without fuse: []
     path bundle // []: the packaged default
 
     output:
@@ -30,12 +30,14 @@ process TCELLFLOW_PREDICT {
     def device = task.accelerator ? 'cuda' : 'cpu'
     def clones = receptors ? "--receptors ${receptors}" : ''
     def vectors = embeddings ? "--embeddings ${embeddings}" : ''
+    def proteins = fused ? "--fused ${fused}" : ''
     def chosen = bundle ? "--bundle ./${bundle}" : '' // with ./ it is a folder, without it might be a name
     """
     tcellflow predict \\
         ${args} \\
         ${clones} \\
         ${vectors} \\
+        ${proteins} \\
         ${chosen} \\
         --device ${device} \\
         --threads ${task.cpus} \\
