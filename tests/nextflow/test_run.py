@@ -107,6 +107,10 @@ def test_one_page_shows_all_samples(first):
     assert sorted(table.index) == sorted(SAMPLES)
     assert table.loc["healthy", "cells"] > 1000
     assert pd.isna(table.loc["receptors_only", "cells"])
+    general = pd.read_csv(
+        folder / "multiqc_report_data" / "multiqc_general_stats.txt", sep="\t", index_col="Sample"
+    )
+    assert sorted(general.index) == sorted(SAMPLES)
     page = (folder / "multiqc_report.html").read_text()
     assert "TCELLFLOW_PREDICT" in page
     assert "What became of each sample" in page
