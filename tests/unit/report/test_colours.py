@@ -1,7 +1,7 @@
 """The states' colours seen with colour-vision deficiencies.
 
-Matrices: Machado, Oliveira and Fernandes 2009 (doi:10.1109/TVCG.2009.113), severity 1, on linear RGB; distances
-in OKLab, in which 0.02 is about what an eye tells apart.
+Matrices: Machado, Oliveira and Fernandes 2009 (doi:10.1109/TVCG.2009.113), severity 1, on linear RGB;
+distances in OKLab, in which 0.02 is about what an eye tells apart.
 """
 
 from __future__ import annotations
