@@ -52,6 +52,7 @@ def measure(runs: int, page: Path, *arguments: object) -> dict[str, float]:
         "cpu_seconds": round(statistics.median(cpu for _, cpu, _ in found), 2),
         "peak_mib": round(max(peak for _, _, peak in found)),
         "page_mib": round(page.stat().st_size / 2**20, 2),
+        "load": round(os.getloadavg()[0], 1),
         **open_page(page),
     }
 
