@@ -10,6 +10,7 @@ workflow TCELLFLOW {
     take:
     samples // channel of [meta, gex, tcr, adt]; what a sample lacks is []
     steps // list: those of embed-tcr, predict, fuse, describe and report that run
+    with_neighbours // whether embed-tcr was asked for the nearest receptors
     bundles // map: folders of bundles for receptors and states, [] for the packaged defaults
 
     main:
@@ -28,6 +29,9 @@ workflow TCELLFLOW {
         receptors = TCELLFLOW_EMBEDTCR.out.receptors
         vectors = receptors.join(TCELLFLOW_EMBEDTCR.out.embeddings)
         embed_files = receptors.join(TCELLFLOW_EMBEDTCR.out.qc).map { meta, table, account -> [meta, [table, account]] }
+        if (with_neighbours) {
+            embed_files = embed_files.join(TCELLFLOW_EMBEDTCR.out.neighbours).map { meta, files, nearest -> [meta, files + [nearest]] }
+        }
     }
 
     def fuse_files = channel.empty()

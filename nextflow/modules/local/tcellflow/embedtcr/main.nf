@@ -43,7 +43,8 @@ process TCELLFLOW_EMBEDTCR {
 
     stub:
     prefix = task.ext.prefix ?: "${meta.id}"
+    def nearest = (task.ext.args ?: '').contains('--neighbours') ? "${prefix}.neighbours.parquet" : ''
     """
-    touch ${prefix}.embeddings.parquet ${prefix}.receptors.parquet ${prefix}.embed.json
+    touch ${prefix}.embeddings.parquet ${prefix}.receptors.parquet ${prefix}.embed.json ${nearest}
     """
 }
