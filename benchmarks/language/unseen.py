@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from recipes.language.build_profiles import TypedCells, build, read_typed
-from recipes.language.label_terms import CANDIDATES
+from recipes.language.label_terms import CANDIDATES, NAIVE_CD4
 from tcellflow.evaluation.classification import macro_f1
 from tcellflow.language.calibration import read_calibration, sharpen
 from tcellflow.language.candidates import make_candidates
@@ -25,6 +25,7 @@ from tcellflow.language.smoothing import place_cells, smooth
 from tcellflow.language.typing import CellTyper
 
 SETS = ("citeseq_pbmc10k", "citeseq_cbmc8k", "zheng_facs_mudan")
+STRANGERS = ("citeseq_pbmc5k", "pbmc3k")
 DRAWS = 3
 T_CELL = "CL:0000084"
 # Terms of the set under the eight names; these do not tell MAIT and gamma-delta cells, which are left out.
@@ -85,6 +86,27 @@ def tell_eight(data: Path) -> dict[str, float]:
     return result
 
 
+def refuse_strangers(data: Path, name: str) -> dict[str, float]:
+    """Tell T cells of other subsets where naive CD4 cells are the only T cells among the candidates."""
+    cells, words, above = read_typed(data, name), CANDIDATES[name], read_ontology().above
+    truth = np.array([words.get(term, "") for term in cells.terms], dtype=object)
+    other = np.array([term in words and T_CELL in above(term) and term != NAIVE_CD4 for term in cells.terms])
+    labels = sorted(set(truth[~other]) - {""})
+    values, _ = _score(cells, labels, _build(data, name, frozenset()))
+    called = np.array([*labels, "none"], dtype=object)[
+        np.column_stack([values, 1 - values.sum(axis=1)]).argmax(axis=1)
+    ]
+    named = (truth != "") & ~other
+    taken = other & (called == words[NAIVE_CD4])
+    return {
+        "other T cells": int(other.sum()),
+        "refused": round(float((called[other] == "none").mean()), 3),
+        "taken for naive CD4 cells": round(float(taken.sum() / other.sum()), 3),
+        "their mean probability": round(float(values[taken].max(axis=1).mean()), 3),
+        "accuracy of the named": round(float((called == truth)[named].mean()), 3),
+    }
+
+
 def find_synonyms() -> dict[str, float]:
     """Find the T-cell term that a synonym means where names alone, and no synonym, are in the index."""
     whole = read_ontology()
@@ -137,6 +159,7 @@ if __name__ == "__main__":
     results = {
         "synonyms": find_synonyms(),
         "eight labels": tell_eight(given.data),
+        "other T cells": {name: refuse_strangers(given.data, name) for name in (*SETS[:1], *STRANGERS)},
         "types left out": {name: leave_types_out(given.data, name) for name in SETS},
     }
     print(json.dumps(results, indent=1))
