@@ -1,6 +1,6 @@
-"""Draw docs/report.png: the head of a finished report, opened in the distribution's Chromium.
+"""Draw the pictures of the documentation: parts of finished reports, opened in the distribution's Chromium.
 
-python docs/make_screenshot.py demo/trex_pt17_trimodal.report.html
+python docs/make_screenshot.py demo    # the folder that make demo fills
 """
 
 from __future__ import annotations
@@ -11,15 +11,35 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+# Picture, page, section it begins with (none = the head of the page), height in pixels.
+PICTURES = (
+    ("report.png", "trex_pt17_trimodal.report.html", None, 1000),
+    ("report-map.png", "trex_pt17_trimodal.report.html", "map", 1180),
+    ("report-cohort.png", "both.report.html", None, 900),
+)
+WIDTH = 1100
 
-def main(page_file: Path) -> None:
-    """Open the page offline and keep its first screen."""
+
+def main(folder: Path) -> None:
+    """Open each page offline and keep the part of it."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_context(offline=True, viewport={"width": 1100, "height": 1000}).new_page()
-        page.goto(page_file.resolve().as_uri())
-        page.wait_for_selector("html.ready")
-        page.screenshot(path=Path(__file__).with_name("report.png"))
+        for picture, name, section, height in PICTURES:
+            view = {"width": WIDTH, "height": height}
+            page = browser.new_context(offline=True, viewport=view).new_page()
+            page.goto((folder / name).resolve().as_uri())
+            page.wait_for_selector("html.ready")
+            top = 0
+            if section is not None:
+                top = page.evaluate(
+                    "id => Math.round(document.getElementById(id).getBoundingClientRect().top + scrollY)",
+                    section,
+                )
+            page.screenshot(
+                path=Path(__file__).with_name(picture),
+                full_page=True,
+                clip={"x": 0, "y": top, "width": WIDTH, "height": height},
+            )
         browser.close()
 
 

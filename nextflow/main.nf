@@ -22,6 +22,7 @@ workflow {
         TCELLFLOW(
             channel.fromList(rows.collect { row -> [row.meta, row.gex, row.tcr, row.adt] }),
             steps,
+            '--neighbours' in (params.embed_tcr_args ?: '').toString().tokenize(' ='),
             [receptors: findBundle(params.bundle_receptors), states: findBundle(params.bundle_states), fusion: findBundle(params.bundle_fusion)],
         )
         COHORT(

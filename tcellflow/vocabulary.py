@@ -299,6 +299,7 @@ class OutputName:
     DESCRIPTIONS_JSON: Final = "descriptions.jsonl"
     DESCRIPTIONS_TEXT: Final = "descriptions.md"
     CLAIMS: Final = "claims.parquet"
+    DESCRIBED: Final = "described.h5ad"
     ANNOTATIONS: Final = "annotations.parquet"
     VERDICTS: Final = "verdicts.parquet"
     EVALUATION: Final = "evaluation.json"

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 HOSTILE = "</script><script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">"
 
 
-def write_page(folder: Path, n_cells: int, *, hostile: bool = False, whole: bool = True) -> Path:
+def write_page(
+    folder: Path, n_cells: int, *, hostile: bool = False, whole: bool = True, seed: int = 0
+) -> Path:
     """Write the page of a made sample; hostile puts markup into every field that holds a name or a text.
 
     Where it is not whole, fuse, describe and neighbours did not run.
     """
-    frames = make_step_frames(n_cells)
+    frames = make_step_frames(n_cells, seed=seed)
     if hostile:
         for frame, column in (
             (frames.predictions, "barcode"),

@@ -10,6 +10,7 @@ workflow TCELLFLOW {
     take:
     samples // channel of [meta, gex, tcr, adt]; what a sample lacks is []
     steps // list: those of embed-tcr, predict, fuse, describe and report that run
+    with_neighbours // whether embed-tcr was asked for the nearest receptors
     bundles // map: folders of bundles for receptors and states, [] for the packaged defaults
 
     main:
@@ -28,6 +29,9 @@ workflow TCELLFLOW {
         receptors = TCELLFLOW_EMBEDTCR.out.receptors
         vectors = receptors.join(TCELLFLOW_EMBEDTCR.out.embeddings)
         embed_files = receptors.join(TCELLFLOW_EMBEDTCR.out.qc).map { meta, table, account -> [meta, [table, account]] }
+        if (with_neighbours) {
+            embed_files = embed_files.join(TCELLFLOW_EMBEDTCR.out.neighbours).map { meta, files, nearest -> [meta, files + [nearest]] }
+        }
     }
 
     def fuse_files = channel.empty()
@@ -39,6 +43,7 @@ workflow TCELLFLOW {
     def predict_files = channel.empty()
     def figures = channel.empty()
     def calls = samples.filter { _meta, gex, _tcr, _adt -> gex }.map { meta, _gex, _tcr, _adt -> [meta, []] }
+    def programmes = calls
     if ('predict' in steps) {
         def masked = cells.join(samples)
             .filter { _meta, _file, _gex, tcr, _adt -> !tcr || !('embed-tcr' in steps) }
@@ -47,6 +52,7 @@ workflow TCELLFLOW {
         called = 'fuse' in steps ? called.join(TCELLFLOW_FUSE.out.fused) : called.map { item -> item + [[]] }
         TCELLFLOW_PREDICT(called, bundles.states)
         calls = TCELLFLOW_PREDICT.out.predictions
+        programmes = TCELLFLOW_PREDICT.out.programmes
         figures = TCELLFLOW_PREDICT.out.metrics
         // Only --no-h5ad makes this wait for the last sample: then no annotated file ever comes.
         predict_files = calls.join(TCELLFLOW_PREDICT.out.clonotypes).join(figures)
@@ -57,7 +63,7 @@ workflow TCELLFLOW {
     def describe_files = channel.empty()
     if ('describe' in steps) {
         def none = samples.filter { _meta, gex, tcr, _adt -> gex && !tcr }.map { meta, _gex, _tcr, _adt -> [meta, []] }
-        TCELLFLOW_DESCRIBE(cells.join(calls).join(chains.mix(none)))
+        TCELLFLOW_DESCRIBE(cells.join(calls).join(programmes).join(chains.mix(none)))
         describe_files = TCELLFLOW_DESCRIBE.out.descriptions.join(TCELLFLOW_DESCRIBE.out.claims).map { meta, texts, claims -> [meta, [texts, claims]] }
     }
 

@@ -32,6 +32,10 @@ Groupby = Annotated[
         show_default=False,
     ),
 ]
+H5ad = Annotated[
+    bool,
+    typer.Option("--h5ad/--no-h5ad", help="Copy the .h5ad file of cells with what was found in obs."),
+]
 
 
 @describe_app.command("run", short_help="Describe the groups of a sample.")
@@ -63,6 +67,7 @@ def run(
         Literal["drop", "fail"],
         typer.Option("--on-ungrounded", help="What becomes of a sentence that the cells do not support."),
     ] = "drop",
+    h5ad: H5ad = False,
     layer: Layer = None,
     output: Output = Path(),
     prefix: Prefix = "sample",
@@ -83,6 +88,7 @@ def run(
         register=register,
         on_ungrounded=on_ungrounded,
         layer=layer,
+        h5ad=h5ad,
         force=force,
     )
     options.check()
@@ -135,6 +141,7 @@ def annotate(
     support_column: Annotated[
         str, typer.Option("--support-column", help="Column of the labels where --support is a file.")
     ] = "label",
+    h5ad: H5ad = False,
     layer: Layer = None,
     output: Output = Path(),
     prefix: Prefix = "sample",
@@ -153,6 +160,7 @@ def annotate(
         support=Path(support) if support is not None and is_file else None,
         support_column=support_column if is_file else support,
         layer=layer,
+        h5ad=h5ad,
         force=force,
     )
     options.check()

@@ -125,7 +125,9 @@ def identify(numbers: dict[str, float]) -> Identity:
     def under(term: str) -> float:
         return min(sum(p for t, p in known.items() if term in ontology.above(t)), 1.0)
 
-    others = tuple((t, labels[t], under(t)) for t in ranked[1:4] if known[t] >= _LEAST_ALTERNATIVE)
+    # a wider term that holds the answer is no alternative to it
+    rest = [t for t in ranked[1:] if t not in ontology.above(ranked[0]) and known[t] >= _LEAST_ALTERNATIVE]
+    others = tuple((t, labels[t], under(t)) for t in rest[:3])
     margin = known[ranked[0]] - known[ranked[1]]
     if known[ranked[0]] >= _ENOUGH:
         return Identity(RESOLVED, ranked[0], labels[ranked[0]], under(ranked[0]), others, margin)

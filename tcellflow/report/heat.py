@@ -11,9 +11,12 @@ from typing import Final
 
 from markupsafe import Markup
 
+from tcellflow.vocabulary import REPORTED_STATES
+
 _WIDTH: Final = 54  # least units of the view box
 _HEIGHT: Final = 17
 _LETTER: Final = 5.6
+_CAPITAL: Final = 2.0  # what a capital takes beyond that
 _LIGHT_TEXT: Final = 0.55  # from this strength on the number stands on a dark ground
 
 
@@ -55,11 +58,11 @@ def draw_heat(heat: HeatMap) -> Markup:
     markupsafe.Markup
         An SVG with role "img", title and description.
     """
-    left = round(max((len(row) for row in heat.rows), default=0) * _LETTER) + 12
-    longest = max((len(column) for column in heat.columns), default=0)
-    top = round(longest * _LETTER * 0.71) + 18 if heat.slanted else 22
-    overhang = round(longest * _LETTER * 0.71) if heat.slanted else 0
-    wide = _WIDTH if heat.slanted else max(_WIDTH, round(longest * _LETTER) + 8)
+    left = round(max(map(_measure, heat.rows), default=0)) + 12
+    longest = max(map(_measure, heat.columns), default=0)
+    top = round(longest * 0.71) + 18 if heat.slanted else 22
+    overhang = round(longest * 0.71) if heat.slanted else 0
+    wide = _WIDTH if heat.slanted else max(_WIDTH, round(longest) + 8)
     width, height = left + wide * len(heat.columns) + overhang, top + _HEIGHT * len(heat.rows)
     parts = [
         Markup(
@@ -70,7 +73,10 @@ def draw_heat(heat: HeatMap) -> Markup:
     ]
     for i, column in enumerate(heat.columns):
         x = left + wide * (i + 0.5)
-        parts.append(_slant(column, x, top - 8) if heat.slanted else _write(column, x, top - 8, "middle"))
+        drawn = _slant(column, x, top - 8) if heat.slanted else _write(column, x, top - 8, "middle")
+        if column in REPORTED_STATES:  # the page's script marks what is of a chosen state
+            drawn = Markup('<g data-state="{state}">{body}</g>').format(state=column, body=drawn)
+        parts.append(drawn)
     for j, row in enumerate(heat.rows):
         y = top + _HEIGHT * j
         parts.append(_write(row, left - 6, y + 12, "end"))
@@ -78,6 +84,12 @@ def draw_heat(heat: HeatMap) -> Markup:
             if strength is not None:
                 parts.append(_draw_cell(strength, text, left + wide * i, y, wide))
     return Markup("").join([*parts, Markup("</svg>")])
+
+
+def _measure(text: str) -> float:
+    """Guess how wide a text is, in pixels: capitals are wider than other letters in every font."""
+    n_capitals = sum(letter.isupper() for letter in text)
+    return _LETTER * len(text) + _CAPITAL * n_capitals
 
 
 def _draw_cell(strength: float, text: str, x: float, y: float, wide: int) -> Markup:

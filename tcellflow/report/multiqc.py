@@ -178,7 +178,7 @@ def make_sections(report: Report) -> dict[str, dict[str, JsonValue]]:
         "id": PLOT_ID,
         **_PARENT,
         "section_name": "T-cell states",
-        "description": f"T cells by reported state. {STATE_UNRESOLVED}: no state was probable enough.",
+        "description": f"T cells by reported state. {STATE_UNRESOLVED}: the call was not sure enough.",
         "plot_type": "bargraph",
         "pconfig": {
             "id": f"{PLOT_ID}_plot",

@@ -165,4 +165,5 @@ def _draw_row(row: Ridge, base: float) -> Markup:
         shape = Markup('<path class="strokes {colour}" d="{strokes}"/>').format(
             colour=row.colour, strokes=strokes or "M0 0"
         )
-    return label + line + shape
+    # The page's script marks what is of a chosen state.
+    return Markup('<g data-state="{label}">{body}</g>').format(label=row.label, body=label + line + shape)

@@ -137,6 +137,15 @@ def test_paper_shows_what_is_folded(browser, page_file):
         assert len(page.pdf(format="A4")) > 50_000
 
 
+def test_a_cohort_fits_on_paper(browser, cohort_file):
+    """On A4 across, which the page asks for, no column of the table of samples is cut off."""
+    for page in open_page(browser, cohort_file, viewport={"width": 1060, "height": 740}):
+        page.wait_for_selector("html.ready")
+        page.emulate_media(media="print")
+        assert page.evaluate("document.querySelector('table.dense').scrollWidth") <= 1060
+        assert page.evaluate("getComputedStyle(document.body).page") == "wide"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_needs_no_sideways_scrolling(browser, page_file, scheme):
     """At 390 pixels the page is no wider than the screen."""

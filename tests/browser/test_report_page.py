@@ -26,7 +26,10 @@ def test_the_page_becomes_interactive(opened):
 def test_a_state_is_seen_everywhere(opened):
     """Choosing a state marks its rows, its legend entry and its cells; Escape takes it back."""
     opened.click("button.name[data-kind=state][data-value=Naive]")
-    assert opened.locator("tr.chosen[data-state=Naive]").count() == 2  # of the states, and of the weights
+    # of the states, of the weights, of the confidence and of the receptor genes
+    assert opened.locator("tr.chosen[data-state=Naive]").count() == 4
+    assert opened.locator("svg.ridges g.chosen[data-state=Naive]").count() > 1
+    assert opened.locator("svg.heat g.chosen[data-state=Naive]").count() > 0
     assert opened.locator("article.chosen[data-state=Naive]").count() == 1
     assert opened.locator("#map-legend button[data-value=Naive]").get_attribute("aria-pressed") == "true"
     told = opened.locator("#chosen").inner_text()
@@ -180,3 +183,27 @@ def test_a_cohort_opens(browser, tmp_path):
         page.wait_for_selector("html.ready")
         assert page.locator("img").count() == 0
         assert page.locator("tbody th[scope=row]").count() == 5
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_cells_can_be_used_at_once(browser, tmp_path):
+    """The page stays below 2 MB, says how many cells the map shows, and answers within two seconds."""
+    path = write_page(tmp_path / "many", 100_000, whole=False, seed=2)  # of seed 2 no two barcodes are alike
+    assert path.stat().st_size < 2_000_000
+    for page in open_page(browser, path):
+        page.wait_for_selector("html.ready", timeout=2000)
+        assert (
+            "10,000 of 100,000 cells, taken at equal steps" in page.locator("section:has(#map)").inner_text()
+        )
+        page.click("button.name[data-kind=state][data-value=Naive]")
+        assert page.locator("path.picked").get_attribute("d").count("M") > 100
+
+
+@pytest.mark.slow
+def test_two_hundred_samples_can_be_read(browser, tmp_path):
+    """The page of a cohort of 200 has a row and a bar for each, and stays below 2 MB."""
+    path = write_cohort_page(tmp_path, 200)
+    assert path.stat().st_size < 2_000_000
+    for page in open_page(browser, path):
+        page.wait_for_selector("html.ready", timeout=2000)
+        assert page.locator("table.dense tbody tr").count() == 200

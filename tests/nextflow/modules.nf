@@ -33,7 +33,8 @@ workflow {
         params.bundle ? file(params.bundle) : [],
     )
     TCELLFLOW_DESCRIBE(
-        cells.join(TCELLFLOW_PREDICT.out.predictions).join(chains, remainder: true).filter { item -> item[1] }.map { item -> [item[0], item[1], item[2], item[3] ?: []] }
+        cells.join(TCELLFLOW_PREDICT.out.predictions).join(TCELLFLOW_PREDICT.out.programmes)
+            .join(chains, remainder: true).filter { item -> item[1] }.map { item -> item[0..3] + [item[4] ?: []] }
     )
     TCELLFLOW_REPORT(
         TCELLFLOW_PREPROCESS.out.qc.mix(chains, vectors.map { meta, table, _vectors -> [meta, table] }, TCELLFLOW_PREDICT.out.predictions)

@@ -116,6 +116,14 @@ def test_a_bundle_given_as_a_folder_is_the_one_that_runs(real):
     assert metrics["tcellflow"]["bundle"]["name"] == PACKAGED_BUNDLE.name
 
 
+def test_descriptions_rest_on_the_programmes_of_predict(real):
+    """describe reads the table that predict wrote of the same sample."""
+    for sample in ("all", "gex", "two_tcr"):
+        table = real.folder / "results" / f"{sample}.descriptions.parquet"
+        note = json.loads(pq.read_metadata(table).metadata[b"tcellflow"])
+        assert set(note["inputs"]) >= {"cells", "predictions", "programmes"}
+
+
 def test_a_module_runs_for_the_samples_that_have_its_input(real):
     """No task is started for a sample that lacks what the step needs."""
     assert real.tasks("COMPLETED") == sorted(

@@ -19,7 +19,8 @@ SAMPLES = ("healthy", "no_receptors", "receptors_only", "trimodal")
 
 
 def _run(nextflow, folder, *arguments):
-    done = nextflow.run(folder / "nextflow", "-profile", "test", "--outdir", "out", *arguments, folder=folder)
+    fixed = ("-profile", "test", "--outdir", "out", "--embed_tcr_args=--neighbours 5")
+    done = nextflow.run(folder / "nextflow", *fixed, *arguments, folder=folder)
     assert done.code == 0, done.output
     return done
 
@@ -106,6 +107,10 @@ def test_one_page_shows_all_samples(first):
     assert sorted(table.index) == sorted(SAMPLES)
     assert table.loc["healthy", "cells"] > 1000
     assert pd.isna(table.loc["receptors_only", "cells"])
+    general = pd.read_csv(
+        folder / "multiqc_report_data" / "multiqc_general_stats.txt", sep="\t", index_col="Sample"
+    )
+    assert sorted(general.index) == sorted(SAMPLES)
     page = (folder / "multiqc_report.html").read_text()
     assert "TCELLFLOW_PREDICT" in page
     assert "What became of each sample" in page
@@ -119,6 +124,22 @@ def test_pages_show_what_all_steps_wrote(first):
     cohort = (first.folder / "out" / "cohort.report.html").read_text()
     for sample in SAMPLES:
         assert (f'<th scope="row">{sample}</th>' in cohort) == (sample != "receptors_only")
+
+
+def test_a_run_that_went_well_says_where_its_pages_are(first):
+    """The last lines name them, and each is there."""
+    told = first.output.partition("all samples are done:")[2]
+    for page in ("out/cohort.report.html", "out/multiqc/multiqc_report.html", "out/pipeline_info/"):
+        assert page in told
+        assert (first.folder / page).exists()
+
+
+def test_the_pages_show_similar_receptors_where_asked_for(first):
+    """The table of nearest receptors reaches the report of each sample that has receptors."""
+    for sample, has in (("trimodal", True), ("receptors_only", True), ("no_receptors", False)):
+        assert _file(first, sample, OutputName.NEIGHBOURS).is_file() is has
+        page = _file(first, sample, OutputName.REPORT).read_text()
+        assert ("The nearest beta chains" in page) is has
 
 
 def test_nothing_runs_again_when_nothing_changed(first, resumed):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -148,6 +152,48 @@ def test_a_start_is_without_warnings(nextflow, tmp_path):
     done = replace(nextflow, parser="v1").run(PIPELINE, "--help", folder=tmp_path)
     assert done.code == 0, done.output
     assert "WARN" not in done.output
+
+
+def test_programs_that_are_missing_are_told_before_anything_starts(nextflow, tmp_path):
+    """Without containers and without MultiQC on the PATH nothing is started, unless its page is left out."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("tcellflow", "nextflow"):
+        (programs / name).symlink_to(Path(sys.executable).parent / name)
+    path = os.pathsep.join([str(programs), "/usr/bin", "/bin"])
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("sample,gex,tcr,adt\nd,,absent.csv,\n")  # a fault, so that no task starts in any case
+
+    def start(*words):
+        command = ["nextflow", "run", PIPELINE, "--input", sheet, "--outdir", "out", *words]
+        environment = nextflow.environment() | {"PATH": path}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode != 0
+        return done.stdout + done.stderr
+
+    without = start()
+    assert "has 2 faults" in without
+    assert "multiqc is not on the PATH: pip install multiqc" in without
+    assert "has 1 fault:" in start("--skip_multiqc")
+    (programs / "tcellflow").unlink()
+    assert "tcellflow is not on the PATH" in start("--skip_multiqc")
+    assert "not on the PATH" not in start("-profile", "docker")
+
+
+@pytest.mark.parametrize(
+    ("profile", "image"),
+    [("docker", "localhost/tcellflow:0.1.0"), ("apptainer", "docker-daemon:localhost/tcellflow:0.1.0")],
+)
+def test_a_module_by_itself_names_an_image_that_the_engine_can_take(nextflow, tmp_path, profile, image):
+    """Apptainer takes the image from the machine's Docker, where Docker itself would look it up by name."""
+    done = nextflow("inspect", ROOT / "examples" / "one_module", "-profile", profile, folder=tmp_path)
+    assert done.code == 0, done.output
+    images = {
+        p["name"]: p["container"] for p in json.loads(done.output[done.output.index("{") :])["processes"]
+    }
+    assert images["TCELLFLOW_PREPROCESS"] == image
 
 
 def test_options_in_quotes_without_an_equals_sign_are_explained(nextflow, tmp_path):

@@ -15,10 +15,12 @@ import pandas as pd
 
 from tcellflow.contracts.cells import ANNOTATED, AnnDataContract, find_cells_faults
 from tcellflow.contracts.faults import raise_faults
+from tcellflow.errors import InputError
+from tcellflow.io.files.kinds import is_hdf5
 from tcellflow.io.files.staged import final_name
 from tcellflow.io.h5ad.cells_check import list_places
-from tcellflow.io.h5ad.cells_writer import write_notes, write_obsm
-from tcellflow.io.h5ad.elements import write_element
+from tcellflow.io.h5ad.cells_writer import write_note, write_notes, write_obsm
+from tcellflow.io.h5ad.elements import mark_encoding, write_element
 from tcellflow.io.h5ad.frames import as_storable
 
 if TYPE_CHECKING:
@@ -86,6 +88,45 @@ def write_cells_copy(
             write_element(file["uns"][folder] if folder else file["uns"], name, value)
         faults = find_cells_faults(contract.stamp, list_places(file), contract)
         raise_faults(faults, stamp=contract.stamp, where=final_name(path.name))
+
+
+def write_described_copy(source: Path, path: Path, *, obs: pd.DataFrame, note: StepNote) -> None:
+    """Copy any .h5ad file and add columns of obs and a note.
+
+    Parameters
+    ----------
+    source
+        The file to copy; it stays as it is.
+    path
+        Staged path of the copy.
+    obs
+        Columns to add or replace, one row for each cell in the order of the file.
+    note
+        Provenance of the step that adds them (``uns/tcellflow``).
+
+    Raises
+    ------
+    InputError
+        If the source is no .h5ad file with a table of cells, or its ``uns/tcellflow`` is something else.
+    """
+    if source.is_dir() or not is_hdf5(source):
+        raise _no_copy(source)
+    shutil.copyfile(source, path)
+    with h5py.File(path, "r+", locking=False) as file:
+        table = file.get("obs")
+        if not isinstance(table, h5py.Group) or "column-order" not in table.attrs:
+            raise _no_copy(source)
+        _add_columns(table, as_storable(obs, where="obs"), ())
+        mark_encoding(file.require_group("uns"), "dict")
+        write_note(file, note)
+
+
+def _no_copy(source: Path) -> InputError:
+    return InputError(
+        "there is no .h5ad file to copy",
+        where=source,
+        mend="give the cells of preprocess or another .h5ad file, or leave --h5ad out",
+    )
 
 
 def _add_columns(group: h5py.Group, columns: pd.DataFrame, without: Collection[str]) -> None:

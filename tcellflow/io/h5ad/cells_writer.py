@@ -302,12 +302,24 @@ def write_notes(
     InputError
         If ``uns/tcellflow`` is taken by something else.
     """
+    group = write_note(file, note)
+    write_element(group, "contract", contract.stamp)
+    for key, value in sorted(entries.items()):
+        write_element(group, key, value)
+
+
+def write_note(file: h5py.File, note: StepNote) -> h5py.Group:
+    """Write the step's provenance into ``uns/tcellflow`` and give that group.
+
+    Raises
+    ------
+    InputError
+        If ``uns/tcellflow`` is taken by something else.
+    """
     uns = file["uns"]
     if UNS_KEY in uns and not isinstance(uns[UNS_KEY], h5py.Group):
         raise InputError(f"uns/{UNS_KEY} is no mapping", where=file.filename, mend="remove it from the file")
     group = uns.require_group(UNS_KEY)
     mark_encoding(group, "dict")
-    write_element(group, "contract", contract.stamp)
     write_element(group, note.step, note.as_json())
-    for key, value in sorted(entries.items()):
-        write_element(group, key, value)
+    return group

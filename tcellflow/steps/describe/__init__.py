@@ -10,9 +10,11 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from tcellflow.contracts.descriptions import CLAIMS, DESCRIPTIONS
+from tcellflow.io.h5ad.cells_copy import write_described_copy
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.parquet import write_table
 from tcellflow.provenance import StepNote, digest_file
+from tcellflow.steps.describe.columns import list_group_columns
 from tcellflow.steps.describe.inputs import open_sample
 from tcellflow.steps.describe.options import DescribeOptions
 from tcellflow.steps.describe.texts import (
@@ -94,6 +96,9 @@ def describe(
         write_table(paths[OutputName.CLAIMS], tabulate_claims(found), CLAIMS, note)
         _write(paths[OutputName.DESCRIPTIONS_JSON], write_lines(found, realiser))
         _write(paths[OutputName.DESCRIPTIONS_TEXT], write_markdown(found, realiser))
+        if OutputName.DESCRIBED in paths:
+            columns = list_group_columns(sample, found)
+            write_described_copy(options.cells, paths[OutputName.DESCRIBED], obs=columns, note=note)
         finished = outputs.commit()
         progress(2, 2)
         return finished

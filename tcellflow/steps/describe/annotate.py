@@ -12,6 +12,7 @@ from tcellflow.contracts.descriptions import ANNOTATIONS
 from tcellflow.contracts.layout import lay_out
 from tcellflow.errors import InputError
 from tcellflow.ingest.cell_reader import open_cells
+from tcellflow.io.h5ad.cells_copy import write_described_copy
 from tcellflow.io.outputs.staging import stage_outputs
 from tcellflow.io.tables.parquet import write_table
 from tcellflow.language.calibration import read_calibration, sharpen
@@ -20,6 +21,7 @@ from tcellflow.language.ontology import CELL, read_ontology
 from tcellflow.language.smoothing import place_cells, smooth
 from tcellflow.language.typing import LEAST_GENES, NONE, CellTyper
 from tcellflow.provenance import StepNote, digest_file
+from tcellflow.steps.describe.columns import list_type_columns
 from tcellflow.steps.describe.support import join_candidates, learn, open_support
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OutputName
@@ -51,7 +53,7 @@ def annotate(options: AnnotateOptions, *, progress: Progress = quiet) -> list[Pa
     Returns
     -------
     list of pathlib.Path
-        ``<prefix>.annotations.parquet``.
+        ``<prefix>.`` and `AnnotateOptions.output_names`.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def annotate(options: AnnotateOptions, *, progress: Progress = quiet) -> list[Pa
         If the output cannot be written, or exists without `force`.
     """
     with stage_outputs(options.output, options.prefix, force=options.force) as outputs:
-        path = outputs.path(OutputName.ANNOTATIONS)
+        paths = {name: outputs.path(name) for name in options.output_names}
         reader = open_cells(options.cells, layer=options.layer)
         support = None
         if options.support_column is not None:
@@ -98,7 +100,11 @@ def annotate(options: AnnotateOptions, *, progress: Progress = quiet) -> list[Pa
                 if file is not None
             },
         )
-        write_table(path, _tabulate(reader.cell_ids, candidates, raw, smoothed), ANNOTATIONS, note)
+        table = _tabulate(reader.cell_ids, candidates, raw, smoothed)
+        write_table(paths[OutputName.ANNOTATIONS], table, ANNOTATIONS, note)
+        if OutputName.DESCRIBED in paths:
+            columns = list_type_columns(table)
+            write_described_copy(options.cells, paths[OutputName.DESCRIBED], obs=columns, note=note)
         finished = outputs.commit()
         progress(2, 2)
         return finished

@@ -45,6 +45,8 @@ class DescribeOptions:
         What happens to a sentence that the check does not support: it is dropped, or the run fails.
     layer
         Matrix of an .h5ad file; None = by its values.
+    h5ad
+        Whether the cells are copied with text and type of each cell's group in obs.
     force
         Whether finished outputs may be replaced.
     """
@@ -59,6 +61,7 @@ class DescribeOptions:
     on_ungrounded: Literal["drop", "fail"] = "drop"
     programmes: Path | None = None
     layer: str | None = None
+    h5ad: bool = False
     force: bool = False
 
     @property
@@ -69,6 +72,7 @@ class DescribeOptions:
             OutputName.CLAIMS,
             OutputName.DESCRIPTIONS_JSON,
             OutputName.DESCRIPTIONS_TEXT,
+            *((OutputName.DESCRIBED,) if self.h5ad else ()),
         )
 
     def check(self) -> None:
@@ -145,6 +149,8 @@ class AnnotateOptions:
         Labelled cells: a table with ``cell_id``, or an expression file; None = the cells themselves.
     support_column
         Column with the labels to learn from; None = nothing is learnt.
+    h5ad
+        Whether the cells are copied with their types in obs.
     """
 
     cells: Path
@@ -155,7 +161,13 @@ class AnnotateOptions:
     support: Path | None = None
     support_column: str | None = None
     layer: str | None = None
+    h5ad: bool = False
     force: bool = False
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the files that describe annotate writes: some of `OutputName`."""
+        return (OutputName.ANNOTATIONS, *((OutputName.DESCRIBED,) if self.h5ad else ()))
 
     def check(self) -> None:
         """Refuse inputs that are not there.

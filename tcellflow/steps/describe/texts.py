@@ -233,14 +233,26 @@ def _short(value: float | None) -> float | None:
 
 
 def write_markdown(found: Sequence[Description], realiser: str = "template") -> str:
-    """Give the descriptions as Markdown, one heading per unit; names are escaped."""
+    """Give the descriptions as Markdown, one heading per unit; names are escaped.
+
+    Behind each sentence stand the numbers of its claims, as in the table of claims; below them the other
+    types that the unit could be.
+    """
     lines = [
         "# Descriptions",
         "",
         f"Made by the {realiser} realiser; types by {RELEASE}. Every sentence was read back and checked.",
+        "Numbers in brackets are claim_id in the table of claims.",
         "",
     ]
     for item in found:
         lines += [f"## {item.unit.level}: {item.unit.name.translate(_MARKUP)}", ""]
-        lines += [sentence.translate(_MARKUP) for sentence in item.sentences] + [""]
+        for number, sentence in enumerate(item.sentences, 1):
+            own = [str(i) for i, placed in enumerate(item.claims, 1) if placed.sentence == number]
+            lines.append(f"- {sentence} [{', '.join(own)}]".translate(_MARKUP))
+        told = {placed.claim.subject_id for placed in item.claims if placed.sentence is not None}
+        for cl_id, label, p in (a for a in item.identity.alternatives if a[0] not in told):
+            other = f"{label} ({cl_id}) with a probability of {p:.2f}"
+            lines.append(f"- Also possible: {other}.".translate(_MARKUP))
+        lines.append("")
     return "\n".join(lines)

@@ -251,6 +251,13 @@ def _check_labels(table: pd.DataFrame, entry: CohortEntry) -> None:
                 "%s, %s (%s): %s; not in the map %s", entry.name, column.column, column.evidence,
                 ", ".join(told), f"{others:,}",
             )  # fmt: skip
+        if others and (table["kind"] == "").all():
+            _LOG.warning(
+                "%s: the %s cells that are not in the map count as T cells too; if some are none, name a "
+                "column of kinds ('columns' and 'kinds' of the manifest)",
+                entry.name,
+                f"{others:,}",
+            )
 
 
 def _read_table(path: Path) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def split_folds(cells: StateCells, unit: SplitUnit, n_folds: int, seed: int) -> 
         raise OptionsError(
             f"{len(has_labels)} {unit}s have labelled cells, and {n_folds} members are wanted",
             where=f"--split {unit}, --seeds {n_folds}",
-            mend="ask for fewer members, or split by a smaller unit",
+            mend="ask for fewer members (--seeds), or split by a smaller unit (--split random)",
         )
     order = sorted(has_labels, key=lambda i: (-n_labelled[i], _digest(str(units[i]), seed)))
     fold_of = np.full(len(units), -1)

@@ -85,8 +85,10 @@ def train_states(options: TrainStatesOptions, *, on_step: OnStep | None = None) 
     learn, held_out = _read_cohorts(options, encoder)
     is_seed = options.architecture == "seed"
     cells, panel, weights = _gather_cells(learn, options)
-    _LOG.info("learning from %d cells of %d cohorts over %d genes", len(cells), len(learn), len(panel))
     names = [cohort.entry.name for cohort in learn]
+    _LOG.info(
+        "learning from %s cells (%s) over %s genes", f"{len(cells):,}", ", ".join(names), f"{len(panel):,}"
+    )
     scores: list[dict[str, Any]] = []
     if is_seed:
         learnt, scores = train_seed_members(cells, options, on_step)

@@ -227,6 +227,20 @@ def test_labels_and_their_cells_are_told(tmp_path, caplog):
     assert n_naive <= int(told.split("naive ")[1].split(",")[0]) < len(cohort.cell_ids)
 
 
+def test_cells_that_nobody_calls_t_cells_are_told(tmp_path, caplog):
+    """Without a column of kinds every cell counts as a T cell: where some have no label, that is said."""
+    described = write_cohort(tmp_path, "one", 1)
+    (entry,) = read_manifest(write_manifest(tmp_path, described))
+    read_cohort(entry)
+    assert not any("count as T cells" in line for line in caplog.messages)
+    table = pd.read_csv(entry.cells, sep="\t", dtype=str)
+    n_others = int((table["gate"] == "B").sum())
+    table.drop(columns="kind").to_csv(entry.cells, sep="\t", index=False)
+    cohort = read_cohort(entry)
+    assert set(cohort.truth.kind) == {"T"}
+    assert any(f"the {n_others} cells that are not in the map count as T" in line for line in caplog.messages)
+
+
 def test_kinds_may_be_read_from_a_column_of_labels(tmp_path):
     """`kinds` says which values are T cells; a value that it leaves out is named."""
     changes = {"columns": {"kind": "gate"}, "kinds": {"naive": "T", "memory": "T", "treg": "T", "B": "B"}}

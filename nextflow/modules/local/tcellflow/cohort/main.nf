@@ -3,7 +3,9 @@ process TCELLFLOW_COHORT {
     label 'process_single'
 
     conda "${moduleDir}/environment.yml"
-    container "localhost/tcellflow:0.1.0"
+    container "${workflow.containerEngine in ['singularity', 'apptainer'] && !task.ext.singularity_pull_docker_container
+        ? 'docker-daemon:localhost/tcellflow:0.1.0'
+        : 'localhost/tcellflow:0.1.0'}"
 
     input:
     tuple val(meta), path(files, stageAs: 'samples/*') // metrics.json, qc.json and chains of all samples

@@ -3,16 +3,19 @@ process TCELLFLOW_DESCRIBE {
     label 'process_low'
 
     conda "${moduleDir}/environment.yml"
-    container "localhost/tcellflow:0.1.0"
+    container "${workflow.containerEngine in ['singularity', 'apptainer'] && !task.ext.singularity_pull_docker_container
+        ? 'docker-daemon:localhost/tcellflow:0.1.0'
+        : 'localhost/tcellflow:0.1.0'}"
 
     input:
-    tuple val(meta), path(cells), path(predictions), path(chains) // without predictions or receptors: []
+    tuple val(meta), path(cells), path(predictions), path(programmes), path(chains) // without predictions or receptors: []
 
     output:
     tuple val(meta), path("${prefix}.descriptions.parquet"), emit: descriptions
     tuple val(meta), path("${prefix}.claims.parquet"), emit: claims
     tuple val(meta), path("${prefix}.descriptions.jsonl"), emit: lines
     tuple val(meta), path("${prefix}.descriptions.md"), emit: text
+    tuple val(meta), path("${prefix}.described.h5ad"), emit: described, optional: true
     tuple val("${task.process}"), val('tcellflow'), eval("tcellflow --version | sed 's/.* //'"), topic: versions, emit: versions_tcellflow
 
     when:
@@ -22,11 +25,13 @@ process TCELLFLOW_DESCRIBE {
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.id}"
     def calls = predictions ? "--pred ${predictions}" : ''
+    def running = programmes ? "--programmes ${programmes}" : ''
     def receptors = chains ? "--tcr ${chains}" : ''
     """
     tcellflow describe run \\
         ${args} \\
         ${calls} \\
+        ${running} \\
         ${receptors} \\
         --output . \\
         --prefix ${prefix} \\

@@ -4,7 +4,9 @@ process TCELLFLOW_EMBEDTCR {
     label 'process_gpu'
 
     conda "${moduleDir}/environment.yml"
-    container "${task.accelerator ? 'localhost/tcellflow:0.1.0-gpu' : 'localhost/tcellflow:0.1.0'}"
+    container "${workflow.containerEngine in ['singularity', 'apptainer'] && !task.ext.singularity_pull_docker_container
+        ? (task.accelerator ? 'docker-daemon:localhost/tcellflow:0.1.0-gpu' : 'docker-daemon:localhost/tcellflow:0.1.0')
+        : (task.accelerator ? 'localhost/tcellflow:0.1.0-gpu' : 'localhost/tcellflow:0.1.0')}"
 
     input:
     tuple val(meta), path(chains), path(cells) // cells []: a row for each cell with a receptor only
@@ -41,7 +43,8 @@ process TCELLFLOW_EMBEDTCR {
 
     stub:
     prefix = task.ext.prefix ?: "${meta.id}"
+    def nearest = (task.ext.args ?: '').contains('--neighbours') ? "${prefix}.neighbours.parquet" : ''
     """
-    touch ${prefix}.embeddings.parquet ${prefix}.receptors.parquet ${prefix}.embed.json
+    touch ${prefix}.embeddings.parquet ${prefix}.receptors.parquet ${prefix}.embed.json ${nearest}
     """
 }

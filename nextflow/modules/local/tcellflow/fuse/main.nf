@@ -3,7 +3,9 @@ process TCELLFLOW_FUSE {
     label 'process_low'
 
     conda "${moduleDir}/environment.yml"
-    container "localhost/tcellflow:0.1.0"
+    container "${workflow.containerEngine in ['singularity', 'apptainer'] && !task.ext.singularity_pull_docker_container
+        ? 'docker-daemon:localhost/tcellflow:0.1.0'
+        : 'localhost/tcellflow:0.1.0'}"
 
     input:
     tuple val(meta), path(cells)

@@ -4,7 +4,9 @@ process TCELLFLOW_PREDICT {
     label 'process_gpu'
 
     conda "${moduleDir}/environment.yml"
-    container "${task.accelerator ? 'localhost/tcellflow:0.1.0-gpu' : 'localhost/tcellflow:0.1.0'}"
+    container "${workflow.containerEngine in ['singularity', 'apptainer'] && !task.ext.singularity_pull_docker_container
+        ? (task.accelerator ? 'docker-daemon:localhost/tcellflow:0.1.0-gpu' : 'docker-daemon:localhost/tcellflow:0.1.0')
+        : (task.accelerator ? 'localhost/tcellflow:0.1.0-gpu' : 'localhost/tcellflow:0.1.0')}"
 
     input:
     tuple val(meta), path(cells), path(receptors), path(embeddings), path(fused) // without receptors: [], []; without fuse: []

@@ -3,7 +3,9 @@ process TCELLFLOW_PREPROCESS {
     label 'process_single'
 
     conda "${moduleDir}/environment.yml"
-    container "localhost/tcellflow:0.1.0"
+    container "${workflow.containerEngine in ['singularity', 'apptainer'] && !task.ext.singularity_pull_docker_container
+        ? 'docker-daemon:localhost/tcellflow:0.1.0'
+        : 'localhost/tcellflow:0.1.0'}"
 
     input:
     tuple val(meta), path(gex), path(tcr, stageAs: 'tcr?/*'), path(adt, stageAs: 'adt/*') // what a sample lacks: []
