@@ -76,13 +76,22 @@ def average(sets: list[TypedCells]) -> tuple[list[str], list[str], np.ndarray]:
 
 
 def _without_unlike(cells: TypedCells, name: str) -> TypedCells:
-    unlike = np.isin(cells.terms, [term for of_set, term in UNLIKE if of_set == name])
-    return replace(cells, terms=np.where(unlike, "", cells.terms).astype(object))
+    return _blank(cells, np.isin(cells.terms, [term for of_set, term in UNLIKE if of_set == name]))
 
 
-def build(data: Path, target: Path, without: frozenset[str] = frozenset()) -> None:
-    """Write the profiles of all sets but some."""
+def _blank(cells: TypedCells, rows: np.ndarray) -> TypedCells:
+    return replace(cells, terms=np.where(rows, "", cells.terms).astype(object))
+
+
+def build(
+    data: Path,
+    target: Path,
+    without: frozenset[str] = frozenset(),
+    without_types: frozenset[str] = frozenset(),
+) -> None:
+    """Write the profiles of all sets but some and all types but some, whose cells are not used."""
     sets = [_without_unlike(read_typed(data, name), name) for name in LABELS if name not in without]
+    sets = [_blank(cells, np.isin(cells.terms, list(without_types))) for cells in sets]
     types, genes, logs = average(sets)
     wanted = {gene for kind in read_panel() for gene in (*kind.positive, *kind.negative)}
     is_panel = np.array([gene in wanted for gene in genes])

@@ -38,7 +38,7 @@ STAND_IN: Final = 0.75  # of a relative's probability that goes to the only cand
 # phagocytes with granulocytes. T cells are none: whoever names one subset means to tell it from the others.
 _LINEAGES: Final = (("CL:0000945",), ("CL:0001065",), ("CL:0000113", "CL:0000766"))
 _STRANGERS: Final = frozenset({"CL:0000784"})  # plasmacytoid cells look like no phagocyte
-_NONE_WEIGHT: Final = 0.0005  # a candidate that the user names is likelier than a type that they do not
+_NONE_WEIGHT: Final = 0.01  # a candidate that the user names is likelier than a type that they do not
 
 
 @dataclass(frozen=True)

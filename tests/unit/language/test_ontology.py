@@ -19,6 +19,10 @@ from tcellflow.language.panel import find_base, profile_type, read_panel, read_p
         ("gamma delta T cell", "CL:0000798"),
         ("CL:0000236", "CL:0000236"),
         ("plasma cells", "CL:0000786"),
+        ("T lymphocyte", "CL:0000084"),
+        ("mature alpha-beta T-lymphocyte", "CL:0000791"),
+        ("mature T cell", "CL:0002419"),
+        ("immature NKT cell", "CL:0000914"),
         ("unicorn", None),
     ],
 )
