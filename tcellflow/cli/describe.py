@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.options import Force, Layer, Output, Prefix
+from tcellflow.cli.options import Force, FoundInObs, Layer, Output, Prefix
 from tcellflow.errors import OptionsError
 from tcellflow.io.files.pipes import without_pipes
 
@@ -31,10 +31,6 @@ Groupby = Annotated[
         help="obs column of the groups (default: states, clusters and expanded clones).",
         show_default=False,
     ),
-]
-H5ad = Annotated[
-    bool,
-    typer.Option("--h5ad/--no-h5ad", help="Copy the .h5ad file of cells with what was found in obs."),
 ]
 
 
@@ -67,7 +63,7 @@ def run(
         Literal["drop", "fail"],
         typer.Option("--on-ungrounded", help="What becomes of a sentence that the cells do not support."),
     ] = "drop",
-    h5ad: H5ad = False,
+    h5ad: FoundInObs = False,
     layer: Layer = None,
     output: Output = Path(),
     prefix: Prefix = "sample",
@@ -141,7 +137,7 @@ def annotate(
     support_column: Annotated[
         str, typer.Option("--support-column", help="Column of the labels where --support is a file.")
     ] = "label",
-    h5ad: H5ad = False,
+    h5ad: FoundInObs = False,
     layer: Layer = None,
     output: Output = Path(),
     prefix: Prefix = "sample",

@@ -59,6 +59,10 @@ StoredAs = Annotated[
     Compression,
     typer.Option("--compression", help="How matrices are stored: none is fastest, gzip smallest."),
 ]
+FoundInObs = Annotated[
+    bool,
+    typer.Option("--h5ad/--no-h5ad", help="Copy the .h5ad file of cells with what was found in obs."),
+]
 Layer = Annotated[
     str | None,
     typer.Option(

@@ -120,7 +120,7 @@ def test_descriptions_rest_on_the_programmes_of_predict(real):
     """describe reads the table that predict wrote of the same sample."""
     for sample in ("all", "gex", "two_tcr"):
         table = real.folder / "results" / f"{sample}.descriptions.parquet"
-        note = json.loads(pq.read_metadata(table).metadata[b"tcellflow"])
+        note = json.loads(pq.read_metadata(table).metadata[b"tcellflow.note"])
         assert set(note["inputs"]) >= {"cells", "predictions", "programmes"}
 
 
