@@ -76,7 +76,8 @@ def test_the_panel_is_a_list_of_candidates():
 def test_smoothing_averages_over_like_cells():
     """Noise on single cells goes, and the two kinds stay apart, in parts of the sample too."""
     sample = make_sample((B, MONOCYTE), n_each=100)
-    places = place_cells(sparse.csr_matrix(sample.X))
+    typer = CellTyper(sample.var_names.to_numpy(), list_panel())
+    places = place_cells(sparse.csr_matrix(typer.take(sample.X)))
     truth = np.repeat([0.0, 1.0], 100)
     noisy = (truth + np.random.default_rng(0).normal(0, 0.4, 200)).astype(np.float32)[:, None]
     smoothed = smooth(noisy, places, 20)
