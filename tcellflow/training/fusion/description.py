@@ -124,8 +124,8 @@ def describe_fusion(
         "name": name_bundle(options.name, options.output),
         "version": options.version,
         "task": TASK_FUSION,
-        "summary": f"Expression and surface proteins in one vector, learnt from "
-        f"{len(measured['training'])} CITE-seq sets",
+        "summary": "Expression and surface proteins in one vector; CITE-seq sets learnt from: "
+        f"{len(measured['training'])}",
         "inputs": _INPUTS,
         "outputs": _OUTPUTS,
         "genes": describe_panel(GENES_FILE, genes.symbols),

@@ -162,7 +162,7 @@ def describe_bundle(
         "name": name_bundle(options.name, options.output),
         "version": options.version,
         "task": TASK_STATES,
-        "summary": f"Lineage, function and cycle of T cells, learnt from {len(measured['training'])} cohorts",
+        "summary": f"Lineage, function, cycle of T cells; cohorts learnt from: {len(measured['training'])}",
         "inputs": [*_INPUTS, *(_RECEPTOR_INPUTS if "receptors" in measured else ())],
         "outputs": _OUTPUTS,
         "panel": {
