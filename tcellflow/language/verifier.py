@@ -15,6 +15,7 @@ from tcellflow.language.evidence import Presence
 from tcellflow.language.facts import SAMPLE
 from tcellflow.language.reading import read_sentence, split_sentences
 from tcellflow.language.statements import Statement, Vocabulary
+from tcellflow.states.programme_names import name_programme
 
 if TYPE_CHECKING:
     from tcellflow.language.facts import SampleFacts
@@ -79,10 +80,12 @@ class Verifier:
         def names(prefix: str) -> list[str]:
             return sorted({key.removeprefix(prefix) for key in keys if key.startswith(prefix)})
 
+        keys_of_programmes = names("programme:")
+        self._programmes = {name_programme(key): key for key in keys_of_programmes}
         self._names = Vocabulary(
             facts.evidence.place,
             read_gene_reference().approved,
-            programmes=names("programme:"),
+            programmes=list(dict.fromkeys([*keys_of_programmes, *self._programmes])),
             states=names("state:"),
             lineages=names("lineage:"),
             proteins=names("protein:"),
@@ -203,7 +206,8 @@ class Verifier:
         return _equal(True, (p >= _LIKELY) == said.is_there, reason)
 
     def _judge_named(self, said: Statement, unit: int) -> tuple[Verdict, str]:
-        key = f"{said.kind}:{said.subject}"
+        name = self._programmes.get(said.subject, said.subject)
+        key = f"{said.kind}:{name if said.kind == 'programme' else said.subject}"
         value = self._facts.numbers[unit].get(key)
         if value is None and any(k.startswith(f"{said.kind}:") for k in self._facts.numbers[unit]):
             value = 0.0
