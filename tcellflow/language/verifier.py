@@ -18,11 +18,13 @@ from tcellflow.language.statements import Statement, Vocabulary
 from tcellflow.states.programme_names import name_programme
 
 if TYPE_CHECKING:
-    from tcellflow.language.facts import SampleFacts
+    from tcellflow.language.evidence import GeneFact
+    from tcellflow.language.facts import SampleFacts, Unit
 
 _LIKELY, _UNLIKELY = 0.5, 0.25
 _TOLD_WITHOUT: Final = frozenset({"gene", "type", "state", "lineage", "programme"})
 _RUNS_PCT, _RESTS_PCT = 50.0, 20.0
+_CLEARLY = 0.3  # nats
 
 
 class Verdict(StrEnum):
@@ -89,6 +91,7 @@ class Verifier:
             states=names("state:"),
             lineages=names("lineage:"),
             proteins=names("protein:"),
+            segments=bool(names("v:")),
         )
 
     def check(
@@ -126,10 +129,10 @@ class Verifier:
         for i, unit in enumerate(self._facts.units):
             if unit.level == SAMPLE:
                 continue
-            spoken = re.escape(unit.name)
             # "the state Naive is called for 8 % of them" says something of another group
-            pattern = rf"\b{re.escape(unit.level)}\W{{0,3}}{spoken}(?![\w.])(?! is called)"
-            if re.search(pattern, sentence, re.IGNORECASE) and (best is None or len(unit.name) > best[0]):
+            patterns = (rf"{_name_with_level(unit)}(?! is called)", _name_with_cells(unit))
+            is_named = any(re.search(pattern, sentence, re.IGNORECASE) for pattern in patterns)
+            if is_named and (best is None or len(unit.name) > best[0]):
                 best = (len(unit.name), i)
         return None if best is None else best[1]
 
@@ -139,7 +142,7 @@ class Verifier:
         statements = read_sentence(self._without_unit(sentence, unit), self._names)
         if not with_numbers:
             kept = [s for s in statements if s.kind in _TOLD_WITHOUT and s.field != "beside"]
-            statements = [replace(s, value=None, field="none") for s in kept]
+            statements = [replace(s, value=None, low=None, high=None, field="none") for s in kept]
         results = [(self._judge(s, unit), s) for s in statements]
         for worst in _WORST:
             for (verdict, reason), _ in results:
@@ -150,12 +153,12 @@ class Verifier:
 
     def _without_unit(self, sentence: str, unit: int) -> str:
         named = self._facts.units[unit]
-        pattern = rf"\b{re.escape(named.level)}\W{{0,3}}{re.escape(named.name)}(?![\w.])"
-        is_subject = re.search(pattern, sentence, re.IGNORECASE)
-        has_share = re.search(pattern + r" is called", sentence, re.IGNORECASE)
-        return (
-            re.sub(pattern, "it", sentence, flags=re.IGNORECASE) if is_subject and not has_share else sentence
-        )
+        if named.level == SAMPLE:
+            return sentence
+        plain = re.sub(_name_with_cells(named), "these cells", sentence, flags=re.IGNORECASE)
+        pattern = _name_with_level(named)
+        has_share = re.search(pattern + r" is called", plain, re.IGNORECASE)
+        return plain if has_share else re.sub(pattern, "it", plain, flags=re.IGNORECASE)
 
     def _judge(self, said: Statement, unit: int) -> tuple[Verdict, str]:  # noqa: PLR0911 (one per kind)
         match said.kind:
@@ -178,19 +181,20 @@ class Verifier:
                 return self._judge_named(said, unit)
 
     def _judge_gene(self, said: Statement, unit: int) -> tuple[Verdict, str]:
-        fact = self._facts.gene(unit, said.subject)
-        if fact is None:
+        facts = [f for gene in said.subject.split("|") if (f := self._facts.gene(unit, gene)) is not None]
+        if not facts:
             return Verdict.INSUFFICIENT, f"{said.subject} is not measured"
-        if said.value is None:
-            wanted = Presence.PRESENT if said.is_there else Presence.ABSENT
-            if fact.presence is Presence.UNDECIDED:
-                return Verdict.INSUFFICIENT, f"{said.subject} is seen in {fact.pct:.1f} %: it cannot be told"
-            reason = f"{said.subject} is {fact.presence}, seen in {fact.pct:.1f} %"
-            return _equal(True, fact.presence is wanted, reason)
+        if said.field in {"more", "less"}:
+            return _judge_comparison(said, [fact.log_odds for fact in facts])
+        if said.low is None:
+            return _judge_presence(said, facts)
         if said.field == "beside":
-            beside = fact.elsewhere if fact.presence is Presence.PRESENT else fact.expected
-            return self._judge_number(said, beside)
-        return self._judge_number(said, fact.pct)
+            fact = facts[0]
+            return _judge_amount(said, fact.elsewhere if fact.presence is Presence.PRESENT else fact.expected)
+        most = max(fact.pct for fact in facts)
+        if len(facts) > 1 and most < said.low:  # together the genes may be seen in more cells than each
+            return Verdict.INSUFFICIENT, f"it is at least {most:.2f}"
+        return _judge_amount(said, most)
 
     def _judge_type(self, said: Statement, unit: int) -> tuple[Verdict, str]:
         numbers = self._facts.numbers[unit]
@@ -211,6 +215,13 @@ class Verifier:
         value = self._facts.numbers[unit].get(key)
         if value is None and any(k.startswith(f"{said.kind}:") for k in self._facts.numbers[unit]):
             value = 0.0
+        if said.field == "top":
+            own = {
+                k: v for k, v in self._facts.numbers[unit].items() if k.startswith(f"v:{said.subject[:4]}")
+            }
+            return _equal(bool(own), value == max(own.values(), default=0.0), f"it holds for {value} %")
+        if said.low is not None:
+            return _judge_amount(said, value)
         if said.value is not None:
             return self._judge_number(said, value)
         if value is None or said.kind == "protein" or _RESTS_PCT <= value < _RUNS_PCT:
@@ -227,6 +238,19 @@ class Verifier:
         )
 
 
+def _name_with_level(unit: Unit) -> str:
+    return rf"\b{re.escape(unit.level)}\W{{0,3}}{re.escape(unit.name)}(?![\w.])"
+
+
+def _name_with_cells(unit: Unit) -> str:
+    """Give the pattern of a group that is spoken of by its name alone: "the Naive cells", "in cluster 3"."""
+    spoken = re.escape(unit.name).replace("_", "[_ -]")
+    return (
+        rf"\b(?:the|these|those|of|in|among)\s+(?:{spoken}(?: T)?[- ](?:cells|cluster|group|population|state)"
+        rf"|(?:cluster|group|population|state|clone) {spoken})(?![\w.]| (?:is|are) called)"
+    )
+
+
 def _tolerance(said: Statement) -> float:
     return float(0.5 * 10.0**-said.decimals + 1e-6)
 
@@ -235,3 +259,30 @@ def _equal(is_known: bool, is_right: bool, reason: str) -> tuple[Verdict, str]: 
     if not is_known:
         return Verdict.INSUFFICIENT, reason
     return (Verdict.SUPPORTED, "") if is_right else (Verdict.CONTRADICTED, reason)
+
+
+def _judge_amount(said: Statement, value: float | None) -> tuple[Verdict, str]:
+    if value is None or said.low is None or said.high is None or value != value:  # noqa: PLR0124 (NaN)
+        return Verdict.INSUFFICIENT, f"{said.subject} was not measured"
+    reason = f"it is {value:.2f}"
+    if said.low <= value <= said.high:
+        return Verdict.SUPPORTED, ""
+    is_near = said.low - said.slack <= value <= said.high + said.slack
+    return (Verdict.INSUFFICIENT if is_near else Verdict.CONTRADICTED), reason
+
+
+def _judge_presence(said: Statement, facts: list[GeneFact]) -> tuple[Verdict, str]:
+    found = {fact.presence for fact in facts}
+    pct = max(fact.pct for fact in facts)
+    if Presence.PRESENT not in found and found != {Presence.ABSENT}:
+        return Verdict.INSUFFICIENT, f"{said.subject} is seen in {pct:.1f} %: it cannot be told"
+    is_present = Presence.PRESENT in found
+    reason = f"{said.subject} is {'present' if is_present else 'absent'}, seen in {pct:.1f} %"
+    return _equal(True, is_present is said.is_there, reason)
+
+
+def _judge_comparison(said: Statement, odds: list[float]) -> tuple[Verdict, str]:
+    known = [value for value in odds if value == value]  # noqa: PLR0124 (NaN)
+    if len(known) != 1 or abs(known[0]) < _CLEARLY:
+        return Verdict.INSUFFICIENT, f"{said.subject}: whether there is more or less of it cannot be told"
+    return _equal(True, (known[0] > 0) == (said.field == "more"), f"its log odds are {known[0]:.2f}")

@@ -1,0 +1,375 @@
+"""Clauses about markers: which are said to be there, which not, and which amount belongs to which.
+
+Invariant: a marker without a verb, mark or amount that says something of it, and a clause that only supposes,
+make no statement.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from tcellflow.language.statements import Statement
+from tcellflow.language.wording.amounts import count_decimals, find_amounts, read_number
+from tcellflow.language.wording.markers import find_markers
+
+if TYPE_CHECKING:
+    from tcellflow.language.statements import Field, Vocabulary
+    from tcellflow.language.wording.amounts import Amount
+    from tcellflow.language.wording.markers import Marker
+
+_VERB: Final = (
+    r"(?:lack|do|does|did|not|no|without|is|are|was|were|express|show|negative"
+    r"|positive|absent|fail|contain|have|has"
+    r"|co-?express|carry|display|exhibit|retain|remain)"
+)
+_HARD: Final = re.compile(
+    r";|\b(?:but|while|whereas|although|however|yet|though|except|unlike|without)\b"
+    r"|\b(?:in contrast to|rather than|as opposed to|instead of|with (?:no|little|low|absent))\b"
+    r"|, which\b(?=[^.;]*\bshould\b)"
+    rf"|\band (?={_VERB}(?:s|es|ing|ed)?\b)"
+    rf"|, (?=(?:and )?{_VERB}(?:s|es|ing|ed)?\b)"
+    r"|, (?=(?:and )?(?:they|it|these|those|this|the|with|showing|suggesting|consistent"
+    r"|indicating|in line)\b)",
+    re.IGNORECASE,
+)
+_WORD: Final = r"[A-Za-z][\w/+-]*(?:\s*\([^)]*\))?"
+_SOFT: Final = re.compile(
+    rf"(?:,\s*(?:and\s+)?|\b(?:and|or)\s+)(?=(?:the )?{_WORD}(?:(?:, and |, | and | or ){_WORD})*"
+    r" (?:expression |transcripts? )?(?:is|are|was|were|isn't|aren't|wasn't|weren't|remains?|in|at|reach\w*)"
+    r"\b)"
+)
+_SAYS: Final = re.compile(
+    r"\b(?:is|are|was|were|isn't|aren't|wasn't|weren't|express\w*|lack\w*|show\w*|contain\w*|defin\w+|marks?"
+    r"|identif\w+|reach\w*|stands?)\b(?!.*\bthat\b)|%",
+    re.IGNORECASE,
+)
+_ENDS_WITH: Final = re.compile(
+    r"\b(?:absent|undetect\w*|silent|missing|negative(?! for)"
+    r"|(?:not|n't|never) (?:\w+ )?(?:detected|expressed|seen|found|observed|present|detectable))\b",
+    re.IGNORECASE,
+)
+_NOT_SO: Final = re.compile(
+    r"\bnot (?:only|just|merely|surprising\w*)\b|\bno doubt\b|\bnot \w+ negative\b", re.IGNORECASE
+)
+_BEFORE: Final = re.compile(
+    r"\b(?:no|neither|nor|lack(?:s|ed|ing)?|without|devoid of|(?:negative|absent) for"
+    r"|free of|(?:absence|loss|lack) of|fail(?:s|ed|ing)? to"
+    r"|(?:do|does|did|could|can|would)(?: not|n't)|cannot|(?:hardly|barely|scarcely) (?:any"
+    r"|express\w*)|not|never|in contrast to|rather than"
+    r"|as opposed to|instead of|except(?: for)?|excluding|unlike|none of (?:the "
+    r"|these )?(?:\w+ ){0,2}?cells|not a single cell"
+    r"|zero|below detection)\b",
+    re.IGNORECASE,
+)
+_BEHIND: Final = re.compile(
+    r"\b(?:is|are|was|were|be|been|being)(?: (?:clearly|largely|both|all|each"
+    r"|also|almost|\w+ly))?(?: not| never|n't)\b"
+    r"|\b(?:isn't|aren't|wasn't|weren't)|(?:is|are|was|were)n't\b"
+    r"|\bnot (?:\w+ly )?(?:detected|expressed|seen|found|observed|present|detectable"
+    r"|picked|captured|recovered)\b"
+    r"|\b(?:absent|undetected|undetectable|missing|lost|off|silent|negative|nil"
+    r"|unexpressed|inactive)\b(?! (?:for|of)\b)"
+    r"|\b(?:hardly|barely|scarcely|never) (?:ever )?(?:detected|expressed|seen|found|observed|detectable)\b"
+    r"|\b(?:none|nowhere|no cells?)\b(?![^.;]*\b(?:lack|negative)\b)(?=[^A-Z]*$)",
+    re.IGNORECASE,
+)
+_TOLD: Final = re.compile(
+    r"\b(?:co-?express\w*|express\w*|detect\w*|positiv\w*|present|presence|seen"
+    r"|see|found|observed?|carr(?:y|ies|ied|ying)|contain\w*|show\w*|ha(?:ve|s|d)"
+    r"|mark(?:s|ed|er|ers)?|transcripts?|mrna|high(?:ly)?|strong(?:ly)?|on|off"
+    r"|enriched|abundant|produc\w*|characteri[sz]ed|defined|hallmark|evidence"
+    r"|signal|display\w*|stain\w*|retain\w*|dominat\w*|evident|captured|measured"
+    r"|visible|reads?|occur\w*|exhibit\w*|upregulat\w*|with|turned|robust\w*"
+    r"|use[sd]?|using|segments?|chains?|gene|usage|recovered|there (?:is|was|are"
+    r"|were)|account\w*|reached|level)\b",
+    re.IGNORECASE,
+)
+_SUPPOSED: Final = re.compile(
+    r"\b(?:may|might|whether|if|would|hypothes\w+|perhaps|possibly|unclear|uncertain"
+    r"|undetermined|inconclusive|not (?:measured|assessed|tested"
+    r"|clear|interpretable)|hard to|difficult to|cannot be (?:told|judged|determined"
+    r"|assessed|excluded)|(?:low|weak|dim) (?:or|to) absent"
+    r"|typical(?:ly)?|known (?:to|as|for)|previously|reported|literature|elsewhere in the body|should)\b",
+    re.IGNORECASE,
+)
+_OTHER_MATTERS: Final = re.compile(
+    r"\b(?:antibod\w+|primers?|biolegend|gated on|sorted|knock\w*|stimulated|treated"
+    r"|anti-\w+|staining panel|protocol|vaccin\w*)\b",
+    re.IGNORECASE,
+)
+_BESIDE: Final = re.compile(r"elsewhere|expected|other|rest\b|remaining|background|outside")
+_COMPARED: Final = re.compile(
+    r"\b(?:(?P<more>more|higher|increased|elevated|up-?regulated|upregulates?"
+    r"|enriched|greater|over-?express\w*)"
+    r"|(?P<less>less|fewer|lower|reduced|decreased|down-?regulated|downregulates?|depleted|diminished))\b",
+    re.IGNORECASE,
+)
+_LITTLE: Final = re.compile(
+    r"\b(?:little|low|weak|dim|modest|minimal|faint|reduced)(?: levels? of| expression of)?\s+\W*$",
+    re.IGNORECASE,
+)
+_TOP: Final = re.compile(
+    r"\b(?:top|dominant|leading|predominant|main|most (?:frequent|common|used|abundant|often))\b",
+    re.IGNORECASE,
+)
+_PRESENT_AT: Final = re.compile(
+    r"\b(?:is|are|was|were)(?: \w+ly)? (?:present|expressed|positive|detected)\s*[:,(]", re.IGNORECASE
+)
+_DIGIT: Final = re.compile(r"\d")
+_NEAR: Final = 45
+
+
+def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
+    """Read what a sentence says of markers.
+
+    Parameters
+    ----------
+    text
+        One sentence, without what others have read of it.
+    names
+        Of the sample.
+    """
+    if _OTHER_MATTERS.search(text):
+        return []
+    plain = _NOT_SO.sub(lambda hit: " " * len(hit.group()), text)
+    plain = _join_amounts(plain)
+    markers, _ = find_markers(plain, names)
+    is_told = bool(
+        _TOLD.search(plain) or _BEFORE.search(plain) or _BEHIND.search(plain) or find_amounts(plain)
+        or any(marker.mark for marker in markers)
+    )  # fmt: skip
+    found: list[Statement] = []
+    for clause in _join_endings(_split(plain), names):
+        found += _Clause(clause, names, is_told=is_told).read()
+    return found
+
+
+def _join_amounts(text: str) -> str:
+    """Take the commas from around an amount: "a small fraction, around 15 %, retains CD14"."""
+    for amount in find_amounts(text):
+        before = re.search(r",\s*$", text[: amount.start])
+        behind = re.match(r"\s*,(?!\s*\d)", text[amount.end :])
+        if before is not None and behind is not None:
+            end = amount.end + behind.end()
+            text = f"{text[: before.start()]} {text[before.start() + 1 : end - 1]} {text[end:]}"
+    return text
+
+
+def _split(text: str) -> list[str]:
+    bracketed = [hit.span() for hit in re.finditer(r"\([^()]*\)", text)]
+    places = {hit.start(): len(hit.group()) for hit in _HARD.finditer(text)}
+    starts, last = [0], 0
+    for hit in sorted([*_HARD.finditer(text), *_SOFT.finditer(text)], key=lambda hit: hit.start()):
+        at = hit.start()
+        if any(first < at < end for first, end in bracketed):
+            continue
+        if at in places or (_SAYS.search(text[last:at]) and _has_capital(text[last:at])):
+            starts.append(at)
+            last = at
+    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def _join_endings(clauses: list[str], names: Vocabulary) -> list[str]:
+    """Join what ends a list of markers to it: "CD79A, GZMK and PRF1, | remained undetectable"."""
+    joined: list[str] = []
+    for clause in clauses:
+        is_ending = re.match(r"[,\s]|and\b", clause) and _ENDS_WITH.search(clause)
+        if joined and is_ending and not find_markers(clause, names)[0]:
+            joined[-1] += clause
+        else:
+            joined.append(clause)
+    return joined
+
+
+def _has_capital(text: str) -> bool:
+    return re.search(r"[A-Z]\w*[A-Z0-9]", text) is not None
+
+
+class _Clause:
+    """One clause: its markers, amounts and negations."""
+
+    def __init__(self, text: str, names: Vocabulary, *, is_told: bool) -> None:
+        self.text = text
+        self.markers, self.unknown = find_markers(text, names)
+        self.amounts = self._drop_loose_words(find_amounts(text))
+        self.is_told = is_told
+
+    def read(self) -> list[Statement]:
+        found = [Statement("unknown_entity", name) for name in self.unknown]
+        if _SUPPOSED.search(self.text):
+            return found
+        own: list[Amount] = []
+        beside: list[Amount] = []
+        for amount in self.amounts:
+            (beside if self._is_beside(amount) else own).append(amount)
+        given, loose = self._give(own)
+        for i, marker in enumerate(self.markers):
+            found += self._say(marker, given.get(i, []))
+        for amount in beside:
+            near = [m for m in self.markers if m.start < amount.start and m.kind == "gene"]
+            if near:
+                found.append(_quantify(near[-1], amount, "beside", is_there=True))
+            elif amount.is_exact:
+                loose.append(amount)
+        return found + [
+            Statement("loose_number", a.text, value=read_number(a.text)) for a in loose if a.is_exact
+        ]
+
+    def _drop_loose_words(self, amounts: list[Amount]) -> list[Amount]:
+        """Drop a quantifier that a number soon makes exact: "a small fraction, around 15 %"."""
+        kept = []
+        for i, amount in enumerate(amounts):
+            follows = amounts[i + 1] if i + 1 < len(amounts) else None
+            is_vague = not amount.is_exact and _DIGIT.search(self.text[amount.start : amount.end]) is None
+            between = None if follows is None else self.text[amount.end : follows.start]
+            if is_vague and follows is not None and between is not None and len(between) <= _NEAR:
+                has_marker = any(amount.end <= m.start < follows.start for m in self.markers)
+                if not has_marker or "(" in between:
+                    continue
+            kept.append(amount)
+        return kept
+
+    def _is_beside(self, amount: Amount) -> bool:
+        """Say whether an amount is one beside that of the group: of others, or an expected one."""
+        behind = _DIGIT.split(self.text[amount.end : amount.end + 24], maxsplit=1)[0]
+        before = self.text[: amount.start]
+        return bool(_BESIDE.search(behind) or re.search(r"where\s*$|expected[^\d)]{0,12}$", before))
+
+    def _give(self, amounts: list[Amount]) -> tuple[dict[int, list[Amount]], list[Amount]]:
+        """Give each amount to its markers: runs of markers and runs of amounts in turn."""
+        items = sorted(
+            [(m.start, "m", i) for i, m in enumerate(self.markers)]
+            + [(a.start, "a", i) for i, a in enumerate(amounts)]
+        )
+        runs: list[tuple[str, list[int]]] = []
+        for _, sort, i in items:
+            if runs and runs[-1][0] == sort:
+                runs[-1][1].append(i)
+            else:
+                runs.append((sort, [i]))
+        given: dict[int, list[Amount]] = {}
+        if not runs or not amounts:
+            return given, []
+        if not self.markers:
+            return given, amounts
+        sorts = "".join(sort for sort, _ in runs)
+        starts_before = sorts[0] == "a" and sorts[-1] == "m"
+        loose: list[Amount] = []
+        for at, (sort, members) in enumerate(runs):
+            if sort != "a":
+                continue
+            before = runs[at - 1][1] if at else []
+            after = runs[at + 1][1] if at + 1 < len(runs) else []
+            takers = after if starts_before or not before else before
+            is_last = at + 1 == len(runs) - 1
+            if len(members) == 2 and len(before) == len(after) == 1 and is_last and not starts_before:
+                loose += self._share(members[1:], after, amounts, given, is_before=True)
+                members = members[:1]  # noqa: PLW2901 (the second is that of the marker behind)
+            loose += self._share(members, takers, amounts, given, is_before=takers is after)
+        return given, loose
+
+    def _share(
+        self,
+        members: list[int],
+        takers: list[int],
+        amounts: list[Amount],
+        given: dict[int, list[Amount]],
+        *,
+        is_before: bool,
+    ) -> list[Amount]:
+        takers = [i for i in takers if i not in given] or takers
+        if len(members) == len(takers):
+            for i, k in zip(takers, members, strict=True):
+                given.setdefault(i, []).append(amounts[k])
+            return []
+        first = amounts[members[0]]
+        if len(members) == 1:
+            is_own = not is_before and self._stands_at(first, self.markers[takers[-1]])
+            for i in takers[-1:] if is_own else takers:
+                given.setdefault(i, []).append(first)
+            return []
+        given.setdefault(takers[0] if is_before else takers[-1], []).append(first)
+        return [amounts[k] for k in members[1:]]
+
+    def _stands_at(self, amount: Amount, marker: Marker) -> bool:
+        """Say whether an amount stands right behind its marker, as in ``LYZ (97 %)``."""
+        between = self.text[marker.end : amount.start]
+        return (
+            re.fullmatch(r"\s*[(\[:=,]?\s*(?:(?:only|just|in|at|detected in|seen in)\s*)*", between)
+            is not None
+        )
+
+    def _say(self, marker: Marker, amounts: list[Amount]) -> list[Statement]:
+        is_there = marker.mark != "-" and not self._is_negated(marker)
+        if marker.mark == "low" or (not amounts and is_there and _LITTLE.search(self.text[: marker.start])):
+            return []
+        if not amounts:
+            return self._say_without(marker, is_there=is_there)
+        amount = amounts[0]
+        plain = Statement(marker.kind, marker.subject, is_there)
+        if not is_there and self._is_complement(amount, marker):
+            return [_quantify(marker, amount.complement(), "pct", is_there=False)]
+        is_said_twice = not is_there or _PRESENT_AT.search(self.text) is not None
+        quantified = _quantify(marker, amount, "pct", is_there=is_there)
+        return [plain, quantified] if is_said_twice else [quantified]
+
+    def _say_without(self, marker: Marker, *, is_there: bool) -> list[Statement]:
+        compared = self._compare(marker)
+        if compared is not None:
+            return compared
+        if marker.kind == "v" and is_there and _TOP.search(self.text):
+            return [Statement("v", marker.subject, field="top")]
+        return [Statement(marker.kind, marker.subject, is_there)] if self.is_told or marker.mark else []
+
+    def _is_negated(self, marker: Marker) -> bool:
+        before = [hit.start() for hit in _BEFORE.finditer(self.text)]
+        if any(at < marker.start for at in before):
+            return True
+        last = max(m.start for m in self.markers)
+        behind = [hit.start() for hit in _BEHIND.finditer(self.text)]
+        # "GZMK does not show up"
+        behind += [at for at in before if at > last and re.search(r"not|n't|never", self.text[at : at + 14])]
+        first = min((m.start for m in self.markers), default=0)
+        return any(at > marker.start or at < first for at in behind) and not self._is_of_other(behind, marker)
+
+    def _is_of_other(self, behind: list[int], marker: Marker) -> bool:
+        """Say whether a negation behind stands in brackets or right at another marker: ``A+, B negative``."""
+        later = [m for m in self.markers if m.start > marker.start]
+        nearest = min((at for at in behind if at > marker.start), default=None)
+        if nearest is None or not later or marker.mark != "+":
+            return False
+        return any(m.start < nearest for m in later)
+
+    def _is_complement(self, amount: Amount, marker: Marker) -> bool:
+        """Say whether an amount counts the cells without the marker: "a third lack CD14"."""
+        if amount.start < marker.start:
+            return True
+        between = self.text[marker.end : amount.start]
+        return re.search(r"[:,(;=]|\b(?:seen|detected|found|only)\s+in\s*$", between) is None or (
+            re.search(r"\bnot (?:\w+ )?(?:detected|seen|found|expressed) in\s*$", between) is not None
+        )
+
+    def _compare(self, marker: Marker) -> list[Statement] | None:
+        hit = _COMPARED.search(self.text)
+        if hit is None:
+            return None
+        rest = re.search(
+            r"\b(?:than|compared (?:with|to)|relative to|versus|vs\.?|over)\b(.*)", self.text, re.IGNORECASE
+        )
+        if rest is not None and not re.search(
+            r"other|rest|else|remaining|all|average|outside", rest.group(1), re.IGNORECASE
+        ):
+            return []
+        if rest is None and hit.group().lower() in {"more", "less", "fewer"}:
+            return []
+        return [Statement(marker.kind, marker.subject, field="more" if hit["more"] else "less")]
+
+
+def _quantify(marker: Marker, amount: Amount, field: Field, *, is_there: bool) -> Statement:
+    exact = amount.text
+    return Statement(
+        marker.kind, marker.subject, is_there,
+        read_number(exact) if exact else None, count_decimals(exact), field,
+        low=amount.low, high=amount.high, slack=amount.slack,
+    )  # fmt: skip
