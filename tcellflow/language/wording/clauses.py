@@ -57,7 +57,7 @@ _BEFORE: Final = re.compile(
     r"|free of|(?:absence|loss|lack) of|fail(?:s|ed|ing)? to"
     r"|(?:do|does|did|could|can|would)(?: not|n't)|cannot|(?:hardly|barely|scarcely) (?:any"
     r"|express\w*)|not|never|in contrast to|rather than"
-    r"|as opposed to|instead of|except(?: for)?|excluding|unlike|none of (?:the "
+    r"|as opposed to|instead of|except(?: for)?|excluding|unlike(?= (?-i:[A-Z]+\d))|none of (?:the "
     r"|these )?(?:\w+ ){0,2}?cells|not a single cell"
     r"|zero|below detection)\b",
     re.IGNORECASE,
@@ -115,6 +115,14 @@ _TOP: Final = re.compile(
 )
 _PRESENT_AT: Final = re.compile(
     r"\b(?:is|are|was|were)(?: \w+ly)? (?:present|expressed|positive|detected)\s*[:,(]", re.IGNORECASE
+)
+_THEY_SHOW: Final = re.compile(
+    r"\b(?:they|them|cells|monocytes|lymphocytes|population|cluster|group)\b[^.;]{0,24}?"
+    r"\b(?:(?:co-?)?express(?:es)?|show|carry|transcribe|positive for|marked by|stand out by|have)\b",
+    re.IGNORECASE,
+)
+_FEW: Final = re.compile(
+    r"\b(?:few|only|some|rare\w*|little|low|weak\w*|minority|fraction|subset|hardly)\b|%", re.IGNORECASE
 )
 _DIGIT: Final = re.compile(r"\d")
 _NEAR: Final = 45
@@ -310,7 +318,7 @@ class _Clause:
         plain = Statement(marker.kind, marker.subject, is_there)
         if not is_there and self._is_complement(amount, marker):
             return [_quantify(marker, amount.complement(), "pct", is_there=False)]
-        is_said_twice = not is_there or _PRESENT_AT.search(self.text) is not None
+        is_said_twice = not is_there or self._is_there_at_all(marker, amount)
         quantified = _quantify(marker, amount, "pct", is_there=is_there)
         return [plain, quantified] if is_said_twice else [quantified]
 
@@ -332,6 +340,14 @@ class _Clause:
         behind += [at for at in before if at > last and re.search(r"not|n't|never", self.text[at : at + 14])]
         first = min((m.start for m in self.markers), default=0)
         return any(at > marker.start or at < first for at in behind) and not self._is_of_other(behind, marker)
+
+    def _is_there_at_all(self, marker: Marker, amount: Amount) -> bool:
+        """Say whether a marker is said to be there, beside its amount: "they express CD79A (93 %)"."""
+        if _PRESENT_AT.search(self.text):
+            return True
+        before = self.text[: marker.start]
+        is_in_brackets = re.fullmatch(r"\s*\(\D{0,12}", self.text[marker.end : amount.start]) is not None
+        return is_in_brackets and bool(_THEY_SHOW.search(before)) and not _FEW.search(before)
 
     def _is_of_other(self, behind: list[int], marker: Marker) -> bool:
         """Say whether a negation behind stands in brackets or right at another marker: ``A+, B negative``."""
