@@ -2,8 +2,8 @@
 
 Run as ``python -m benchmarks.language.wordings PBMC3K [DONOR]``: the file of pbmc3k with the column
 ``cell_type``, and ``annotated.h5ad`` of the 10x healthy donor beside the tables of ``tcellflow run``. The
-sentences of ``wordings.tsv`` were written by hand about these cells; those of all parts but ``tuned`` before the
-parser had seen any of them, and its first figures on them stand in the documentation.
+sentences of ``wordings.tsv`` were written by hand about these cells; those of all parts but ``tuned`` before
+the parser had seen any of them, and its first figures on them stand in the documentation.
 """
 
 from __future__ import annotations

@@ -11,6 +11,26 @@ from typing import TYPE_CHECKING, Final
 
 from tcellflow.language.statements import Statement
 from tcellflow.language.wording.amounts import count_decimals, find_amounts, read_number
+from tcellflow.language.wording.cues import (
+    BEFORE,
+    BEHIND,
+    BESIDE,
+    COMPARED,
+    DIGIT,
+    ENDS_WITH,
+    FEW,
+    HARD,
+    LITTLE,
+    NOT_SO,
+    OTHER_MATTERS,
+    PRESENT_AT,
+    SAYS,
+    SOFT,
+    SUPPOSED,
+    THEY_SHOW,
+    TOLD,
+    TOP,
+)
 from tcellflow.language.wording.markers import find_markers
 
 if TYPE_CHECKING:
@@ -18,113 +38,6 @@ if TYPE_CHECKING:
     from tcellflow.language.wording.amounts import Amount
     from tcellflow.language.wording.markers import Marker
 
-_VERB: Final = (
-    r"(?:lack|do|does|did|not|no|without|is|are|was|were|express|show|negative"
-    r"|positive|absent|fail|contain|have|has"
-    r"|co-?express|carry|display|exhibit|retain|remain)"
-)
-_HARD: Final = re.compile(
-    r";|\b(?:but|while|whereas|although|however|yet|though|except|unlike|without)\b"
-    r"|\b(?:in contrast to|rather than|as opposed to|instead of|with (?:no|little|low|absent))\b"
-    r"|, which\b(?=[^.;]*\bshould\b)"
-    rf"|\band (?={_VERB}(?:s|es|ing|ed)?\b)"
-    rf"|, (?=(?:and )?{_VERB}(?:s|es|ing|ed)?\b)"
-    r"|, (?=(?:and )?(?:they|it|these|those|this|the|with|showing|suggesting|consistent"
-    r"|indicating|in line)\b)",
-    re.IGNORECASE,
-)
-_WORD: Final = r"[A-Za-z][\w/+-]*(?:\s*\([^)]*\))?"
-_SOFT: Final = re.compile(
-    rf"(?:,\s*(?:and\s+)?|\b(?:and|or)\s+)(?=(?:the )?{_WORD}(?:(?:, and |, | and | or ){_WORD})*"
-    r" (?:expression |transcripts? )?(?:is|are|was|were|isn't|aren't|wasn't|weren't|remains?|in|at|reach\w*)"
-    r"\b)"
-)
-_SAYS: Final = re.compile(
-    r"\b(?:is|are|was|were|isn't|aren't|wasn't|weren't|express\w*|lack\w*|show\w*|contain\w*|defin\w+|marks?"
-    r"|identif\w+|reach\w*|stands?)\b(?!.*\bthat\b)|%",
-    re.IGNORECASE,
-)
-_ENDS_WITH: Final = re.compile(
-    r"\b(?:absent|undetect\w*|silent|missing|negative(?! for)"
-    r"|(?:not|n't|never) (?:\w+ )?(?:detected|expressed|seen|found|observed|present|detectable))\b",
-    re.IGNORECASE,
-)
-_NOT_SO: Final = re.compile(
-    r"\bnot (?:only|just|merely|surprising\w*)\b|\bno doubt\b|\bnot \w+ negative\b", re.IGNORECASE
-)
-_BEFORE: Final = re.compile(
-    r"\b(?:no|neither|nor|lack(?:s|ed|ing)?|without|devoid of|(?:negative|absent) for"
-    r"|free of|(?:absence|loss|lack) of|fail(?:s|ed|ing)? to"
-    r"|(?:do|does|did|could|can|would)(?: not|n't)|cannot|(?:hardly|barely|scarcely) (?:any"
-    r"|express\w*)|not|never|in contrast to|rather than"
-    r"|as opposed to|instead of|except(?: for)?|excluding|unlike(?= (?-i:[A-Z]+\d))|none of (?:the "
-    r"|these )?(?:\w+ ){0,2}?cells|not a single cell"
-    r"|zero|below detection)\b",
-    re.IGNORECASE,
-)
-_BEHIND: Final = re.compile(
-    r"\b(?:is|are|was|were|be|been|being)(?: (?:clearly|largely|both|all|each"
-    r"|also|almost|\w+ly))?(?: not| never|n't)\b"
-    r"|\b(?:isn't|aren't|wasn't|weren't)|(?:is|are|was|were)n't\b"
-    r"|\bnot (?:\w+ly )?(?:detected|expressed|seen|found|observed|present|detectable"
-    r"|picked|captured|recovered)\b"
-    r"|\b(?:absent|undetected|undetectable|missing|lost|off|silent|negative|nil"
-    r"|unexpressed|inactive)\b(?! (?:for|of)\b)"
-    r"|\b(?:hardly|barely|scarcely|never) (?:ever )?(?:detected|expressed|seen|found|observed|detectable)\b"
-    r"|\b(?:none|nowhere|no cells?)\b(?![^.;]*\b(?:lack|negative)\b)(?=[^A-Z]*$)",
-    re.IGNORECASE,
-)
-_TOLD: Final = re.compile(
-    r"\b(?:co-?express\w*|express\w*|detect\w*|positiv\w*|present|presence|seen"
-    r"|see|found|observed?|carr(?:y|ies|ied|ying)|contain\w*|show\w*|ha(?:ve|s|d)"
-    r"|mark(?:s|ed|er|ers)?|transcripts?|mrna|high(?:ly)?|strong(?:ly)?|on|off"
-    r"|enriched|abundant|produc\w*|characteri[sz]ed|defined|hallmark|evidence"
-    r"|signal|display\w*|stain\w*|retain\w*|dominat\w*|evident|captured|measured"
-    r"|visible|reads?|occur\w*|exhibit\w*|upregulat\w*|with|turned|robust\w*"
-    r"|use[sd]?|using|segments?|chains?|gene|usage|recovered|there (?:is|was|are"
-    r"|were)|account\w*|reached|level)\b",
-    re.IGNORECASE,
-)
-_SUPPOSED: Final = re.compile(
-    r"\b(?:may|might|whether|if|would|hypothes\w+|perhaps|possibly|unclear|uncertain"
-    r"|undetermined|inconclusive|not (?:measured|assessed|tested"
-    r"|clear|interpretable)|hard to|difficult to|cannot be (?:told|judged|determined"
-    r"|assessed|excluded)|(?:low|weak|dim) (?:or|to) absent"
-    r"|typical(?:ly)?|known (?:to|as|for)|previously|reported|literature|elsewhere in the body|should)\b",
-    re.IGNORECASE,
-)
-_OTHER_MATTERS: Final = re.compile(
-    r"\b(?:antibod\w+|primers?|biolegend|gated on|sorted|knock\w*|stimulated|treated"
-    r"|anti-\w+|staining panel|protocol|vaccin\w*)\b",
-    re.IGNORECASE,
-)
-_BESIDE: Final = re.compile(r"elsewhere|expected|other|rest\b|remaining|background|outside")
-_COMPARED: Final = re.compile(
-    r"\b(?:(?P<more>more|higher|increased|elevated|up-?regulated|upregulates?"
-    r"|enriched|greater|over-?express\w*)"
-    r"|(?P<less>less|fewer|lower|reduced|decreased|down-?regulated|downregulates?|depleted|diminished))\b",
-    re.IGNORECASE,
-)
-_LITTLE: Final = re.compile(
-    r"\b(?:little|low|weak|dim|modest|minimal|faint|reduced)(?: levels? of| expression of)?\s+\W*$",
-    re.IGNORECASE,
-)
-_TOP: Final = re.compile(
-    r"\b(?:top|dominant|leading|predominant|main|most (?:frequent|common|used|abundant|often))\b",
-    re.IGNORECASE,
-)
-_PRESENT_AT: Final = re.compile(
-    r"\b(?:is|are|was|were)(?: \w+ly)? (?:present|expressed|positive|detected)\s*[:,(]", re.IGNORECASE
-)
-_THEY_SHOW: Final = re.compile(
-    r"\b(?:they|them|cells|monocytes|lymphocytes|population|cluster|group)\b[^.;]{0,24}?"
-    r"\b(?:(?:co-?)?express(?:es)?|show|carry|transcribe|positive for|marked by|stand out by|have)\b",
-    re.IGNORECASE,
-)
-_FEW: Final = re.compile(
-    r"\b(?:few|only|some|rare\w*|little|low|weak\w*|minority|fraction|subset|hardly)\b|%", re.IGNORECASE
-)
-_DIGIT: Final = re.compile(r"\d")
 _NEAR: Final = 45
 
 
@@ -138,13 +51,13 @@ def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
     names
         Of the sample.
     """
-    if _OTHER_MATTERS.search(text):
+    if OTHER_MATTERS.search(text):
         return []
-    plain = _NOT_SO.sub(lambda hit: " " * len(hit.group()), text)
+    plain = NOT_SO.sub(lambda hit: " " * len(hit.group()), text)
     plain = _join_amounts(plain)
     markers, _ = find_markers(plain, names)
     is_told = bool(
-        _TOLD.search(plain) or _BEFORE.search(plain) or _BEHIND.search(plain) or find_amounts(plain)
+        TOLD.search(plain) or BEFORE.search(plain) or BEHIND.search(plain) or find_amounts(plain)
         or any(marker.mark for marker in markers)
     )  # fmt: skip
     found: list[Statement] = []
@@ -166,13 +79,13 @@ def _join_amounts(text: str) -> str:
 
 def _split(text: str) -> list[str]:
     bracketed = [hit.span() for hit in re.finditer(r"\([^()]*\)", text)]
-    places = {hit.start(): len(hit.group()) for hit in _HARD.finditer(text)}
+    places = {hit.start(): len(hit.group()) for hit in HARD.finditer(text)}
     starts, last = [0], 0
-    for hit in sorted([*_HARD.finditer(text), *_SOFT.finditer(text)], key=lambda hit: hit.start()):
+    for hit in sorted([*HARD.finditer(text), *SOFT.finditer(text)], key=lambda hit: hit.start()):
         at = hit.start()
         if any(first < at < end for first, end in bracketed):
             continue
-        if at in places or (_SAYS.search(text[last:at]) and _has_capital(text[last:at])):
+        if at in places or (SAYS.search(text[last:at]) and _has_capital(text[last:at])):
             starts.append(at)
             last = at
     return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
@@ -182,7 +95,7 @@ def _join_endings(clauses: list[str], names: Vocabulary) -> list[str]:
     """Join what ends a list of markers to it: "CD79A, GZMK and PRF1, | remained undetectable"."""
     joined: list[str] = []
     for clause in clauses:
-        is_ending = re.match(r"[,\s]|and\b", clause) and _ENDS_WITH.search(clause)
+        is_ending = re.match(r"[,\s]|and\b", clause) and ENDS_WITH.search(clause)
         if joined and is_ending and not find_markers(clause, names)[0]:
             joined[-1] += clause
         else:
@@ -205,7 +118,7 @@ class _Clause:
 
     def read(self) -> list[Statement]:
         found = [Statement("unknown_entity", name) for name in self.unknown]
-        if _SUPPOSED.search(self.text):
+        if SUPPOSED.search(self.text):
             return found
         own: list[Amount] = []
         beside: list[Amount] = []
@@ -229,7 +142,7 @@ class _Clause:
         kept = []
         for i, amount in enumerate(amounts):
             follows = amounts[i + 1] if i + 1 < len(amounts) else None
-            is_vague = not amount.is_exact and _DIGIT.search(self.text[amount.start : amount.end]) is None
+            is_vague = not amount.is_exact and DIGIT.search(self.text[amount.start : amount.end]) is None
             between = None if follows is None else self.text[amount.end : follows.start]
             if is_vague and follows is not None and between is not None and len(between) <= _NEAR:
                 has_marker = any(amount.end <= m.start < follows.start for m in self.markers)
@@ -240,9 +153,9 @@ class _Clause:
 
     def _is_beside(self, amount: Amount) -> bool:
         """Say whether an amount is one beside that of the group: of others, or an expected one."""
-        behind = _DIGIT.split(self.text[amount.end : amount.end + 24], maxsplit=1)[0]
+        behind = DIGIT.split(self.text[amount.end : amount.end + 24], maxsplit=1)[0]
         before = self.text[: amount.start]
-        return bool(_BESIDE.search(behind) or re.search(r"where\s*$|expected[^\d)]{0,12}$", before))
+        return bool(BESIDE.search(behind) or re.search(r"where\s*$|expected[^\d)]{0,12}$", before))
 
     def _give(self, amounts: list[Amount]) -> tuple[dict[int, list[Amount]], list[Amount]]:
         """Give each amount to its markers: runs of markers and runs of amounts in turn."""
@@ -310,7 +223,7 @@ class _Clause:
 
     def _say(self, marker: Marker, amounts: list[Amount]) -> list[Statement]:
         is_there = marker.mark != "-" and not self._is_negated(marker)
-        if marker.mark == "low" or (not amounts and is_there and _LITTLE.search(self.text[: marker.start])):
+        if marker.mark == "low" or (not amounts and is_there and LITTLE.search(self.text[: marker.start])):
             return []
         if not amounts:
             return self._say_without(marker, is_there=is_there)
@@ -326,16 +239,16 @@ class _Clause:
         compared = self._compare(marker)
         if compared is not None:
             return compared
-        if marker.kind == "v" and is_there and _TOP.search(self.text):
+        if marker.kind == "v" and is_there and TOP.search(self.text):
             return [Statement("v", marker.subject, field="top")]
         return [Statement(marker.kind, marker.subject, is_there)] if self.is_told or marker.mark else []
 
     def _is_negated(self, marker: Marker) -> bool:
-        before = [hit.start() for hit in _BEFORE.finditer(self.text)]
+        before = [hit.start() for hit in BEFORE.finditer(self.text)]
         if any(at < marker.start for at in before):
             return True
         last = max(m.start for m in self.markers)
-        behind = [hit.start() for hit in _BEHIND.finditer(self.text)]
+        behind = [hit.start() for hit in BEHIND.finditer(self.text)]
         # "GZMK does not show up"
         behind += [at for at in before if at > last and re.search(r"not|n't|never", self.text[at : at + 14])]
         first = min((m.start for m in self.markers), default=0)
@@ -343,11 +256,13 @@ class _Clause:
 
     def _is_there_at_all(self, marker: Marker, amount: Amount) -> bool:
         """Say whether a marker is said to be there, beside its amount: "they express CD79A (93 %)"."""
-        if _PRESENT_AT.search(self.text):
+        if PRESENT_AT.search(self.text):
             return True
         before = self.text[: marker.start]
         is_in_brackets = re.fullmatch(r"\s*\(\D{0,12}", self.text[marker.end : amount.start]) is not None
-        return is_in_brackets and bool(_THEY_SHOW.search(before)) and not _FEW.search(before)
+        start = self.text[: self.markers[0].start]
+        is_few = FEW.search(start) or FEW.search(before[-12:])
+        return is_in_brackets and THEY_SHOW.search(before) is not None and not is_few
 
     def _is_of_other(self, behind: list[int], marker: Marker) -> bool:
         """Say whether a negation behind stands in brackets or right at another marker: ``A+, B negative``."""
@@ -367,7 +282,7 @@ class _Clause:
         )
 
     def _compare(self, marker: Marker) -> list[Statement] | None:
-        hit = _COMPARED.search(self.text)
+        hit = COMPARED.search(self.text)
         if hit is None:
             return None
         rest = re.search(
