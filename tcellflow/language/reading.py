@@ -82,11 +82,12 @@ _TYPE_PHRASE: Final = (
     r"(?!\w)"
 )
 _COUNTED: Final = (
-    r"(?<!\d )(?:holds?|has|have|with|contains?|comprises?|total of|of|are|is|n\s*=|\(n?\s*=?)\s*(?:the\s)?"
+    r"(?<!\d )(?:holds?|has|have|with|contains?|comprises?|total of|all|of|are|is|n\s*=|\(n?\s*=?)"
+    r"\s*(?:the\s)?"
 )
 _UNITS: Final = (
     (_COUNTED + _NUMBER + r"\s+(?:t )?cells?\b", "cells"),
-    (r"(?:^\W*|,\s*)(?:the|these|its|all)?\s*" + _NUMBER + r"\s+(?:t )?cells?\b(?!\s+(?:of|in)\b)", "cells"),
+    (r"(?:^\W*|,\s+)(?:the|these|its|all)?\s*" + _NUMBER + r"\s+(?:t )?cells?\b(?!\s+(?:of|in)\b)", "cells"),
     (
         _PERCENT
         + r"\s+of (?:the|this|all|our) (?:whole )?(?:sample|data\s?set|cells of the sample|cells sequenced)",

@@ -117,6 +117,9 @@ class Verifier:
                 if sentence.startswith("#"):
                     current = len(self._facts.units) - 1 if found is None else found
                     continue
+                if found is None and self._facts.units[current].level == SAMPLE:
+                    checked.append(self._check_by_type(start, end, sentence, current))
+                    continue
                 checked.append(
                     self._check_sentence(start, end, sentence, current if found is None else found)
                 )
@@ -135,6 +138,27 @@ class Verifier:
             if is_named and (best is None or len(unit.name) > best[0]):
                 best = (len(unit.name), i)
         return None if best is None else best[1]
+
+    def _check_by_type(self, start: int, end: int, sentence: str, sample: int) -> CheckedSentence:
+        """Check what is said of a type within the sample against the groups that are of this type."""
+        own = self._check_sentence(start, end, sentence, sample)
+        of_type = [s for s in own.statements if s.kind == "type" and s.value is None and s.is_there]
+        if not of_type or not _is_subject(of_type[0].subject, sentence):
+            return own
+        groups = [
+            unit for unit, numbers in enumerate(self._facts.numbers[:-1])
+            if len(own.statements) > 1
+            and sum(numbers.get(f"type:{t}", 0.0) for t in of_type[0].types) >= _LIKELY
+        ]  # fmt: skip
+        found = [self._check_sentence(start, end, sentence, unit) for unit in groups]
+        if len({item.verdict for item in found}) == 1:
+            return found[0]
+        reason = (
+            f"groups of {of_type[0].subject} do not agree"
+            if found
+            else f"nothing is told of groups of {of_type[0].subject}"
+        )
+        return replace(own, verdict=Verdict.INSUFFICIENT, reason=reason)
 
     def _check_sentence(
         self, start: int, end: int, sentence: str, unit: int, *, with_numbers: bool = True
@@ -249,6 +273,13 @@ def _name_with_cells(unit: Unit) -> str:
         rf"\b(?:the|these|those|of|in|among)\s+(?:{spoken}(?: T)?[- ](?:cells|cluster|group|population|state)"
         rf"|(?:cluster|group|population|state|clone) {spoken})(?![\w.]| (?:is|are) called)"
     )
+
+
+def _is_subject(phrase: str, sentence: str) -> bool:
+    """Say whether a sentence speaks of cells of a type, rather than says that cells are of it."""
+    before = sentence[: max(sentence.lower().find(phrase.lower()), 0)]
+    is_predicate = re.search(r"\b(?:is|are|was|were|be|like|consistent|fit|suggest\w*|indicat\w*)\b", before)
+    return is_predicate is None and re.search(r"[A-Z]\w*[A-Z0-9]", before) is None
 
 
 def _tolerance(said: Statement) -> float:

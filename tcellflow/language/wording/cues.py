@@ -18,6 +18,7 @@ HARD: Final = re.compile(
     r"|\b(?:in contrast to|rather than|as opposed to|instead of|with (?:no|little|low|absent))\b"
     r"|, which\b(?=[^.;]*\bshould\b)"
     rf"|\band (?={_VERB}(?:s|es|ing|ed)?\b)"
+    r"|\band (?=(?:almost |virtually |nearly |practically )?(?:none|all|most|few)\b)"
     rf"|, (?=(?:and )?{_VERB}(?:s|es|ing|ed)?\b)"
     r"|, (?=(?:and )?(?:they|it|these|those|this|the|with|showing|suggesting|consistent"
     r"|indicating|in line)\b)",
@@ -49,6 +50,7 @@ BEFORE: Final = re.compile(
     r"|express\w*)|not|never|in contrast to|rather than"
     r"|as opposed to|instead of|except(?: for)?|excluding|unlike(?= (?-i:[A-Z]+\d))|none of (?:the "
     r"|these )?(?:\w+ ){0,2}?cells|not a single cell"
+    r"|none (?:of them )?(?:express\w*|ha(?:s|ve|d)|show\w*|contain\w*|carr\w+|are|is|was|were)"
     r"|zero|below detection)\b",
     re.IGNORECASE,
 )
@@ -76,7 +78,7 @@ TOLD: Final = re.compile(
     re.IGNORECASE,
 )
 SUPPOSED: Final = re.compile(
-    r"\b(?:may|might|whether|if|would|hypothes\w+|perhaps|possibly|unclear|uncertain"
+    r"\b(?:may|might|whether|if|would|hypothes\w+|perhaps|possibly|unclear|equivocal|ambiguous|borderline|uncertain"
     r"|undetermined|inconclusive|not (?:measured|assessed|tested"
     r"|clear|interpretable)|hard to|difficult to|cannot be (?:told|judged|determined"
     r"|assessed|excluded)|(?:low|weak|dim) (?:or|to) absent"

@@ -88,6 +88,21 @@ def test_headings_say_which_group_is_meant(facts):
     assert text[found[1].start : found[1].end] == "They express CD79A."
 
 
+def test_types_in_text_about_the_sample_mean_their_groups(facts):
+    """Without a heading, "B cells" are the groups that are; of types that no group is, nothing is told."""
+    text = (
+        "B cells express MS4A1 but not CD14.\nMonocytes express MS4A1.\nNK cells lack CD79A.\n"
+        "Mast cells and basophils were not looked at.\nThe kind CL_0000236 expresses CD79A."
+    )
+    assert [(item.verdict, facts.units[item.unit].name) for item in Verifier(facts).check(text)] == [
+        (Verdict.SUPPORTED, "CL_0000236"),
+        (Verdict.CONTRADICTED, "CL_0000860"),
+        (Verdict.SUPPORTED, "CL_0000939"),
+        (Verdict.INSUFFICIENT, "sample"),
+        (Verdict.SUPPORTED, "CL_0000236"),
+    ]
+
+
 def test_every_sentence_of_the_template_is_supported(facts):
     """What the template says of each unit survives its own reading back."""
     verifier = Verifier(facts)
