@@ -68,7 +68,7 @@ _DIGITS: Final = {word: i for i, word in enumerate(_SMALL.split(), 1)} | {
 }
 _SPELLED: Final = re.compile(
     rf"(?<!\bin )(?<!\bof )(?<!every )\b({'|'.join(_DIGITS)})"
-    r"(?:[- ](one|two|three|four|five|six|seven|eight|nine))?(?=\s+(?:\w+ )?(?:cells?|donors?|genes)\b)"
+    r"(?:[- ](one|two|three|four|five|six|seven|eight|nine))?(?=\s+(?:\w+ )?(?:cells?|donors?)\b)"
     r"|\b(?:a )?(single)(?= donor)",
     re.IGNORECASE,
 )
@@ -96,7 +96,7 @@ _UNITS: Final = (
     (r"\bn\s*=\s*" + _NUMBER + r"(?!\s*(?:%|donors?|genes))", "cells"),
     (_NUMBER + r"\s+donors?\b", "donors"),
     (_NUMBER + r"\s+(?:molecules|umis?|transcripts)\b", "molecules"),
-    (_NUMBER + r"\s+genes\b", "genes"),
+    (r"(?<![\w.-])(\d[\d,]{2,}(?:\.\d+)?)\s+genes\b", "genes"),  # "two genes" are no depth
 )  # fmt: skip
 
 
@@ -247,6 +247,8 @@ class _Reader:
         is_of_all = _IN_GENERAL.search(self.text) is not None
         while (found := self._find_type_phrase()) is not None:
             said, place = found
+            if place.end() - place.start() >= len("cells"):  # "most NK cells" stay most cells
+                self.text = f"{self.text[: place.start()]}cells{self.text[place.start() + 5 :]}"
             before, behind = self.text[: place.start()], self.text[place.end() :]
             if phrase or is_of_all or _OTHER_TYPE.search(before[-30:]) or _ITS_GENES.match(behind):
                 continue

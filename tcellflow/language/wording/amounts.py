@@ -40,7 +40,10 @@ _PARTS: Final = {
 _AFTER: Final = r"(?: or (?:(?P<more>more|above|over)|(?P<fewer>less|fewer|below)|(?P<so>so)))?"
 _COUNTS: Final = "|".join(_WORDS)
 _PART: Final = r"(?:fraction|minority|subset|number|proportion|portion|part|share)"
-_SOME_CELLS: Final = r"(?:of\b|(?:[\w+-]+ ){0,3}(?:cells?|lymphocytes?|monocytes?|clusters?|them)\b)"
+_SOME_CELLS: Final = (
+    r"(?:of\b|(?:[\w+-]+ ){0,3}(?:cells?|lymphocytes?|monocytes?|clusters?|them)\b"
+    r"|(?:have|has|express|show|contain|carry|are|were)\b)"
+)
 _QUANTIFIERS: Final[dict[str, tuple[float, float, float]]] = {  # from, to, and how far beyond is unclear
     r"(?:nearly|almost|virtually|practically|essentially|close to) (?:all|every|each)\b": (85, 100, 10),
     r"(?:near-|nearly )?(?:ubiquitous(?:ly)?|universal(?:ly)?)\b|throughout\b": (80, 100, 15),
@@ -97,7 +100,14 @@ class Amount:
 def find_amounts(text: str) -> list[Amount]:
     """Find the amounts of a text, in order; a quantifier beside a number that makes it exact is left out."""
     found: list[Amount] = []
-    for find in (_find_ranges, _find_numbers, _find_fractions, _find_counts, _find_quantifiers):
+    for find in (
+        _find_ranges,
+        _find_numbers,
+        _find_percentages,
+        _find_fractions,
+        _find_counts,
+        _find_quantifiers,
+    ):
         found += [a for a in find(text) if not any(a.start < b.end and b.start < a.end for b in found)]
     return sorted(found, key=lambda amount: amount.start)
 
@@ -133,6 +143,17 @@ def _find_numbers(text: str) -> list[Amount]:
         exact = Amount(*hit.span(), value - off, value + off, 0.0, written)
         wide = 5.0 if value % 10 == 0 else 2.5 if value % 5 == 0 else 1.5
         found.append(_qualify(hit, exact, value, min(wide, max(value / 4, 1.0))))
+    return found
+
+
+def _find_percentages(text: str) -> list[Amount]:
+    """Find numbers without a sign: "the percentage of TCL1A positive cells is 62.2"."""
+    found = []
+    for hit in re.finditer(
+        rf"\bpercentage\b[^%;]{{0,60}}?(?:\bis|\bwas|:|=)\s+{_NUMBER}(?!\s?%|[\d.]*\d)", text, re.IGNORECASE
+    ):
+        value, off = read_number(hit[1]), 0.5 * 10.0 ** -count_decimals(hit[1]) + 1e-6
+        found.append(Amount(*hit.span(1), value - off, value + off, 0.0, hit[1]))
     return found
 
 

@@ -21,6 +21,7 @@ from tcellflow.language.wording.cues import (
     FEW,
     HARD,
     LITTLE,
+    LOSS,
     NOT_SO,
     OTHER_MATTERS,
     PRESENT_AT,
@@ -61,8 +62,11 @@ def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
         or any(marker.mark for marker in markers)
     )  # fmt: skip
     found: list[Statement] = []
-    for clause in _join_endings(_split(plain), names):
-        found += _Clause(clause, names, is_told=is_told).read()
+    last: Marker | None = None
+    for text_of in _join_endings(_split(plain), names):
+        clause = _Clause(text_of, names, is_told=is_told, last=last)
+        found += clause.read()
+        last = clause.markers[-1] if clause.markers else last
     return found
 
 
@@ -110,11 +114,12 @@ def _has_capital(text: str) -> bool:
 class _Clause:
     """One clause: its markers, amounts and negations."""
 
-    def __init__(self, text: str, names: Vocabulary, *, is_told: bool) -> None:
+    def __init__(self, text: str, names: Vocabulary, *, is_told: bool, last: Marker | None) -> None:
         self.text = text
         self.markers, self.unknown = find_markers(text, names)
         self.amounts = self._drop_loose_words(find_amounts(text))
         self.is_told = is_told
+        self.last = last  # of the clause before
 
     def read(self) -> list[Statement]:
         found = [Statement("unknown_entity", name) for name in self.unknown]
@@ -129,6 +134,7 @@ class _Clause:
             found += self._say(marker, given.get(i, []))
         for amount in beside:
             near = [m for m in self.markers if m.start < amount.start and m.kind == "gene"]
+            near = near or [m for m in (self.last,) if m is not None and not self.markers]
             if near:
                 found.append(_quantify(near[-1], amount, "beside", is_there=True))
             elif amount.is_exact:
@@ -183,6 +189,8 @@ class _Clause:
             before = runs[at - 1][1] if at else []
             after = runs[at + 1][1] if at + 1 < len(runs) else []
             takers = after if starts_before or not before else before
+            if at == 0 and len(runs) == 3 and runs[-1][0] == "a" and len(after) > 1:
+                takers = after[:-1]  # "half have PRF1, CCR7 is at 4 %"
             is_last = at + 1 == len(runs) - 1
             if len(members) == 2 and len(before) == len(after) == 1 and is_last and not starts_before:
                 loose += self._share(members[1:], after, amounts, given, is_before=True)
@@ -246,7 +254,9 @@ class _Clause:
     def _is_negated(self, marker: Marker) -> bool:
         before = [hit.start() for hit in BEFORE.finditer(self.text)]
         if any(at < marker.start for at in before):
-            return True
+            loss = LOSS.search(self.text[: marker.start])  # "loss of CD79A is not seen"
+            is_denied = any(hit.start() > marker.start for hit in BEHIND.finditer(self.text))
+            return loss is None or not is_denied
         last = max(m.start for m in self.markers)
         behind = [hit.start() for hit in BEHIND.finditer(self.text)]
         # "GZMK does not show up"

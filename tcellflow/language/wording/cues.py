@@ -18,6 +18,7 @@ HARD: Final = re.compile(
     r"|\b(?:in contrast to|rather than|as opposed to|instead of|with (?:no|little|low|absent))\b"
     r"|, which\b(?=[^.;]*\bshould\b)"
     rf"|\band (?={_VERB}(?:s|es|ing|ed)?\b)"
+    r"|, (?=(?:and )?(?:almost |very |only |just )*(?:few|none|all|most|many)\b)"
     r"|\band (?=(?:almost |virtually |nearly |practically )?(?:none|all|most|few)\b)"
     rf"|, (?=(?:and )?{_VERB}(?:s|es|ing|ed)?\b)"
     r"|, (?=(?:and )?(?:they|it|these|those|this|the|with|showing|suggesting|consistent"
@@ -32,11 +33,11 @@ SOFT: Final = re.compile(
 )
 SAYS: Final = re.compile(
     r"\b(?:is|are|was|were|isn't|aren't|wasn't|weren't|express\w*|lack\w*|show\w*|contain\w*|defin\w+|marks?"
-    r"|identif\w+|reach\w*|stands?)\b(?!.*\bthat\b)|%",
+    r"|identif\w+|reach\w*|stands?|ha(?:ve|s|d)|co-?express\w*)\b(?!.*\bthat\b)|%",
     re.IGNORECASE,
 )
 ENDS_WITH: Final = re.compile(
-    r"\b(?:absent|undetect\w*|silent|missing|negative(?! for)"
+    r"\b(?:absent|undetect\w*|unseen|silent|missing|negative(?! for)"
     r"|(?:not|n't|never) (?:\w+ )?(?:detected|expressed|seen|found|observed|present|detectable))\b",
     re.IGNORECASE,
 )
@@ -60,7 +61,7 @@ BEHIND: Final = re.compile(
     r"|\b(?:isn't|aren't|wasn't|weren't)|(?:is|are|was|were)n't\b"
     r"|\bnot (?:\w+ly )?(?:detected|expressed|seen|found|observed|present|detectable"
     r"|picked|captured|recovered)\b"
-    r"|\b(?:absent|undetected|undetectable|missing|lost|off|silent|negative|nil"
+    r"|\b(?:absent|undetected|unseen|undetectable|missing|lost|off|silent|negative|nil"
     r"|unexpressed|inactive)\b(?! (?:for|of)\b)"
     r"|\b(?:hardly|barely|scarcely|never) (?:ever )?(?:detected|expressed|seen|found|observed|detectable)\b"
     r"|\b(?:none|nowhere|no cells?)\b(?![^.;]*\b(?:lack|negative)\b)(?=[^A-Z]*$)",
@@ -71,7 +72,7 @@ TOLD: Final = re.compile(
     r"|see|found|observed?|carr(?:y|ies|ied|ying)|contain\w*|show\w*|ha(?:ve|s|d)"
     r"|mark(?:s|ed|er|ers)?|transcripts?|mrna|high(?:ly)?|strong(?:ly)?|on|off"
     r"|enriched|abundant|produc\w*|characteri[sz]ed|defined|hallmark|evidence"
-    r"|signal|display\w*|stain\w*|retain\w*|dominat\w*|evident|captured|measured"
+    r"|signal|signature|consists?|compris\w+|includ\w+|features?|display\w*|stain\w*|retain\w*|dominat\w*|evident|captured|measured"
     r"|visible|reads?|occur\w*|exhibit\w*|upregulat\w*|with|turned|robust\w*"
     r"|use[sd]?|using|segments?|chains?|gene|usage|recovered|there (?:is|was|are"
     r"|were)|account\w*|reached|level)\b",
@@ -117,3 +118,4 @@ FEW: Final = re.compile(
     r"\b(?:few|only|some|rare\w*|little|low|weak\w*|minority|fraction|subset|hardly)\b|%$|%\s", re.IGNORECASE
 )
 DIGIT: Final = re.compile(r"\d")
+LOSS: Final = re.compile(r"\b(?:absence|loss|lack) of\b", re.IGNORECASE)

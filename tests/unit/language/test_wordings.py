@@ -20,7 +20,7 @@ PAIRS = [
     ("None of the cells expresses KLRF1.", "None of the cells expresses CD79A."),
     ("The cells are devoid of CD14 and KLRF1.", "The cells are devoid of CD79A and KLRF1."),
     ("Genes like CD14 and KLRF1 remained undetectable.", "Genes like CD79A remained undetectable."),
-    ("Two, CD14 and KLRF1, remained undetectable.", "Two, CD79A and MS4A1, remained undetectable."),
+    ("Two genes, CD14 and KLRF1, remained unseen.", "Two genes, CD79A and MS4A1, remained unseen."),
     ("CD14 does not show up.", "CD79A does not show up."),
     ("Neither CD14 nor KLRF1 was detected.", "Both CD14 and KLRF1 were detected."),
     ("More than 60% of cells contain CD79A.", "Fewer than 20% of cells contain CD79A."),
