@@ -45,7 +45,7 @@ DESCRIPTIONS: Final = Table(
         _share("state_share", "share of the group's cells with that state"),
         Column("text", "string", "the description; every sentence of it was read back and checked"),
         Column("register", "string", "short, clinical or full"),
-        Column("realiser", "string", "what made the text: template or llm"),
+        Column("realiser", "string", "what made the text: template, neural or llm"),
         _count("n_sentences", "sentences of the text"),
         _count("n_claims", "claims planned"),
         _count("n_dropped", "sentences that did not pass the check and were not written"),

@@ -15,6 +15,8 @@ from recipes.states import build as states_recipe
 from tcellflow.io.bundles.folders import PACKAGED_FOLDER
 from tcellflow.training.fusion import train as fusion_trainer
 from tcellflow.training.fusion.options import TrainFusionOptions
+from tcellflow.training.language import train as language_trainer
+from tcellflow.training.language.options import TrainLanguageOptions
 from tcellflow.training.receptors import train as receptors_trainer
 from tcellflow.training.receptors.options import QUICK as QUICK_RECEPTORS
 from tcellflow.training.receptors.options import CorpusOptions, TrainReceptorsOptions
@@ -30,6 +32,7 @@ def asked(monkeypatch):
         (receptors_trainer, "train_receptors"),
         (states_trainer, "train_states"),
         (fusion_trainer, "train_fusion"),
+        (language_trainer, "train_language"),
     )
 
     def train(options, on_step):
@@ -46,6 +49,7 @@ def asked(monkeypatch):
     [
         (("states", "--manifest", "cohorts.yaml"), TrainStatesOptions(Path("cohorts.yaml"))),
         (("fusion", "--manifest", "sets.yaml"), TrainFusionOptions(Path("sets.yaml"))),
+        (("language", "--manifest", "sets.yaml"), TrainLanguageOptions(Path("sets.yaml"))),
         (
             ("receptors", "--chains", "chains.parquet"),
             TrainReceptorsOptions(CorpusOptions((Path("chains.parquet"),))),
