@@ -119,6 +119,7 @@ class _Clause:
         self.markers, self.unknown = find_markers(text, names)
         self.amounts = self._drop_loose_words(find_amounts(text))
         self.is_told = is_told
+        self.turned: set[Marker] = set()  # whose amount counts the cells without them
         self.last = last  # of the clause before
 
     def read(self) -> list[Statement]:
@@ -136,7 +137,8 @@ class _Clause:
             near = [m for m in self.markers if m.start < amount.start and m.kind == "gene"]
             near = near or [m for m in (self.last,) if m is not None and not self.markers]
             if near:
-                found.append(_quantify(near[-1], amount, "beside", is_there=True))
+                told = amount.complement() if near[-1] in self.turned else amount
+                found.append(_quantify(near[-1], told, "beside", is_there=True))
             elif amount.is_exact:
                 loose.append(amount)
         return found + [
@@ -238,6 +240,7 @@ class _Clause:
         amount = amounts[0]
         plain = Statement(marker.kind, marker.subject, is_there)
         if not is_there and self._is_complement(amount, marker):
+            self.turned.add(marker)
             return [_quantify(marker, amount.complement(), "pct", is_there=False)]
         is_said_twice = not is_there or self._is_there_at_all(marker, amount)
         quantified = _quantify(marker, amount, "pct", is_there=is_there)

@@ -127,22 +127,19 @@ def test_sentences_are_split_by_place():
     assert [text[a:b] for a, b in split_sentences(text)] == ["A is 3.5 % there.", "B follows", "C too."]
 
 
-@pytest.mark.parametrize("key", read_programmes().names)
-def test_programmes_are_read_by_key_and_by_name(key):
+def test_programmes_are_read_by_key_and_by_name():
     """Texts name programmes in words; the key is understood too, on either side of the noun."""
     sample = make_sample((NAIVE_CD4,))
     table = pd.DataFrame({"kind": sample.obs["kind"].to_numpy(), "is_t_cell": True})
-    known = pd.DataFrame({k: [0.0] * 40 for k in read_programmes().names})
-    known[key] = [1.0] * 30 + [0.0] * 10
-    totals = sample.X.sum(axis=1).A1.astype(float)
-    block = (sample.X, totals)
+    keys = read_programmes().names
+    n_running = {key: 5 + i for i, key in enumerate(keys)}
+    known = pd.DataFrame({key: [1.0] * n + [0.0] * (40 - n) for key, n in n_running.items()})
+    block = (sample.X, sample.X.sum(axis=1).A1.astype(float))
     genes = sample.var_names.to_numpy(dtype=object)
     verifier = Verifier(measure([block], genes, table, ["kind"], programmes=known))
-    for name in (key, name_programme(key)):
-        for text in (
-            f"The {name} programme runs in 75.0 % of them.",
-            f"The programme {name} runs in 75.0 % of them.",
-        ):
-            assert [c.verdict for c in verifier.check(text, 0)] == [Verdict.SUPPORTED], text
-            wrong = text.replace("75.0", "35.0")
-            assert [c.verdict for c in verifier.check(wrong, 0)] == [Verdict.CONTRADICTED], wrong
+    for key, n in n_running.items():
+        for name in (key, name_programme(key)):
+            for words in (f"The {name} programme", f"The programme {name}"):
+                true, wrong = (f"{words} runs in {100 * k / 40:.1f} % of them." for k in (n, n + 3))
+                assert [c.verdict for c in verifier.check(true, 0)] == [Verdict.SUPPORTED], true
+                assert [c.verdict for c in verifier.check(wrong, 0)] == [Verdict.CONTRADICTED], wrong
