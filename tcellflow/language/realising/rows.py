@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from tcellflow.language.claims import Claim, ClaimType
+from tcellflow.states.programme_names import name_programme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,7 +137,8 @@ def _make_row(claim: Claim) -> Row:  # noqa: PLR0911 (one form per kind of claim
             fields |= {"id": claim.subject_id or "", "number": f"{value:.2f}", "sure": sure}
             return Row(claim, str(claim.type), fields)
         case ClaimType.STATE | ClaimType.LINEAGE | ClaimType.PROGRAMME:
-            return Row(claim, str(claim.type), {"subject": claim.subject, "pct": _percent(value)})
+            name = name_programme(claim.subject) if claim.type is ClaimType.PROGRAMME else claim.subject
+            return Row(claim, str(claim.type), {"subject": name, "pct": _percent(value)})
         case ClaimType.PROTEIN:
             return Row(claim, "protein", {"subject": claim.subject, "number": f"{value:.2f}"})
         case ClaimType.DONORS:
