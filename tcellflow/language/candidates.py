@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tcellflow.errors import InputError
 from tcellflow.language.concepts import name_types
+from tcellflow.language.naming.likeness import Likeness
 from tcellflow.language.ontology import read_ontology
 from tcellflow.language.panel import read_panel
 
@@ -138,10 +139,16 @@ def _make(row: Mapping[str, str], where: str) -> Candidate:
         raise InputError(
             f"nothing tells the candidate {label!r}: its words mean no type, and it has no markers",
             where=where,
-            mend="add a cl_id, a definition or positive markers",
+            mend=f"add a cl_id ({_suggest(label)}), a definition or positive markers",
         )
     term = cl_id or ontology.find(label) or name_term(types)
     return Candidate(label, term, types, positive, negative)
+
+
+def _suggest(label: str) -> str:
+    terms = read_ontology().terms
+    likest = Likeness(terms.values()).rank(label, 3)
+    return "likest: " + ", ".join(f"{terms[t].name} {t}" for t in likest) if likest else "CL:0000084, say"
 
 
 def _genes(text: str) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""Names of types that mean no term of the ontology, and the terms that are like them."""
