@@ -8,9 +8,9 @@ Vectors of trained systems are taken from the scratch folder as ``<set>.<system>
 the bundle, which must not have learnt from the set, are computed here.
 
 Paper: groups by Leiden's modularity on the unweighted graph of 20 neighbours, against the clusters of all
-cells, those learnt from included: adjusted Rand index, normalised and adjusted mutual information,
-Fowlkes-Mallows index, Jaccard index and F-measure of pairs; on the map of the cells, silhouette (SC),
-Calinski-Harabasz (CHI) and Davies-Bouldin (DBI) of the groups, and (silhouette + 1) / 2 of the clusters
+cells that have one, those learnt from included: adjusted Rand index, normalised and adjusted mutual
+information, Fowlkes-Mallows index, Jaccard index and F-measure of pairs; on the map of the cells, silhouette
+(SC), Calinski-Harabasz (CHI) and Davies-Bouldin (DBI) of the groups, and (silhouette + 1) / 2 of the clusters
 (ASW).
 Honest: the same groups on the 70 % of the cells whose labels nobody learnt, against clusters and against
 gates; SC, CHI, DBI and ASW of the labels in the vectors themselves. Mean and deviation over five
@@ -105,8 +105,10 @@ def judge(
         held_out[np.concatenate(draw_labelled(n, seed))] = False
         for leiden in range(_LEIDEN_SEEDS):
             group = find_communities(graph, 1.0, leiden)
-            agreement = compare(labels[clusters], group)
-            shape = describe(places, group) | {"asw": (silhouette(places, labels[clusters]) + 1) / 2}
+            known = ~np.isin(labels[clusters], NO_LABEL)
+            agreement = compare(labels[clusters][known], group[known])
+            width = silhouette(places[known], labels[clusters][known])
+            shape = describe(places, group) | {"asw": (width + 1) / 2}
             rows.setdefault(("paper", clusters), []).append({**agreement, **shape})
             for kind, label in labels.items():
                 kept = held_out & ~np.isin(label, NO_LABEL)
