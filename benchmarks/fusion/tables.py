@@ -2,8 +2,9 @@
 
     python -m benchmarks.fusion.tables [--results FOLDER] [--check]
 
-Reads ``neighbours.jsonl``, ``ablations.jsonl``, ``published.jsonl``, ``choices.jsonl``, ``speed.jsonl`` and
-``peers.jsonl``, those that are there; each table stands between two comments that name it.
+Reads ``neighbours.jsonl``, ``ablations.jsonl``, ``masked.jsonl``, ``published.jsonl``, ``choices.jsonl``,
+``speed.jsonl`` and ``peers.jsonl``, those that are there; each table stands between two comments with its
+name.
 """
 
 from __future__ import annotations
@@ -144,32 +145,46 @@ def tell_ablations(rows: Rows) -> list[str]:
         found[key][row["seed"]] = row
     names = ("design", "mixer", "order", "other", "seeds", "accuracy", "less its base", "genes alone")
     lines = [
-        f"| {' | '.join(names)} | gates | masked genes | CPU s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(names)} | gates | CPU s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     usual = (40, 0.15, True)
-    published = found["scfusionttt", "ttt", "genome", *usual]
+    plain = found.get(("fusion", "none", "genome", *usual), {})
     for (design, mixer, order, patch, masked, pretrained), of_seed in found.items():
         other = [] if patch == 40 else [f"patches of {patch}"]
         other += [] if masked == 0.15 else [f"{masked:.0%} masked"]
         other += [] if pretrained else ["not pre-trained"]
-        errors = [row["masked_error"] for row in of_seed.values() if "masked_error" in row]
-        base = found[design, mixer, order, *usual] if other else published
+        base = found.get((design, mixer, order, *usual), {}) if other else plain
         where = order if mixer != "none" else ""
         lines.append(
             f"| {design} | {mixer} | {where} | {', '.join(other)} | {len(of_seed)} "
             f"| {average(of_seed, 'accuracy')} | {'' if of_seed is base else compare(of_seed, base)} "
             f"| {average(of_seed, 'accuracy_rna')} | {average(of_seed, 'ari_gates')} "
-            f"| {show(float(np.mean(errors))) if errors else ''} "
             f"| {np.mean([row['cpu_seconds'] for row in of_seed.values()]):.0f} |"
         )
     return lines
 
 
-def compare(of_seed: dict[int, dict[str, object]], base: dict[int, dict[str, object]]) -> str:
-    """Give the mean difference of accuracies, with an interval from three seeds on."""
+def tell_masked(rows: Rows) -> list[str]:
+    """Tell how well masked genes are told, which no label has a part in."""
+    found: dict[tuple[str, str], dict[int, dict[str, object]]] = defaultdict(dict)
+    for row in rows:
+        found[row["mixer"], row["order"]][row["seed"]] = row
+    base = found.get(("ttt", "genome"), {})
+    lines = ["| mixer | order | seeds | squared error | less TTT in genome order |", "|---|---|---|---|---|"]
+    for (mixer, order), of_seed in found.items():
+        apart = "" if of_seed is base else compare(of_seed, base, "masked_error")
+        where = order if mixer != "none" else ""
+        lines.append(f"| {mixer} | {where} | {len(of_seed)} | {average(of_seed, 'masked_error')} | {apart} |")
+    return lines
+
+
+def compare(
+    of_seed: dict[int, dict[str, object]], base: dict[int, dict[str, object]], name: str = "accuracy"
+) -> str:
+    """Give the mean difference of a figure, with an interval from three seeds on."""
     shared = sorted(set(base) & set(of_seed))
-    apart = np.array([of_seed[seed]["accuracy"] - base[seed]["accuracy"] for seed in shared])
+    apart = np.array([of_seed[seed][name] - base[seed][name] for seed in shared])
     if len(shared) not in _T:
         return sign(float(apart.mean())) if shared else ""
     half = _T[len(shared)] * apart.std(ddof=1) / np.sqrt(len(shared))
@@ -282,6 +297,7 @@ TABLES = {
     "single": ("neighbours", tell_single),
     "groups": ("neighbours", tell_groups),
     "ablations": ("ablations", tell_ablations),
+    "masked": ("masked", tell_masked),
     "published": ("published", tell_published),
     "honest": ("published", tell_honest),
     "refit": ("choices", tell_refit),

@@ -104,23 +104,39 @@ def test_protocols_leave_out_what_has_no_label():
     assert rows[0]["asw"][0] > 0.8
 
 
+def make_rows(mixer, accuracy, architecture="scfusionttt", **other):
+    """Three seeds of a design."""
+    usual = {"patch": 40, "masked": 0.15, "pretrained": True, "order": "genome", "cpu_seconds": 1}
+    return [
+        {"architecture": architecture, "mixer": mixer, "seed": seed, "accuracy": accuracy + seed / 100,
+         "accuracy_rna": 0.5, "ari_gates": 0.5, "masked_error": accuracy, **(usual | other)}
+        for seed in range(3)
+    ]  # fmt: skip
+
+
 def test_designs_are_compared_with_the_row_that_differs_in_one_thing():
-    """Other patches are set against the same mixer, mixers against the published design."""
-
-    def make(mixer, accuracy, **other):
-        usual = {"patch": 40, "masked": 0.15, "pretrained": True, "order": "genome", "cpu_seconds": 1}
-        return [
-            {"architecture": "scfusionttt", "mixer": mixer, "seed": seed, "accuracy": accuracy + seed / 100,
-             "accuracy_rna": 0.5, "ari_gates": 0.5, **(usual | other)}
-            for seed in range(3)
-        ]  # fmt: skip
-
+    """Other patches are set against the same mixer, mixers against the perceptron."""
     lines = tables.tell_ablations(
-        make("ttt", 0.8) + make("attention", 0.9) + make("attention", 0.92, patch=10)
+        make_rows("none", 0.8, "fusion")
+        + make_rows("attention", 0.9)
+        + make_rows("attention", 0.92, patch=10)
     )
     assert lines[-2].split("|")[7].strip().startswith("+.100 (+.100")
     assert lines[-1].split("|")[7].strip().startswith("+.020 (+.020")
     assert "patches of 10" in lines[-1]
+
+
+def test_a_row_without_its_base_has_no_difference():
+    """What was not measured is not compared with."""
+    lines = tables.tell_ablations(make_rows("attention", 0.92, patch=10))
+    assert [cell.strip() for cell in lines[-1].split("|")][6:8] == [".930", ""]
+
+
+def test_orders_are_compared_by_masked_genes():
+    """Every other row is set against TTT in genome order."""
+    lines = tables.tell_masked(make_rows("ttt", 0.7) + make_rows("ttt", 0.71, order="shuffle"))
+    assert lines[-2].endswith("| 3 | .700 |  |")
+    assert lines[-1].startswith("| ttt | shuffle | 3 | .710 | +.010 (")
 
 
 def test_what_has_no_gates_leaves_cells_empty():
