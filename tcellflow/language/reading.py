@@ -24,11 +24,13 @@ _NEGATIVE: Final = re.compile(
 )
 _CLAUSES: Final = re.compile(
     r";|\bbut\b|\bwhile\b|\bwhereas\b|\balthough\b|\bhowever\b|\byet\b|\bthough\b"
+    r"|, which\b(?=[^.;]*\bshould\b)"  # what ought to be is nothing that was seen
     r"|\band (?=(?:lack|do|does|not|no|without|is|are|express|show|negative|positive|absent)\b)"
     r"|, (?=(?:and )?(?:lack|do|does|not|no|without|express|show|is|are|negative|positive|absent)\w*\b)"
 )
 _TOKEN: Final = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*(?:[+\u2212-](?![\w]))?")
 _BESIDE: Final = re.compile(r"elsewhere|expected|other|rest\b|remaining|background|outside")
+_DIGIT: Final = re.compile(r"\d")
 _LOOKS_LIKE_GENE: Final = re.compile(r"(?=.*\d)[A-Z][A-Z0-9-]{2,11}$")
 _NOT_GENES: Final = frozenset({  # words of texts that are also symbols, or look like them
     "CELL", "CELLS", "DNA", "RNA", "TCR", "BCR", "MHC", "REST", "SET", "WAS", "CLR", "CL",
@@ -200,14 +202,16 @@ class _Reader:
                 genes.append((symbol, hit.start(), mark in {"-", "\u2212"}))
             elif _LOOKS_LIKE_GENE.match(name):
                 self.found.append(Statement("unknown_entity", name))
-        percents = [(m.group(1), m.start(), bool(_BESIDE.search(clause[m.end() : m.end() + 24]))
-                     or bool(re.search(r"where\s*$|expected\D{0,12}$", clause[: m.start()])))
-                    for m in re.finditer(_PERCENT, clause, re.IGNORECASE)]  # fmt: skip
+        percents = [
+            (hit.group(1), hit.start(), _is_beside(clause, hit))
+            for hit in re.finditer(_PERCENT, clause, re.IGNORECASE)
+        ]
+        is_before = _stand_before(genes, percents)
         for i, (gene, start, has_minus) in enumerate(genes):
             end = genes[i + 1][1] if i + 1 < len(genes) else len(clause) + 1
             own = [p for p in percents if start < p[1] < end]
-            if i == 0 and not own:
-                own = [p for p in percents if p[1] < start]
+            if is_before:
+                own = [p for p in percents if (p[1] < start and not p[2]) or (p in own and p[2])]
             percents = [p for p in percents if p not in own]
             is_there = not (is_negative or has_minus)
             said = [p for p in own if not p[2]]
@@ -227,9 +231,25 @@ class _Reader:
         self.found += [Statement("loose_number", text, value=_value(text)) for text, _, _ in percents]
 
 
+def _is_beside(clause: str, number: re.Match[str]) -> bool:
+    """Say whether a percent is one beside that of the group: of others, or an expected one."""
+    behind = _DIGIT.split(clause[number.end() : number.end() + 24], maxsplit=1)[0]
+    before = clause[: number.start()]
+    return bool(_BESIDE.search(behind) or re.search(r"where\s*$|expected[^\d)]{0,12}$", before))
+
+
+def _stand_before(genes: list[tuple[str, int, bool]], percents: list[tuple[str, int, bool]]) -> bool:
+    """Say whether each gene's own percent stands before it: "80 % show A, 20 % show B"."""
+    own = [place for _, place, is_beside in percents if not is_beside]
+    return bool(genes and own) and own[0] < genes[0][1] and own[-1] < genes[-1][1]
+
+
 def _split_clauses(text: str) -> list[str]:
     clauses, start = [], 0
+    bracketed = [hit.span() for hit in re.finditer(r"\([^()]*\)", text)]
     for hit in _CLAUSES.finditer(text):
+        if any(first < hit.start() < last for first, last in bracketed):
+            continue
         clauses.append(text[start : hit.start()])
         start = hit.start() + (len(hit.group()) if hit.group() in {";", ":"} else 0)
     return [*clauses, text[start:]]

@@ -28,10 +28,15 @@ class Sentence:
     claims: tuple[Claim, ...]
 
 
+def choose_claims(claims: Sequence[Claim], register: Register) -> list[Claim]:
+    """Choose the claims that a register says, in their order."""
+    wanted = {"short": _SHORT, "clinical": _CLINICAL, "full": frozenset(ClaimType)}[register]
+    return [claim for claim in claims if claim.type in wanted]
+
+
 def realise(claims: Sequence[Claim], register: Register = "full") -> list[Sentence]:
     """Put claims into sentences, in their order."""
-    wanted = {"short": _SHORT, "clinical": _CLINICAL, "full": frozenset(ClaimType)}[register]
-    return [Sentence(_say(claim), (claim,)) for claim in claims if claim.type in wanted]
+    return [Sentence(_say(claim), (claim,)) for claim in choose_claims(claims, register)]
 
 
 def _say(claim: Claim) -> str:  # noqa: C901, PLR0911 (one sentence per kind of claim)
