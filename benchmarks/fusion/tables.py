@@ -3,8 +3,8 @@
     python -m benchmarks.fusion.tables [--results FOLDER] [--check]
 
 Reads ``neighbours.jsonl``, ``ablations.jsonl``, ``masked.jsonl``, ``published.jsonl``, ``choices.jsonl``,
-``speed.jsonl`` and ``peers.jsonl``, those that are there; each table stands between two comments with its
-name.
+``speed.jsonl``, ``peers.jsonl`` and ``targets.jsonl``, those that are there; each table stands between two
+comments with its name.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.fusion.numbers import show, sign
+from benchmarks.fusion.target_tables import tell_costs, tell_learnt, tell_unlearnt
 
 PAGE = Path(__file__).parents[2] / "docs" / "fusion-evaluation.md"
 RESULTS = Path(__file__).parent / "measured"
@@ -282,16 +285,6 @@ def tell_speed(rows: Rows) -> list[str]:
     ]
 
 
-def show(value: float) -> str:
-    """Write a share with three decimals."""
-    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
-
-
-def sign(value: float) -> str:
-    """Write a difference with its sign."""
-    return ("+" if value >= 0 else "-") + show(abs(value))
-
-
 TABLES = {
     "both": ("neighbours", tell_both),
     "single": ("neighbours", tell_single),
@@ -304,6 +297,9 @@ TABLES = {
     "norms": ("choices", tell_norms),
     "speed": ("speed", tell_speed),
     "peers": ("peers", tell_peers),
+    "targets": ("targets", tell_learnt),
+    "targets-groups": ("neighbours", tell_unlearnt),
+    "targets-costs": ("speed", tell_costs),
 }
 
 if __name__ == "__main__":
