@@ -86,7 +86,8 @@ def export_set(one: FusionSet, path: Path) -> None:
         for seed in range(_SEEDS):
             learnt = np.full(len(one), "unknown", dtype=object)
             rows = draw_labelled(len(one), seed)[0]
-            learnt[rows] = labels["wnn_cluster_scMMAE"].astype(str).to_numpy()[rows]
+            drawn = labels["wnn_cluster_scMMAE"].astype(str).to_numpy(dtype=object)[rows]
+            learnt[rows] = np.where(np.isin(drawn, NO_LABEL), "unknown", drawn)
             found.obs[f"learnt{seed}"] = learnt.astype(str)
     found.obsm["protein"] = pd.DataFrame(one.proteins, found.obs_names, list(one.targets))
     found.write_h5ad(path)

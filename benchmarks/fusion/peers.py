@@ -1,11 +1,14 @@
 """Other programs on CITE-seq sets, in an environment of their own.
 
-    python benchmarks/fusion/peers.py --scratch FOLDER SET [SET ...] [--only NAME ...] [--seeds N]
+    python benchmarks/fusion/peers.py --scratch FOLDER -o ROWS SET [SET ...] [--only NAME ...] [--seeds N]
 
 Reads what `benchmarks.fusion.neighbours --export` wrote and leaves ``<set>.<program>.seed<n>.npz`` beside it:
 vectors or, for the nearest neighbours of muon, neighbours and graph. TotalANVI learns from 27 % of the WNN
 clusters, as the designs of the ablations do. Needs muon, mofapy2 and scvi-tools; none of them is a dependency
-of tcellflow; prints seconds and peak memory as JSON.
+of tcellflow. totalVI and TotalANVI run to their own end (400 epochs at these sizes, early stopping as
+it is by default) unless ``--epochs`` or ``--minutes`` end them before; both read the 4,000 variable genes.
+A line of JSON for each, with seconds, the epochs that were run, and the peak memory of the process so far:
+that of one program is told by a call with that one alone.
 """
 
 from __future__ import annotations
@@ -35,26 +38,35 @@ def main() -> None:
         "--only", nargs="+", choices=("wnn", "mofa", "totalvi", "totalanvi"), default=("wnn", "mofa")
     )
     parser.add_argument("--epochs", type=int, default=None, help="of totalVI; its own default if not given")
+    parser.add_argument("--minutes", type=float, default=None, help="of the clock, at most, for totalVI")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("sets", nargs="+")
     options = parser.parse_args()
     jobs = [(a, b, c) for a in options.sets for b in options.only for c in range(options.seeds)]
     for name, program, seed in jobs:
         if not (options.scratch / f"{name}.{program}.seed{seed}.npz").exists():
             whole = ad.read_h5ad(options.scratch / f"{name}.peers.h5ad")
-            started = time.process_time()
+            started, epochs = time.process_time(), {}
             if program.startswith("total"):
-                found = run_totalvi(whole, options.epochs, seed, has_labels=program == "totalanvi")
+                asked = {"max_epochs": options.epochs, "max_time": _limit(options.minutes)}
+                found, epochs = run_totalvi(whole, asked, seed, has_labels=program == "totalanvi")
             else:
                 found = run_wnn(whole) if program == "wnn" else run_mofa(whole, seed)
+            seconds = round(time.process_time() - started, 1)
             np.savez(options.scratch / f"{name}.{program}.seed{seed}.npz", **found)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            seconds = round(time.process_time() - started, 1)
             row = {
                 "set": name, "program": program, "seed": seed, "cells": whole.n_obs, "cpu_seconds": seconds,
-                "peak_mib": peak,
+                "peak_mib": peak, **epochs,
             }  # fmt: skip
             print(json.dumps(row), flush=True)
+            with options.output.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+def _limit(minutes: float | None) -> dict[str, float] | None:
+    return None if minutes is None else {"minutes": minutes}
 
 
 def prepare(whole: ad.AnnData) -> object:
@@ -111,12 +123,19 @@ def run_mofa(whole: ad.AnnData, seed: int) -> dict[str, np.ndarray]:
 
 
 def run_totalvi(
-    whole: ad.AnnData, epochs: int | None, seed: int, *, has_labels: bool
-) -> dict[str, np.ndarray]:
-    """Latent vectors of totalVI, or of TotalANVI."""
+    whole: ad.AnnData, asked: dict[str, object], seed: int, *, has_labels: bool
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Latent vectors of totalVI, or of TotalANVI, and how many epochs of how many were run."""
+    import scanpy as sc  # noqa: PLC0415
     import scvi  # noqa: PLC0415
 
     scvi.settings.seed = seed
+    if whole.n_vars > _GENES:
+        logs = ad.AnnData(whole.X.copy(), whole.obs[[]].copy(), whole.var[[]].copy())
+        sc.pp.normalize_total(logs, target_sum=1e4)
+        sc.pp.log1p(logs)
+        sc.pp.highly_variable_genes(logs, n_top_genes=_GENES)
+        whole = whole[:, logs.var["highly_variable"].to_numpy()].copy()
     whole.layers["counts"] = whole.X.copy()
     options = {"protein_expression_obsm_key": "protein", "layer": "counts"}
     if has_labels:
@@ -126,8 +145,9 @@ def run_totalvi(
         kind = scvi.model.TOTALVI
         kind.setup_anndata(whole, **options)
     model = kind(whole)
-    model.train(max_epochs=epochs, accelerator="cpu")
-    return {"vectors": model.get_latent_representation()}
+    model.train(accelerator="cpu", enable_progress_bar=True, **asked)
+    epochs = {"epochs": len(model.history["elbo_train"]), "of": int(model.trainer.max_epochs)}
+    return {"vectors": model.get_latent_representation()}, epochs
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
     python -m benchmarks.fusion.tables [--results FOLDER] [--check]
 
-Reads ``neighbours.jsonl``, ``ablations.jsonl``, ``published.jsonl``, ``choices.jsonl`` and ``speed.jsonl``,
-those that are there; each table stands between two comments that name it.
+Reads ``neighbours.jsonl``, ``ablations.jsonl``, ``masked.jsonl``, ``published.jsonl``, ``choices.jsonl``,
+``speed.jsonl``, ``peers.jsonl`` and ``targets.jsonl``, those that are there; each table stands between two
+comments with its name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.fusion.numbers import show, sign
+from benchmarks.fusion.target_tables import tell_costs, tell_learnt, tell_unlearnt
 
 PAGE = Path(__file__).parents[2] / "docs" / "fusion-evaluation.md"
 RESULTS = Path(__file__).parent / "measured"
@@ -32,6 +36,7 @@ NAMES = {
     "PCA": "PCA of genes",
     "CLR": "CLR of proteins",
     "fuse": "fuse (set never seen)",
+    "fuse, genes": "fuse, genes alone",
     "fusion": "perceptron, 27 % of the labels",
     "scfusionttt": "scFusionTTT, 27 % of the labels",
     "wnn": "WNN (muon)",
@@ -39,7 +44,12 @@ NAMES = {
     "totalvi": "totalVI",
     "totalanvi": "TotalANVI, 27 % of the labels",
 }
-SYSTEMS = ("fuse, rna+adt", "bundle alone, rna+adt", "wnn", "mofa")
+SYSTEMS = ("fuse, rna+adt", "bundle alone, rna+adt", "wnn", "mofa", "totalvi")
+PROGRAMS = {
+    **{name: NAMES[name] for name in ("wnn", "mofa", "totalvi", "totalanvi")},
+    "train fusion": "`tcellflow train fusion`, as by default",
+    "fuse": "`tcellflow fuse`, clusters and map",
+}
 SINGLE = (("PCA", "fuse, rna"), ("CLR", "fuse, adt"))
 _T = {3: 4.303, 4: 3.182, 5: 2.776}  # of Student's distribution by seeds, 95 %
 Rows = list[dict[str, object]]
@@ -84,10 +94,8 @@ def group(rows: Rows) -> dict[tuple[str, str], dict[str, dict[str, object]]]:
 
 def tell_both(rows: Rows) -> list[str]:
     """Tell what neighbours say with both modalities."""
-    lines = [
-        "| set | labels | cells | PCA and CLR | fuse | fuse less PCA and CLR | bundle alone | WNN | MOFA+ |"
-    ]
-    lines.append("|---|---|---|---|---|---|---|---|---|")
+    names = "set | labels | cells | PCA and CLR | fuse | fuse less PCA and CLR | bundle alone"
+    lines = [f"| {names} | WNN | MOFA+ | totalVI |", "|---" * 10 + "|"]
     for (name, label), found in group(rows).items():
         fused = found["fuse, rna+adt"]
         value, low, high = fused["difference"]
@@ -118,8 +126,8 @@ def tell_groups(rows: Rows) -> list[str]:
     """Tell how Leiden's groups agree with the labels."""
     systems = ("PCA and CLR", *SYSTEMS)
     lines = [
-        "| set | labels | PCA and CLR | fuse | bundle alone | WNN | MOFA+ |",
-        "|---|---|---|---|---|---|---|",
+        "| set | labels | PCA and CLR | fuse | bundle alone | WNN | MOFA+ | totalVI |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for (name, label), found in group(rows).items():
         cells = [
@@ -138,41 +146,48 @@ def tell_ablations(rows: Rows) -> list[str]:
     for row in rows:
         key = tuple(row[name] for name in ("architecture", "mixer", "order", "patch", "masked", "pretrained"))
         found[key][row["seed"]] = row
-    names = (
-        "design",
-        "mixer",
-        "order",
-        "other",
-        "seeds",
-        "accuracy",
-        "less published",
-        "genes alone",
-    )
+    names = ("design", "mixer", "order", "other", "seeds", "accuracy", "less its base", "genes alone")
     lines = [
-        f"| {' | '.join(names)} | gates | masked genes | CPU s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        f"| {' | '.join(names)} | gates | CPU s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    base = found["scfusionttt", "ttt", "genome", 40, 0.15, True]
+    usual = (40, 0.15, True)
+    plain = found.get(("fusion", "none", "genome", *usual), {})
     for (design, mixer, order, patch, masked, pretrained), of_seed in found.items():
         other = [] if patch == 40 else [f"patches of {patch}"]
         other += [] if masked == 0.15 else [f"{masked:.0%} masked"]
         other += [] if pretrained else ["not pre-trained"]
-        errors = [row["masked_error"] for row in of_seed.values() if "masked_error" in row]
+        base = found.get((design, mixer, order, *usual), {}) if other else plain
         where = order if mixer != "none" else ""
         lines.append(
             f"| {design} | {mixer} | {where} | {', '.join(other)} | {len(of_seed)} "
             f"| {average(of_seed, 'accuracy')} | {'' if of_seed is base else compare(of_seed, base)} "
             f"| {average(of_seed, 'accuracy_rna')} | {average(of_seed, 'ari_gates')} "
-            f"| {show(float(np.mean(errors))) if errors else ''} "
             f"| {np.mean([row['cpu_seconds'] for row in of_seed.values()]):.0f} |"
         )
     return lines
 
 
-def compare(of_seed: dict[int, dict[str, object]], base: dict[int, dict[str, object]]) -> str:
-    """Give the mean difference of accuracies, with an interval from three seeds on."""
+def tell_masked(rows: Rows) -> list[str]:
+    """Tell how well masked genes are told, which no label has a part in."""
+    found: dict[tuple[str, str], dict[int, dict[str, object]]] = defaultdict(dict)
+    for row in rows:
+        found[row["mixer"], row["order"]][row["seed"]] = row
+    base = found.get(("ttt", "genome"), {})
+    lines = ["| mixer | order | seeds | squared error | less TTT in genome order |", "|---|---|---|---|---|"]
+    for (mixer, order), of_seed in found.items():
+        apart = "" if of_seed is base else compare(of_seed, base, "masked_error")
+        where = order if mixer != "none" else ""
+        lines.append(f"| {mixer} | {where} | {len(of_seed)} | {average(of_seed, 'masked_error')} | {apart} |")
+    return lines
+
+
+def compare(
+    of_seed: dict[int, dict[str, object]], base: dict[int, dict[str, object]], name: str = "accuracy"
+) -> str:
+    """Give the mean difference of a figure, with an interval from three seeds on."""
     shared = sorted(set(base) & set(of_seed))
-    apart = np.array([of_seed[seed]["accuracy"] - base[seed]["accuracy"] for seed in shared])
+    apart = np.array([of_seed[seed][name] - base[seed][name] for seed in shared])
     if len(shared) not in _T:
         return sign(float(apart.mean())) if shared else ""
     half = _T[len(shared)] * apart.std(ddof=1) / np.sqrt(len(shared))
@@ -183,24 +198,43 @@ def tell_published(rows: Rows) -> list[str]:
     """Tell the ten metrics of the paper's protocol."""
     names = ("ari", "nmi", "ami", "fmi", "ji", "f", "asw", "sc", "chi", "dbi")
     lines = [
-        f"| system | seeds | {' | '.join(name.upper() for name in names)} |",
-        "|" + "---|" * (len(names) + 2),
+        f"| set | system | seeds | {' | '.join(name.upper() for name in names)} |",
+        "|" + "---|" * (len(names) + 3),
     ]
     for row in rows:
         if row["protocol"] == "paper":
             cells = [spread(row, name) for name in names]
-            lines.append(f"| {NAMES[row['system']]} | {row['seeds']} | {' | '.join(cells)} |")
+            lines.append(f"| {row['set']} | {NAMES[row['system']]} | {row['seeds']} | {' | '.join(cells)} |")
     return lines
 
 
 def tell_honest(rows: Rows) -> list[str]:
-    """Tell the figures of cells whose labels nobody learnt, by two kinds of labels."""
-    names = ("ari", "nmi", "fmi", "f", "sc", "dbi")
-    lines = [f"| system | labels | {' | '.join(name.upper() for name in names)} |", "|---" * 8 + "|"]
+    """Tell the figures of cells whose labels nobody learnt, by clusters and by gates."""
+    names = ("ari", "nmi", "sc", "dbi")
+    heads = [f"{name.upper()}, {kind}" for name in names for kind in ("clusters", "gates")]
+    lines = [f"| set | system | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
+    found: dict[tuple[str, str], Rows] = defaultdict(list)
     for row in rows:
         if row["protocol"] == "honest":
-            cells = [spread(row, name) if name in row else "" for name in names]
-            lines.append(f"| {NAMES[row['system']]} | {LABELS[row['labels']]} | {' | '.join(cells)} |")
+            found[row["set"], row["system"]].append(row)
+    for (name, system), kinds in found.items():
+        gates = kinds[1] if len(kinds) > 1 else {}
+        cells = [
+            spread(row, metric) if metric in row else "" for metric in names for row in (kinds[0], gates)
+        ]
+        lines.append(f"| {name} | {NAMES[system]} | {' | '.join(cells)} |")
+    return lines
+
+
+def tell_peers(rows: Rows) -> list[str]:
+    """Tell what training costs, ours and others'."""
+    lines = ["| program | set | cells | epochs | CPU s | peak MiB |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        epochs = f"{row['epochs']} of {row['of']}" if "epochs" in row else ""
+        lines.append(
+            f"| {PROGRAMS[row['program']]} | {row['set']} | {row['cells']:,} | {epochs} "
+            f"| {row['cpu_seconds']:,.1f} | {row['peak_mib']:,} |"
+        )
     return lines
 
 
@@ -251,26 +285,21 @@ def tell_speed(rows: Rows) -> list[str]:
     ]
 
 
-def show(value: float) -> str:
-    """Write a share with three decimals."""
-    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3f}"
-
-
-def sign(value: float) -> str:
-    """Write a difference with its sign."""
-    return ("+" if value >= 0 else "-") + show(abs(value))
-
-
 TABLES = {
     "both": ("neighbours", tell_both),
     "single": ("neighbours", tell_single),
     "groups": ("neighbours", tell_groups),
     "ablations": ("ablations", tell_ablations),
+    "masked": ("masked", tell_masked),
     "published": ("published", tell_published),
     "honest": ("published", tell_honest),
     "refit": ("choices", tell_refit),
     "norms": ("choices", tell_norms),
     "speed": ("speed", tell_speed),
+    "peers": ("peers", tell_peers),
+    "targets": ("targets", tell_learnt),
+    "targets-groups": ("neighbours", tell_unlearnt),
+    "targets-costs": ("speed", tell_costs),
 }
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class FusionSet:
     has_adt
         Which cells have antibody counts, shape (B,).
     label
-        Shape (B,), str, "" where unknown.
+        Shape (B,), str, "" where unknown or the role is `Role.UNLABELLED`.
     role
         Shape (B,), `Role`; "" where the manifest leaves it open.
     donor
@@ -117,7 +117,7 @@ def read_set(entry: FusionEntry) -> FusionSet:
         targets=targets,
         proteins=proteins[rows],
         has_adt=has_adt[rows],
-        label=_read_labels(entry, table)[rows],
+        label=np.where(role == Role.UNLABELLED, "", _read_labels(entry, table))[rows],
         role=role[rows],
         donor=cohort.truth.donor[rows],
     )

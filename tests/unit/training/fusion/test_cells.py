@@ -34,6 +34,17 @@ def test_antibodies_stand_under_their_targets(tmp_path):
     assert set(one.role) == {"train", "validation", "unlabelled"}
 
 
+def test_labels_of_unlabelled_cells_are_not_there(tmp_path):
+    """The table has labels for them, which may judge but never teach; the others keep theirs."""
+    (one,) = read(tmp_path, make_set(tmp_path, "one", 0, split="role"))
+    is_unlabelled = one.role == "unlabelled"
+    assert is_unlabelled.sum() == 22
+    assert (one.label[is_unlabelled] == "").all()
+    assert (one.label[~is_unlabelled] != "").all()
+    cells, _, _ = pool([one])
+    assert (cells.has_label == ~is_unlabelled).all()
+
+
 def test_clones_against_one_target_are_summed(tmp_path):
     """A panel may hold two antibodies against PD-1."""
     entry = make_set(tmp_path, "one", 0)
