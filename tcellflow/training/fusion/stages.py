@@ -33,7 +33,7 @@ _COMPONENTS: Final = (12, 16, 8, 14, 10)  # of the members in turn; as good alon
 _FUSION_OF: Final[dict[MixerKind, FusionKind]] = {
     "ttt": "hand-over", "ttt-set": "hand-over", "attention": "attention", "none": "add",
 }  # fmt: skip
-_WHOLE: Final = ViewOptions(1, 0, 0, 0, 0, 0, 0)
+_WHOLE: Final = ViewOptions(1, 0, 0, 0, 0, 0, 0, 0)
 _WITHOUT_ADT: Final = replace(_WHOLE, whole=0, without_adt=1)
 
 
