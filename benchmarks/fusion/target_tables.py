@@ -41,10 +41,15 @@ class Aim:
     figures: tuple[Callable[[Row], float], ...]
     bounds: tuple[float, ...]
     sign: Literal["≥", "≤"] = "≥"
+    is_unseen: bool = False
 
 
 def _of(view: str, *names: str) -> tuple[Callable[[Row], float], ...]:
     return tuple(lambda row, name=name: row[view][name] for name in names)
+
+
+def _unseen(view: str, *names: str) -> tuple[Callable[[Row], float], ...]:
+    return tuple(lambda row, name=name: row[view]["unseen"][name] for name in names)
 
 
 def _groups(view: str, *names: str) -> tuple[Callable[[Row], float], ...]:
@@ -83,6 +88,22 @@ LEARNT = (
     Aim(
         "PBMC 10k, proteins alone: accuracy", ".941 (a perceptron on proteins)",
         PBMC_10K, _of("adt", "accuracy"), (0.945,),
+    ),
+    Aim(
+        "PBMC 10k, cells left out of training, both", "",
+        PBMC_10K, _unseen(BOTH, *_LABELS), (0.966, 0.962, 0.932), is_unseen=True,
+    ),
+    Aim(
+        "PBMC 10k, cells left out of training, genes alone", "",
+        PBMC_10K, _unseen("rna", "accuracy"), (0.90,), is_unseen=True,
+    ),
+    Aim(
+        "PBMC 10k, cells left out of training, proteins alone", "",
+        PBMC_10K, _unseen("adt", "accuracy"), (0.945,), is_unseen=True,
+    ),
+    Aim(
+        "PBMC 5k, cells left out of training, both", "",
+        PBMC_5K, _unseen(BOTH, *_LABELS), (0.953, 0.942, 0.897), is_unseen=True,
     ),
     Aim("PBMC 10k, both: calibration error", "", PBMC_10K, _of(BOTH, "ece"), (0.03,), sign="≤"),
     Aim("PBMC 5k, both: calibration error", "", PBMC_5K, _of(BOTH, "ece"), (0.03,), sign="≤"),
@@ -131,7 +152,7 @@ def tell_learnt(rows: Rows) -> list[str]:
     """Tell the aims of what was learnt from labels, and of proteins told."""
     lines = list(_HEAD)
     for aim in LEARNT:
-        own = [row for row in rows if row["set"] == aim.set]
+        own = [row for row in rows if row["set"] == aim.set and row["unseen"] == aim.is_unseen]
         if own:
             found = np.array([[figure(row) for figure in aim.figures] for row in own])
             spread = found.std(axis=0, ddof=1) if len(own) > 1 else None

@@ -35,13 +35,22 @@ def data(tmp_path):
 
 def test_labels_that_judge_are_in_no_table(data, tmp_path):
     """Training is given 30 % of the labels and nothing of the others."""
-    manifest = targets.write_manifest(data, tmp_path, targets.PUPIL, 0)
+    names = ad.read_h5ad(data / SETS[targets.PUPIL].file).obs_names
+    role = pd.Series(targets.draw_roles(len(names), 0, is_unseen=False), names)
+    manifest = targets.write_manifest(data, tmp_path, targets.PUPIL, role)
     entry = yaml.safe_load(manifest.read_text())["sets"][0]
     table = pd.read_csv(tmp_path / entry["cells"], sep="\t", keep_default_na=False)
     hidden = table["role"] == "unlabelled"
     assert hidden.sum() == 280
     assert (table["label"][hidden] == "").all()
     assert (table["label"][~hidden] != "").all()
+
+
+def test_half_of_the_judges_may_be_left_out():
+    """The same cells teach."""
+    usual, unseen = (targets.draw_roles(1_000, 3, is_unseen=one) for one in (False, True))
+    assert (np.isin(usual, ["train", "validation"]) == np.isin(unseen, ["train", "validation"])).all()
+    assert (unseen == "test").sum() == (unseen == "unlabelled").sum() == 350
 
 
 @pytest.mark.slow
@@ -53,7 +62,7 @@ def test_kinds_and_proteins_that_genes_tell_are_told(data, tmp_path, monkeypatch
         loop=LoopOptions(steps=120, learning_rate=5e-3, warm_up_steps=10, validate_every=60),
     )  # fmt: skip
     monkeypatch.setattr(targets, "TrainFusionOptions", quick)
-    row = targets.measure(data, tmp_path / "run", targets.TEACHER, 0)
+    row = targets.measure(data, tmp_path / "run", targets.TEACHER, 0, is_unseen=False)
     for view in targets.VIEWS:
         assert row[view]["judged"] == 280
         assert row[view]["accuracy"] > 0.8
@@ -83,7 +92,7 @@ def test_an_aim_is_met_by_the_mean_of_the_seeds():
             for target in target_tables.TOTALVI
         }
         return {
-            "set": target_tables.PBMC_10K, "seed": seed, "imputed": told,
+            "set": target_tables.PBMC_10K, "seed": seed, "unseen": False, "imputed": told,
             **dict.fromkeys(targets.VIEWS, view),
         }  # fmt: skip
 
