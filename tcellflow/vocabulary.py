@@ -262,6 +262,10 @@ COUNTS_PER_CELL: Final = 10_000  # target sum of the log1p-normalised X
 # more than 8,000 even after rare genes were dropped.
 SELECTION_GENES: Final = 6_000
 
+# What puts claims into words, and the packaged bundle that can.
+Realiser: TypeAlias = Literal["template", "neural", "llm"]
+LANGUAGE_BUNDLE: Final = "language"
+
 # When a run fuses: where antibodies are, whatever there is, or never.
 FuseWhen: TypeAlias = Literal["auto", "always", "never"]
 

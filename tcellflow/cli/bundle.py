@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from tcellflow.cli import console
-from tcellflow.cli.train_options import check_libraries
+from tcellflow.cli.train.options import check_libraries
 from tcellflow.errors import BundleError
 
 if TYPE_CHECKING:
@@ -106,12 +106,17 @@ def _try_model(bundle: Bundle) -> None:
     import numpy as np
 
     from tcellflow.inference.fusion.fuser import Fuser
+    from tcellflow.inference.language.writer import NeuralWriter
     from tcellflow.inference.receptors.network import NetworkEncoder
     from tcellflow.inference.states.predictor import StatePredictor
     from tcellflow.io.bundles.description import ENSEMBLE_FILE
     from tcellflow.io.bundles.fusion import TASK_FUSION
+    from tcellflow.io.bundles.language import TASK_LANGUAGE
     from tcellflow.io.bundles.states import TASK_STATES
 
+    if bundle.description.task == TASK_LANGUAGE:
+        NeuralWriter(bundle).try_model()
+        return
     if bundle.description.task == TASK_FUSION:
         Fuser(bundle, threads=1).try_model()
         return

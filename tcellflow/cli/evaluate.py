@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tcellflow.cli import console, options
-from tcellflow.cli.train_options import check_libraries
+from tcellflow.cli.train.options import check_libraries
 
 
 def evaluate(

@@ -132,6 +132,11 @@ class GeneEvidence:
         """Count the cells of a group; -1 is the whole sample."""
         return int(self._depths[group].sum())
 
+    def measure_expression(self, group: int) -> NDArray[np.float64]:
+        """Give log1p(molecules per 10,000) of every gene over all cells of a group (-1: the whole sample)."""
+        rates: NDArray[np.float64] = np.log1p(1e4 * self._molecules[group] / max(self._library[group], 1))
+        return rates
+
     def known_share(self, gene: str) -> float:
         """Give the share of molecules a gene has in the known type with most of it; 0 where none is known."""
         return self._known.get(gene, (0.0, 0.0))[0]

@@ -10,8 +10,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
+from tcellflow.language.claims import ClaimType
 from tcellflow.language.reading import split_sentences
 from tcellflow.language.template import Sentence, realise
+from tcellflow.states.programme_names import name_programme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,5 +52,6 @@ def take_sentences(text: str, claims: Sequence[Claim]) -> list[Sentence]:
 
 
 def _names(text: str, claim: Claim) -> bool:
-    names = [name for name in (claim.subject, claim.subject_id, claim.text) if name]
+    spoken = name_programme(claim.subject) if claim.type is ClaimType.PROGRAMME else None
+    names = [name for name in (claim.subject, claim.subject_id, claim.text, spoken) if name]
     return any(re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", text, re.IGNORECASE) for n in names)

@@ -12,45 +12,91 @@ from tcellflow.language.concepts import understand_types
 from tcellflow.language.ontology import read_ontology
 from tcellflow.language.panel import read_panel
 from tcellflow.language.statements import Statement
+from tcellflow.language.wording.amounts import count_decimals, find_amounts, read_number
+from tcellflow.language.wording.clauses import read_clauses
 
 if TYPE_CHECKING:
     from tcellflow.language.statements import Kind, Vocabulary
 
+_LONGEST: Final = 4_000  # letters of a sentence
 _NUMBER: Final = r"(?<![\w.-])(\d[\d,]*(?:\.\d+)?)"
 _PERCENT: Final = _NUMBER + r"\s?(?:%|percent|per cent)"
 _NEGATIVE: Final = re.compile(
-    r"\b(not|no|nor|neither|never|cannot|absent|absence|lack|lacks|lacking|without|negative|undetected|undetectable|"
-    r"missing|lost|loss|devoid|fails?|hardly|silent|off)\b|n't\b|(?<=\w)[-\u2212\u2013](?=[\s,.;)]|$)"
+    r"\b(not|no|nor|neither|never|cannot|absent|absence|lack|lacks|lacking|without"
+    r"|negative|undetected|undetectable|"
+    r"missing|lost|loss|devoid|fails?|hardly|silent|off)\b|n't\b"
 )
-_CLAUSES: Final = re.compile(
-    r";|\bbut\b|\bwhile\b|\bwhereas\b|\balthough\b|\bhowever\b|\byet\b|\bthough\b"
-    r"|\band (?=(?:lack|do|does|not|no|without|is|are|express|show|negative|positive|absent)\b)"
-    r"|, (?=(?:and )?(?:lack|do|does|not|no|without|express|show|is|are|negative|positive|absent)\w*\b)"
+_NO_TYPE: Final = re.compile(
+    r"(?:\b(?:not|no|never|neither|nor|non|exclud\w+|rule\w* out)|n't)\W+"
+    r"(?:(?:a|an|the|any|likely|really|typical|consistent with|compatible with|like)\W+)*$",
+    re.IGNORECASE,
 )
-_TOKEN: Final = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z0-9]*(?:[-.][A-Za-z0-9]+)*(?:[+\u2212-](?![\w]))?")
-_BESIDE: Final = re.compile(r"elsewhere|expected|other|rest\b|remaining|background|outside")
-_LOOKS_LIKE_GENE: Final = re.compile(r"(?=.*\d)[A-Z][A-Z0-9-]{2,11}$")
-_NOT_GENES: Final = frozenset({  # words of texts that are also symbols, or look like them
-    "CELL", "CELLS", "DNA", "RNA", "TCR", "BCR", "MHC", "REST", "SET", "WAS", "CLR", "CL",
-    "UMI", "QC", "NK", "MAIT", "HLA", "AND", "FOR", "NOT", "THE", "ALL", "CD", "IMPACT",
-    "MAX", "CAT", "GO", "PC", "DC", "MICE", "CAN", "ACE", "LARGE",
-})  # fmt: skip
+_OTHER_TYPE: Final = re.compile(
+    r"\b(?:than|unlike|versus|vs|compared (?:with|to)|relative to|in contrast to"
+    r"|rather than|instead of|as opposed to"
+    r"|from|between|not in|distinguish\w*|such as|and)\W+(?:the |other |in |all |most )*$",
+    re.IGNORECASE,
+)
+_ITS_GENES: Final = re.compile(
+    r"\W*(?:genes?|markers?|antigens?|signatures?|transcripts?|specific|associated|receptors?|contaminat\w+)\b",
+    re.IGNORECASE,
+)
+_IN_GENERAL: Final = re.compile(
+    r"\b(?:typical(?:ly)?|known (?:to|as|for)|previously|reported|literature|usually|in general)\b",
+    re.IGNORECASE,
+)
+_NO_CELLS: Final = re.compile(
+    r"\W*(?:identity|fate|cells?)?\W*(?:is|are|was|were)\W+(?:absent|missing|excluded"
+    r"|unlikely|not (?:present|seen|found|detected|likely))",
+    re.IGNORECASE,
+)
+_ABBREVIATED: Final = (
+    r"(?<!\bi\.e)(?<!\be\.g)(?<!\b[Ff]ig)(?<!\bvs)(?<!\bca)(?<!\bcf)(?<!\bapprox)(?<!\bal)(?<!\bno)"
+)
+_SEQUENCE: Final = re.compile(r"(?<![\w-])[ACDEFGHIKLMNPQRSTVWY*_]{7,40}(?![\w-])")
+_CHAIN: Final = re.compile(
+    r"\b(alpha|beta|TRA|TRB|CDR3[ab\u03b1\u03b2]|CDR3(?:alpha|beta)|[\u03b1\u03b2])(?![A-Z0-9])",
+    re.IGNORECASE,
+)
+_SMALL: Final = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+)
+_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety"
+_DIGITS: Final = {word: i for i, word in enumerate(_SMALL.split(), 1)} | {
+    word: 10 * i for i, word in enumerate(_TENS.split(), 2)
+}
+_SPELLED: Final = re.compile(
+    rf"(?<!\bin )(?<!\bof )(?<!every )\b({'|'.join(_DIGITS)})"
+    r"(?:[- ](one|two|three|four|five|six|seven|eight|nine))?(?=\s+(?:\w+ )?(?:cells?|donors?)\b)"
+    r"|\b(?:a )?(single)(?= donor)",
+    re.IGNORECASE,
+)
 _TYPE_PHRASE: Final = (
-    r"(?<![\w-])((?:(?:naive|na\u00efve|memory|effector|central|cytotoxic|regulatory|helper|exhausted|resident"
+    r"(?<![\w-])(natural killer cells?|(?:(?:naive|na\u00efve|memory|effector"
+    r"|central|cytotoxic|regulatory|helper|exhausted|resident"
     r"|activated|classical|non-classical|plasmacytoid|conventional|follicular|natural|killer|CD\d+\w?\+?"
     r"|CD\d+-positive|alpha-beta|gamma-delta|thymus-derived|positive|plasma|mature|dendritic),?\s+)*"
     r"(?:[TB]|NK|MAIT|plasma|dendritic)[ -](?:cells?|lymphocytes?)|(?:classical |non-classical |CD1[46]\+? )?"
     r"monocytes?|platelets?|thymocytes?|tregs?|mononuclear (?:cells?|leukocytes?)|leukocytes?|lymphocytes?)"
     r"(?!\w)"
 )
-_COUNTED: Final = r"(?:holds?|has|have|with|contains?|comprises?|of|are|is|n\s*=)\s*(?:about\s)?"
+_COUNTED: Final = (
+    r"(?<!\d )(?:holds?|has|have|with|contains?|comprises?|total of|all|of|are|is|n\s*=|\(n?\s*=?)"
+    r"\s*(?:the\s)?"
+)
 _UNITS: Final = (
     (_COUNTED + _NUMBER + r"\s+(?:t )?cells?\b", "cells"),
-    (r"^\W*(?:the|these|its)?\s*" + _NUMBER + r"\s+(?:t )?cells?\b", "cells"),
-    (_PERCENT + r"\s+of (?:the|this|all|our) (?:whole )?(?:sample|cells of the sample)", "share"),
+    (r"(?:^\W*|,\s+)(?:the|these|its|all)?\s*" + _NUMBER + r"\s+(?:t )?cells?\b(?!\s+(?:of|in)\b)", "cells"),
+    (
+        _PERCENT
+        + r"\s+of (?:the|this|all|our) (?:whole )?(?:sample|data\s?set|cells of the sample|cells sequenced)",
+        "share",
+    ),
+    (r"\bn\s*=\s*" + _NUMBER + r"(?!\s*(?:%|donors?|genes))", "cells"),
     (_NUMBER + r"\s+donors?\b", "donors"),
     (_NUMBER + r"\s+(?:molecules|umis?|transcripts)\b", "molecules"),
-    (_NUMBER + r"\s+genes\b", "genes"),
+    (r"(?<![\w.-])(\d[\d,]{2,}(?:\.\d+)?)\s+genes\b", "genes"),  # "two genes" are no depth
 )  # fmt: skip
 
 
@@ -59,7 +105,7 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     spans = []
     for line in re.finditer(r"[^\n\r]+", text):
         start = line.start()
-        for end in [*re.finditer(r"[.!?](?=\s+[A-Z0-9(\"'*_]|\s*$)", line.group()), None]:
+        for end in [*re.finditer(_ABBREVIATED + r"[.!?](?=\s+[A-Z0-9(\"'*_]|\s*$)", line.group()), None]:
             stop = line.end() if end is None else line.start() + end.end()
             part = text[start:stop]
             if part.strip():
@@ -70,14 +116,19 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
 
 
 def read_sentence(text: str, names: Vocabulary) -> list[Statement]:
-    """Read what one sentence says."""
+    """Read what one sentence says; nothing of one that is longer than any that people write."""
+    if len(text) > _LONGEST:
+        return []
     reader = _Reader(text, names)
     return reader.read()
 
 
 class _Reader:
     def __init__(self, text: str, names: Vocabulary) -> None:
-        self.text = re.sub(r"[*_`#>|]+", lambda m: "_" if m.group() == "_" else " " * len(m.group()), text)
+        self.text = re.sub(
+            r"^\s*>+|[*_`#|]+", lambda m: "_" if m.group() == "_" else " " * len(m.group()), text
+        )
+        self.text = _SPELLED.sub(_write_in_digits, self.text)
         self.names = names
         self.found: list[Statement] = []
 
@@ -94,9 +145,7 @@ class _Reader:
         for pattern, kind in _UNITS:
             while (hit := self.take(pattern)) is not None:
                 self.found.append(_numbered(kind, kind, hit.group(1)))  # type: ignore[arg-type]
-        for clause in _split_clauses(self.text):
-            self._read_genes(clause)
-        return self.found
+        return self.found + read_clauses(self.text, self.names)
 
     def _read_named(self) -> None:
         for kind, names in (
@@ -110,138 +159,126 @@ class _Reader:
                     if kind != "programme"
                     else rf"\b{spoken}\s+programm?e?\b|\bprogramm?e?\s+{spoken}(?!\w)"
                 )
+                if kind == "lineage":
+                    lead += rf"|(?<![\w-]){spoken}[- ]lineage\b"
                 if kind == "state":
                     lead += rf"|(?<![\w-]){spoken}(?=\s*(?:\)|,|\.|$|cells?\b))" if name[0].isupper() else ""
                 hit = self.take(lead)
                 if hit is not None:
-                    self._close_named(kind, name)
+                    self._close_named(kind, name)  # type: ignore[arg-type]
             hit = (
                 self.take(rf"\b(?:the )?{kind}\s+(?!is\b|of\b|are\b)([\w+-]+)") if kind != "protein" else None
             )
             if hit is not None and names:
                 self.found.append(Statement("unknown_entity", hit.group(1)))
                 self.take(_PERCENT)
-        hit = self.take(r"\bsegments?\s+(TR[ABGD]V[\w/-]+)")
-        if hit is not None:
-            self._close_named("v", hit.group(1))
-        hit = self.take(r"\b(alpha|beta|TRA|TRB)\b[\w\s]*?\bjunction\b\W*(?:is\s+)?\W*([A-Z*_]{4,40})\b")
-        if hit is not None:
-            chain = "alpha" if hit.group(1).lower() in {"alpha", "tra"} else "beta"
-            self.found.append(Statement("junction", f"{chain} {hit.group(2)}"))
-        if self.take(r"\bpaired (?:receptors?|tcrs?|chains)\b") is not None:
+        self._read_junctions()
+        if (
+            self.take(r"\bpaired[- ](?:\w+ )?(?:receptors?|tcrs?|chains?)\b|\bpaired alpha[- ]?beta\b")
+            is not None
+        ):
             self._close_named("paired", "paired")
 
-    def _close_named(self, kind: str, name: str) -> None:
-        """Give a named thing the number of the sentence, and its polarity."""
-        number = (
-            self.take(r"median (?:\w+ )*?(?:of )?(-?\d+(?:\.\d+)?)")
-            if kind == "protein"
-            else self.take(_PERCENT)
-        )
+    def _read_junctions(self) -> None:
+        if not re.search(r"junction|CDR3", self.text, re.IGNORECASE):
+            return
+        chains = [(hit.start(), hit.group(1).lower()) for hit in _CHAIN.finditer(self.text)]
+        for hit in list(_SEQUENCE.finditer(self.text)):
+            if hit.group() in self.names.known_genes:
+                continue
+            before = [name for at, name in chains if at < hit.start()] or [name for _, name in chains[:1]]
+            if before:
+                chain = "alpha" if re.search(r"tra|a$|\u03b1", before[-1].replace("beta", "b")) else "beta"
+                self.found.append(Statement("junction", f"{chain} {hit.group()}"))
+            self._blank(*hit.span())
+
+    def _blank(self, start: int, end: int) -> None:
+        self.text = self.text[:start] + " " * (end - start) + self.text[end:]
+
+    def _close_named(self, kind: Kind, name: str) -> None:
+        """Give a named thing the amount of the sentence, and its polarity."""
         is_there = _NEGATIVE.search(self.text.lower()) is None
-        if number is None:
-            self.found.append(Statement(kind, name, is_there))  # type: ignore[arg-type]
-        else:
-            self.found.append(_numbered(kind, name, number.group(1), is_there=is_there))  # type: ignore[arg-type]
+        if kind == "protein":
+            number = self.take(r"median (?:\w+ )*?(?:of )?(-?\d+(?:\.\d+)?)")
+            self.found.append(
+                Statement(kind, name, is_there) if number is None
+                else _numbered(kind, name, number.group(1), is_there=is_there)
+            )  # fmt: skip
+            return
+        amounts = find_amounts(self.text)
+        if not amounts:
+            self.found.append(Statement(kind, name, is_there))
+            return
+        amount = amounts[0]
+        self._blank(amount.start, amount.end)
+        amount = amount if is_there else amount.complement()
+        self.found.append(
+            Statement(kind, name, is_there, read_number(amount.text) if amount.text else None,
+                      count_decimals(amount.text), low=amount.low, high=amount.high, slack=amount.slack)
+        )  # fmt: skip
 
     def _read_types(self) -> None:
         ontology = read_ontology()
         ids = [hit.group() for hit in re.finditer(r"CL:\d{7}", self.text)]
-        for cl_id in ids:
-            if cl_id not in ontology.terms:
-                self.found.append(Statement("unknown_entity", cl_id))
-        phrase, types = self._find_type_phrase()
+        self.found += [Statement("unknown_entity", cl_id) for cl_id in ids if cl_id not in ontology.terms]
+        live = [cl_id for cl_id in ids if cl_id in ontology.terms]
+        for cl_id in live:  # its name, whatever it holds, is no list of markers
+            self.take(rf"{re.escape(ontology.terms[cl_id].name)}(?=\W*{cl_id})")
+        phrase, types, is_there = self._choose_type()
         if not phrase and not ids:
             return
         while self.take(r"\(?CL:\d{7}\)?") is not None:
             pass
-        live = [cl_id for cl_id in ids if cl_id in ontology.terms]
         if live:
             of_id = frozenset(k.cl_id for k in read_panel() if live[0] in ontology.above(k.cl_id))
             if phrase and types and of_id and not (types & of_id):
                 self.found.append(Statement("unknown_entity", f"{phrase} {live[0]}"))
             types = of_id or types
         number = self.take(r"probabilit\w+ (?:of |is |= ?)?(\d(?:\.\d+)?)")
-        is_there = _NEGATIVE.search(self.text.lower()) is None
         if types:
             value = None if number is None else float(number.group(1))
-            decimals = 0 if number is None else _decimals(number.group(1))
-            self.found.append(
-                Statement("type", live[0] if live else phrase, is_there, value, decimals, types=types)
-            )
+            decimals = 0 if number is None else count_decimals(number.group(1))
+            name = live[0] if live else phrase
+            self.found.append(Statement("type", name, is_there, value, decimals, types=types))
 
-    def _find_type_phrase(self) -> tuple[str, frozenset[str]]:
-        labels = [kind.label for kind in read_panel()]
-        for label in sorted(labels, key=len, reverse=True):
+    def _choose_type(self) -> tuple[str, frozenset[str], bool]:
+        """Choose the type that the cells are said to be, or not to be; other types are blanked out."""
+        phrase, types, is_there = "", frozenset[str](), True
+        is_of_all = _IN_GENERAL.search(self.text) is not None
+        while (found := self._find_type_phrase()) is not None:
+            said, place = found
+            if place.end() - place.start() >= len("cells"):  # "most NK cells" stay most cells
+                self.text = f"{self.text[: place.start()]}cells{self.text[place.start() + 5 :]}"
+            before, behind = self.text[: place.start()], self.text[place.end() :]
+            if phrase or is_of_all or _OTHER_TYPE.search(before[-30:]) or _ITS_GENES.match(behind):
+                continue
+            phrase, types = said, self._list_types(said)
+            is_there = not (_NO_TYPE.search(before[-40:]) or _NO_CELLS.match(behind))
+        return phrase, types, is_there
+
+    def _find_type_phrase(self) -> tuple[str, re.Match[str]] | None:
+        """Find the next type that is named, longest labels first, and blank it out."""
+        for label in sorted((kind.label for kind in read_panel()), key=len, reverse=True):
             hit = self.take(rf"(?<![\w-]){re.escape(label)}s?(?!\w)")
             if hit is not None:
-                return label, frozenset(k.cl_id for k in read_panel() if k.label == label)
+                return label, hit
         hit = self.take(_TYPE_PHRASE)
-        if hit is None:
-            return "", frozenset()
-        term = read_ontology().find(hit.group(1))
-        if term is not None:
-            below = frozenset(k.cl_id for k in read_panel() if term in read_ontology().above(k.cl_id))
-            if below:
-                return hit.group(1), below
-        return hit.group(1), understand_types(hit.group(1)).types or frozenset()
+        return None if hit is None else (hit.group(1), hit)
 
-    def _read_genes(self, clause: str) -> None:
-        is_negative = _NEGATIVE.search(clause.lower()) is not None
-        genes: list[tuple[str, int, bool]] = []
-        for hit in _TOKEN.finditer(clause):
-            word = hit.group()
-            mark = word[-1] if word[-1] in "+-\u2212" else ""
-            name = word.rstrip("+-\u2212")
-            symbol = name.upper()
-            if symbol in _NOT_GENES or len(symbol) < 3 or (name != symbol and not re.search(r"\d", name)):
-                continue
-            if symbol in self.names.genes or symbol in self.names.known_genes:
-                genes.append((symbol, hit.start(), mark in {"-", "\u2212"}))
-            elif _LOOKS_LIKE_GENE.match(name):
-                self.found.append(Statement("unknown_entity", name))
-        percents = [(m.group(1), m.start(), bool(_BESIDE.search(clause[m.end() : m.end() + 24]))
-                     or bool(re.search(r"where\s*$|expected\D{0,12}$", clause[: m.start()])))
-                    for m in re.finditer(_PERCENT, clause, re.IGNORECASE)]  # fmt: skip
-        for i, (gene, start, has_minus) in enumerate(genes):
-            end = genes[i + 1][1] if i + 1 < len(genes) else len(clause) + 1
-            own = [p for p in percents if start < p[1] < end]
-            if i == 0 and not own:
-                own = [p for p in percents if p[1] < start]
-            percents = [p for p in percents if p not in own]
-            is_there = not (is_negative or has_minus)
-            said = [p for p in own if not p[2]]
-            self.found.append(Statement("gene", gene, is_there))
-            for text, _, is_beside in [*said[:1], *(p for p in own if p[2])]:
-                self.found.append(
-                    Statement(
-                        "gene",
-                        gene,
-                        is_there,
-                        _value(text),
-                        _decimals(text),
-                        "beside" if is_beside else "pct",
-                    )
-                )
-            percents += said[1:]
-        self.found += [Statement("loose_number", text, value=_value(text)) for text, _, _ in percents]
-
-
-def _split_clauses(text: str) -> list[str]:
-    clauses, start = [], 0
-    for hit in _CLAUSES.finditer(text):
-        clauses.append(text[start : hit.start()])
-        start = hit.start() + (len(hit.group()) if hit.group() in {";", ":"} else 0)
-    return [*clauses, text[start:]]
+    @staticmethod
+    def _list_types(phrase: str) -> frozenset[str]:
+        own = frozenset(kind.cl_id for kind in read_panel() if kind.label == phrase)
+        term = read_ontology().find(phrase)
+        if not own and term is not None:
+            own = frozenset(k.cl_id for k in read_panel() if term in read_ontology().above(k.cl_id))
+        return own or understand_types(phrase).types or frozenset()
 
 
 def _numbered(kind: Kind, name: str, text: str, *, is_there: bool = True) -> Statement:
-    return Statement(kind, name, is_there, _value(text), _decimals(text))
+    return Statement(kind, name, is_there, read_number(text), count_decimals(text))
 
 
-def _value(text: str) -> float:
-    return float(text.replace(",", ""))
-
-
-def _decimals(text: str) -> int:
-    return len(text.partition(".")[2])
+def _write_in_digits(hit: re.Match[str]) -> str:
+    if hit.group(3):
+        return "1"
+    return str(_DIGITS[hit.group(1).lower()] + (_DIGITS[hit.group(2).lower()] if hit.group(2) else 0))

@@ -15,7 +15,7 @@ Kind = Literal[
     "gene", "cells", "share", "state", "lineage", "programme", "protein", "type", "paired", "v", "junction",
     "donors", "molecules", "genes", "unknown_entity", "loose_number",
 ]  # fmt: skip
-Field = Literal["pct", "beside", "none"]
+Field = Literal["pct", "beside", "none", "more", "less", "top"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Statement:
     kind
         What it is about.
     subject
-        Gene, state, programme, antibody, segment, or type as written.
+        Gene (or genes, joined by ``|``, any of which may be meant), state, programme, antibody, segment,
+        or type as written.
     is_there
         Whether it is said to be there.
     value
@@ -35,9 +36,14 @@ class Statement:
     decimals
         Of the number, as written.
     field
-        Which number of a gene: its own percent, or the one beside it.
+        Which number of a gene: its own percent, or the one beside it; or that there is more or less of it
+        than elsewhere, or that it is the most frequent of its kind.
     types
         Types of the panel that a type stands for; a term of the ontology stands for those under it.
+    low, high
+        Percent that is said, from and to; None where no amount is said.
+    slack
+        How far beyond them it cannot be told whether it is wrong, percent.
     """
 
     kind: Kind
@@ -47,6 +53,9 @@ class Statement:
     decimals: int = 0
     field: Field = "none"
     types: frozenset[str] = frozenset()
+    low: float | None = None
+    high: float | None = None
+    slack: float = 0.0
 
 
 class Vocabulary:
@@ -60,6 +69,8 @@ class Vocabulary:
         All approved symbols.
     programmes, states, lineages, proteins
         Names of the sample.
+    segments
+        Whether V segments are known of its cells.
     """
 
     def __init__(
@@ -71,6 +82,7 @@ class Vocabulary:
         states: Sequence[str] = (),
         lineages: Sequence[str] = (),
         proteins: Sequence[str] = (),
+        segments: bool = False,
     ) -> None:
         self.genes = genes
         self.known_genes = known_genes
@@ -78,3 +90,4 @@ class Vocabulary:
         self.states = tuple(states)
         self.lineages = tuple(lineages)
         self.proteins = tuple(proteins)
+        self.segments = segments

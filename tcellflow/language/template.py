@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from tcellflow.language.claims import Claim, ClaimType
+from tcellflow.states.programme_names import name_programme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +29,15 @@ class Sentence:
     claims: tuple[Claim, ...]
 
 
+def choose_claims(claims: Sequence[Claim], register: Register) -> list[Claim]:
+    """Choose the claims that a register says, in their order."""
+    wanted = {"short": _SHORT, "clinical": _CLINICAL, "full": frozenset(ClaimType)}[register]
+    return [claim for claim in claims if claim.type in wanted]
+
+
 def realise(claims: Sequence[Claim], register: Register = "full") -> list[Sentence]:
     """Put claims into sentences, in their order."""
-    wanted = {"short": _SHORT, "clinical": _CLINICAL, "full": frozenset(ClaimType)}[register]
-    return [Sentence(_say(claim), (claim,)) for claim in claims if claim.type in wanted]
+    return [Sentence(_say(claim), (claim,)) for claim in choose_claims(claims, register)]
 
 
 def _say(claim: Claim) -> str:  # noqa: C901, PLR0911 (one sentence per kind of claim)
@@ -49,7 +55,7 @@ def _say(claim: Claim) -> str:  # noqa: C901, PLR0911 (one sentence per kind of 
         case ClaimType.LINEAGE:
             return f"The lineage {claim.subject} is called for {value:.1f} % of them."
         case ClaimType.PROGRAMME:
-            return f"The programme {claim.subject} runs in {value:.1f} % of them."
+            return f"The {name_programme(claim.subject)} programme runs in {value:.1f} % of them."
         case ClaimType.PROTEIN:
             return f"The protein {claim.subject} has a median of {value:.2f}."
         case ClaimType.RECEPTOR:

@@ -15,13 +15,16 @@ from tcellflow.language.evidence import Presence
 from tcellflow.language.facts import SAMPLE
 from tcellflow.language.reading import read_sentence, split_sentences
 from tcellflow.language.statements import Statement, Vocabulary
+from tcellflow.states.programme_names import name_programme
 
 if TYPE_CHECKING:
-    from tcellflow.language.facts import SampleFacts
+    from tcellflow.language.evidence import GeneFact
+    from tcellflow.language.facts import SampleFacts, Unit
 
 _LIKELY, _UNLIKELY = 0.5, 0.25
 _TOLD_WITHOUT: Final = frozenset({"gene", "type", "state", "lineage", "programme"})
 _RUNS_PCT, _RESTS_PCT = 50.0, 20.0
+_CLEARLY = 0.3  # nats
 
 
 class Verdict(StrEnum):
@@ -79,13 +82,16 @@ class Verifier:
         def names(prefix: str) -> list[str]:
             return sorted({key.removeprefix(prefix) for key in keys if key.startswith(prefix)})
 
+        keys_of_programmes = names("programme:")
+        self._programmes = {name_programme(key): key for key in keys_of_programmes}
         self._names = Vocabulary(
             facts.evidence.place,
             read_gene_reference().approved,
-            programmes=names("programme:"),
+            programmes=list(dict.fromkeys([*keys_of_programmes, *self._programmes])),
             states=names("state:"),
             lineages=names("lineage:"),
             proteins=names("protein:"),
+            segments=bool(names("v:")),
         )
 
     def check(
@@ -111,6 +117,9 @@ class Verifier:
                 if sentence.startswith("#"):
                     current = len(self._facts.units) - 1 if found is None else found
                     continue
+                if found is None and self._facts.units[current].level == SAMPLE:
+                    checked.append(self._check_by_type(start, end, sentence, current))
+                    continue
                 checked.append(
                     self._check_sentence(start, end, sentence, current if found is None else found)
                 )
@@ -123,12 +132,33 @@ class Verifier:
         for i, unit in enumerate(self._facts.units):
             if unit.level == SAMPLE:
                 continue
-            spoken = re.escape(unit.name)
             # "the state Naive is called for 8 % of them" says something of another group
-            pattern = rf"\b{re.escape(unit.level)}\W{{0,3}}{spoken}(?![\w.])(?! is called)"
-            if re.search(pattern, sentence, re.IGNORECASE) and (best is None or len(unit.name) > best[0]):
+            patterns = (rf"{_name_with_level(unit)}(?! is called)", _name_with_cells(unit))
+            is_named = any(re.search(pattern, sentence, re.IGNORECASE) for pattern in patterns)
+            if is_named and (best is None or len(unit.name) > best[0]):
                 best = (len(unit.name), i)
         return None if best is None else best[1]
+
+    def _check_by_type(self, start: int, end: int, sentence: str, sample: int) -> CheckedSentence:
+        """Check what is said of a type within the sample against the groups that are of this type."""
+        own = self._check_sentence(start, end, sentence, sample)
+        of_type = [s for s in own.statements if s.kind == "type" and s.value is None and s.is_there]
+        if not of_type or not _is_subject(of_type[0].subject, sentence):
+            return own
+        groups = [
+            unit for unit, numbers in enumerate(self._facts.numbers[:-1])
+            if len(own.statements) > 1
+            and sum(numbers.get(f"type:{t}", 0.0) for t in of_type[0].types) >= _LIKELY
+        ]  # fmt: skip
+        found = [self._check_sentence(start, end, sentence, unit) for unit in groups]
+        if len({item.verdict for item in found}) == 1:
+            return found[0]
+        reason = (
+            f"groups of {of_type[0].subject} do not agree"
+            if found
+            else f"nothing is told of groups of {of_type[0].subject}"
+        )
+        return replace(own, verdict=Verdict.INSUFFICIENT, reason=reason)
 
     def _check_sentence(
         self, start: int, end: int, sentence: str, unit: int, *, with_numbers: bool = True
@@ -136,7 +166,7 @@ class Verifier:
         statements = read_sentence(self._without_unit(sentence, unit), self._names)
         if not with_numbers:
             kept = [s for s in statements if s.kind in _TOLD_WITHOUT and s.field != "beside"]
-            statements = [replace(s, value=None, field="none") for s in kept]
+            statements = [replace(s, value=None, low=None, high=None, field="none") for s in kept]
         results = [(self._judge(s, unit), s) for s in statements]
         for worst in _WORST:
             for (verdict, reason), _ in results:
@@ -147,12 +177,12 @@ class Verifier:
 
     def _without_unit(self, sentence: str, unit: int) -> str:
         named = self._facts.units[unit]
-        pattern = rf"\b{re.escape(named.level)}\W{{0,3}}{re.escape(named.name)}(?![\w.])"
-        is_subject = re.search(pattern, sentence, re.IGNORECASE)
-        has_share = re.search(pattern + r" is called", sentence, re.IGNORECASE)
-        return (
-            re.sub(pattern, "it", sentence, flags=re.IGNORECASE) if is_subject and not has_share else sentence
-        )
+        if named.level == SAMPLE:
+            return sentence
+        plain = re.sub(_name_with_cells(named), "these cells", sentence, flags=re.IGNORECASE)
+        pattern = _name_with_level(named)
+        has_share = re.search(pattern + r" is called", plain, re.IGNORECASE)
+        return plain if has_share else re.sub(pattern, "it", plain, flags=re.IGNORECASE)
 
     def _judge(self, said: Statement, unit: int) -> tuple[Verdict, str]:  # noqa: PLR0911 (one per kind)
         match said.kind:
@@ -175,19 +205,20 @@ class Verifier:
                 return self._judge_named(said, unit)
 
     def _judge_gene(self, said: Statement, unit: int) -> tuple[Verdict, str]:
-        fact = self._facts.gene(unit, said.subject)
-        if fact is None:
+        facts = [f for gene in said.subject.split("|") if (f := self._facts.gene(unit, gene)) is not None]
+        if not facts:
             return Verdict.INSUFFICIENT, f"{said.subject} is not measured"
-        if said.value is None:
-            wanted = Presence.PRESENT if said.is_there else Presence.ABSENT
-            if fact.presence is Presence.UNDECIDED:
-                return Verdict.INSUFFICIENT, f"{said.subject} is seen in {fact.pct:.1f} %: it cannot be told"
-            reason = f"{said.subject} is {fact.presence}, seen in {fact.pct:.1f} %"
-            return _equal(True, fact.presence is wanted, reason)
+        if said.field in {"more", "less"}:
+            return _judge_comparison(said, [fact.log_odds for fact in facts])
+        if said.low is None:
+            return _judge_presence(said, facts)
         if said.field == "beside":
-            beside = fact.elsewhere if fact.presence is Presence.PRESENT else fact.expected
-            return self._judge_number(said, beside)
-        return self._judge_number(said, fact.pct)
+            fact = facts[0]
+            return _judge_amount(said, fact.elsewhere if fact.presence is Presence.PRESENT else fact.expected)
+        most = max(fact.pct for fact in facts)
+        if len(facts) > 1 and most < said.low:  # together the genes may be seen in more cells than each
+            return Verdict.INSUFFICIENT, f"it is at least {most:.2f}"
+        return _judge_amount(said, most)
 
     def _judge_type(self, said: Statement, unit: int) -> tuple[Verdict, str]:
         numbers = self._facts.numbers[unit]
@@ -203,10 +234,18 @@ class Verifier:
         return _equal(True, (p >= _LIKELY) == said.is_there, reason)
 
     def _judge_named(self, said: Statement, unit: int) -> tuple[Verdict, str]:
-        key = f"{said.kind}:{said.subject}"
+        name = self._programmes.get(said.subject, said.subject)
+        key = f"{said.kind}:{name if said.kind == 'programme' else said.subject}"
         value = self._facts.numbers[unit].get(key)
         if value is None and any(k.startswith(f"{said.kind}:") for k in self._facts.numbers[unit]):
             value = 0.0
+        if said.field == "top":
+            own = {
+                k: v for k, v in self._facts.numbers[unit].items() if k.startswith(f"v:{said.subject[:4]}")
+            }
+            return _equal(bool(own), value == max(own.values(), default=0.0), f"it holds for {value} %")
+        if said.low is not None:
+            return _judge_amount(said, value)
         if said.value is not None:
             return self._judge_number(said, value)
         if value is None or said.kind == "protein" or _RESTS_PCT <= value < _RUNS_PCT:
@@ -223,6 +262,26 @@ class Verifier:
         )
 
 
+def _name_with_level(unit: Unit) -> str:
+    return rf"\b{re.escape(unit.level)}\W{{0,3}}{re.escape(unit.name)}(?![\w.])"
+
+
+def _name_with_cells(unit: Unit) -> str:
+    """Give the pattern of a group that is spoken of by its name alone: "the Naive cells", "in cluster 3"."""
+    spoken = re.escape(unit.name).replace("_", "[_ -]")
+    return (
+        rf"\b(?:the|these|those|of|in|among)\s+(?:{spoken}(?: T)?[- ](?:cells|cluster|group|population|state)"
+        rf"|(?:cluster|group|population|state|clone) {spoken})(?![\w.]| (?:is|are) called)"
+    )
+
+
+def _is_subject(phrase: str, sentence: str) -> bool:
+    """Say whether a sentence speaks of cells of a type, rather than says that cells are of it."""
+    before = sentence[: max(sentence.lower().find(phrase.lower()), 0)]
+    is_predicate = re.search(r"\b(?:is|are|was|were|be|like|consistent|fit|suggest\w*|indicat\w*)\b", before)
+    return is_predicate is None and re.search(r"[A-Z]\w*[A-Z0-9]", before) is None
+
+
 def _tolerance(said: Statement) -> float:
     return float(0.5 * 10.0**-said.decimals + 1e-6)
 
@@ -231,3 +290,30 @@ def _equal(is_known: bool, is_right: bool, reason: str) -> tuple[Verdict, str]: 
     if not is_known:
         return Verdict.INSUFFICIENT, reason
     return (Verdict.SUPPORTED, "") if is_right else (Verdict.CONTRADICTED, reason)
+
+
+def _judge_amount(said: Statement, value: float | None) -> tuple[Verdict, str]:
+    if value is None or said.low is None or said.high is None or value != value:  # noqa: PLR0124 (NaN)
+        return Verdict.INSUFFICIENT, f"{said.subject} was not measured"
+    reason = f"it is {value:.2f}"
+    if said.low <= value <= said.high:
+        return Verdict.SUPPORTED, ""
+    is_near = said.low - said.slack <= value <= said.high + said.slack
+    return (Verdict.INSUFFICIENT if is_near else Verdict.CONTRADICTED), reason
+
+
+def _judge_presence(said: Statement, facts: list[GeneFact]) -> tuple[Verdict, str]:
+    found = {fact.presence for fact in facts}
+    pct = max(fact.pct for fact in facts)
+    if Presence.PRESENT not in found and found != {Presence.ABSENT}:
+        return Verdict.INSUFFICIENT, f"{said.subject} is seen in {pct:.1f} %: it cannot be told"
+    is_present = Presence.PRESENT in found
+    reason = f"{said.subject} is {'present' if is_present else 'absent'}, seen in {pct:.1f} %"
+    return _equal(True, is_present is said.is_there, reason)
+
+
+def _judge_comparison(said: Statement, odds: list[float]) -> tuple[Verdict, str]:
+    known = [value for value in odds if value == value]  # noqa: PLR0124 (NaN)
+    if len(known) != 1 or abs(known[0]) < _CLEARLY:
+        return Verdict.INSUFFICIENT, f"{said.subject}: whether there is more or less of it cannot be told"
+    return _equal(True, (known[0] > 0) == (said.field == "more"), f"its log odds are {known[0]:.2f}")

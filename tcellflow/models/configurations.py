@@ -205,3 +205,53 @@ class FusionConfig:
     dropout: float = 0.1
     is_normalised: bool = False
     tokens: TokenConfig | None = None
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """Shape of the network that puts claims into words.
+
+    Parameters
+    ----------
+    genes
+        Genes of the panel.
+    kinds
+        Kinds of claims.
+    tokens
+        Words, slots and marks of the vocabulary.
+    width
+        Width of all vectors.
+    heads
+        Attention heads; divides the width.
+    deviating
+        Genes that stand for themselves, the most unusual ones.
+    queries
+        Vectors that are made of a group's expression.
+    projector_layers, plan_layers, decoder_layers
+        Depth.
+    numbers
+        Numbers of a row.
+    most_rows, longest
+        Most rows of a plan, and tokens of a text.
+    contrast, buckets
+        Width in which cells and texts are compared, and buckets of hashed words; of training alone.
+    dropout
+        Share dropped while training.
+    """
+
+    genes: int
+    kinds: int
+    tokens: int
+    width: int = 128
+    heads: int = 4
+    deviating: int = 32
+    queries: int = 16
+    projector_layers: int = 2
+    plan_layers: int = 2
+    decoder_layers: int = 3
+    numbers: int = 8
+    most_rows: int = 64
+    longest: int = 512
+    contrast: int = 64
+    buckets: int = 4096
+    dropout: float = 0.1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tcellflow.receptors.contigs import REASON_MEANINGS
-from tcellflow.vocabulary import AbstainReason, ChainPairing, Evidence, Function, Lineage, Programme
+from tcellflow.vocabulary import AbstainReason, ChainPairing, Evidence, Function, Lineage
 
 if TYPE_CHECKING:
     from tcellflow.provenance import JsonValue
@@ -40,25 +40,6 @@ ABSTAIN_WORDS: Final[dict[AbstainReason, str]] = {
     AbstainReason.NOT_T_CELL: "not a T cell",
     AbstainReason.DOUBLET: "doublet",
     AbstainReason.COVERAGE: "gene coverage",
-}
-# What the words of the key alone would misspell.
-_PROGRAMME_WORDS: Final[dict[str, str]] = {
-    Programme.GZMK_EFFECTOR_MEMORY: "GZMK+ effector memory",
-    Programme.CD4_CTL: "CD4 CTL",
-    Programme.KIR_NK_LIKE: "KIR+ NK-like",
-    Programme.TH1: "Th1",
-    Programme.TH2: "Th2",
-    Programme.TH17: "Th17",
-    Programme.TFH: "Tfh",
-    Programme.TREG_CORE: "Treg core",
-    Programme.TREG_EFFECTOR: "Treg effector",
-    Programme.MAIT: "MAIT",
-    Programme.GAMMA_DELTA: "gamma-delta",
-    Programme.IFN_RESPONSE: "interferon response",
-    Programme.STRESS_HEAT_SHOCK: "stress (heat shock)",
-    Programme.DISSOCIATION_IEG: "dissociation (IEG)",
-    Programme.CYCLING_S: "cycling, S phase",
-    Programme.CYCLING_G2M: "cycling, G2/M phase",
 }
 PAIRING_MEANINGS: Final[dict[ChainPairing, str]] = {
     ChainPairing.SINGLE_PAIR: "one VJ chain (alpha or gamma) and one VDJ chain (beta or delta)",
@@ -231,22 +212,6 @@ def write_name(key: str) -> str:
         E.g. ``not a cell``.
     """
     return key.replace("_", " ").strip()
-
-
-def write_programme(name: str) -> str:
-    """Write a programme, or a kind of T cell, as immunologists spell it in a report.
-
-    Parameters
-    ----------
-    name
-        E.g. ``gzmk_effector_memory``.
-
-    Returns
-    -------
-    str
-        E.g. "GZMK effector memory".
-    """
-    return _PROGRAMME_WORDS.get(name) or write_name(name)
 
 
 def write_reason(key: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from receptor_bundles import identity_model, write_native_bundle
 from state_bundles import make_states_model, write_states_bundle
-from tcellflow.cli.train_options import check_libraries
+from tcellflow.cli.train.options import check_libraries
 from tcellflow.errors import OptionsError
 from tcellflow.io.bundles.folders import PACKAGED_FOLDER, SEARCH_VARIABLE
 

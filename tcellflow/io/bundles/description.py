@@ -16,6 +16,7 @@ from tcellflow.contracts.faults import raise_faults, validate
 from tcellflow.errors import BundleError
 from tcellflow.io.bundles.fields import LOOSE, Sha256, Text
 from tcellflow.io.bundles.fusion import TASK_FUSION, FusionDetails
+from tcellflow.io.bundles.language import TASK_LANGUAGE, LanguageDetails
 from tcellflow.io.bundles.receptors import TASK_RECEPTORS, ReceptorsDetails
 from tcellflow.io.bundles.states import TASK_STATES, StatesDetails
 
@@ -23,11 +24,12 @@ BUNDLE_FORMAT: Final = 1
 MODEL_FILE: Final = "model.onnx"
 ENSEMBLE_FILE: Final = "ensemble.onnx"  # the members behind a distilled model, as one graph
 CARD_FILE: Final = "CARD.md"
-Details = StatesDetails | ReceptorsDetails | FusionDetails
+Details = StatesDetails | ReceptorsDetails | FusionDetails | LanguageDetails
 _DETAILS: Final[dict[str, type[Details]]] = {
     TASK_STATES: StatesDetails,
     TASK_RECEPTORS: ReceptorsDetails,
     TASK_FUSION: FusionDetails,
+    TASK_LANGUAGE: LanguageDetails,
 }
 # Names stay inside the folder by construction: no separators, no leading dot.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")

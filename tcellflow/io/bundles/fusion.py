@@ -5,20 +5,25 @@ Invariant: panels in hand are those that ``bundle.json`` describes, in the order
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass as plain_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from tcellflow.errors import BundleError
-from tcellflow.io.bundles.fields import LOOSE, Quantiles, Sha256, Share, Size, Text, check_is_listed
+from tcellflow.io.bundles.fields import LOOSE, Quantiles, Share, Size, Text
+from tcellflow.io.bundles.panel_tables import (
+    PanelEntry,
+    as_numbers,
+    broken_table,
+    check_panel_file,
+    read_columns,
+    write_columns,
+)
 from tcellflow.io.bundles.reliability import ConformalLevel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,24 +38,11 @@ _PROTEIN_COLUMNS: Final = (
 )  # fmt: skip
 
 
-def _check_panel_file(name: str, info: ValidationInfo) -> str:
-    return check_is_listed(name, info, "panel")
-
-
 def _check_labels(labels: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     if "class" not in labels:
         message = "the labels have no list 'class'"
         raise ValueError(message)
     return labels
-
-
-@dataclass(frozen=True, config=LOOSE)
-class FusionPanelEntry:
-    """A panel as ``bundle.json`` names it: file, number of rows, and the digest of their first column."""
-
-    file: Annotated[Text, AfterValidator(_check_panel_file)]
-    rows: Size
-    sha256: Sha256
 
 
 @dataclass(frozen=True, config=LOOSE)
@@ -82,7 +74,7 @@ class FamiliarityEntry:
         By `FusedInputs`.
     """
 
-    file: Annotated[Text, AfterValidator(_check_panel_file)]
+    file: Annotated[Text, AfterValidator(check_panel_file)]
     views: dict[str, FamiliarView]
 
 
@@ -106,8 +98,8 @@ class FusionDetails:
         What vectors of known cells look like; None where the maker did not measure it.
     """
 
-    genes: FusionPanelEntry
-    proteins: FusionPanelEntry
+    genes: PanelEntry
+    proteins: PanelEntry
     labels: Annotated[dict[str, tuple[Text, ...]], AfterValidator(_check_labels)]
     coverage: FusionCoverage
     conformal: tuple[ConformalLevel, ...]
@@ -167,7 +159,7 @@ class FusionProteins:
     ratio_scale: NDArray[np.float64]
 
 
-def read_fusion_genes(folder: Path, entry: FusionPanelEntry) -> FusionGenes:
+def read_fusion_genes(folder: Path, entry: PanelEntry) -> FusionGenes:
     """Read the genes of a bundle.
 
     Raises
@@ -175,13 +167,13 @@ def read_fusion_genes(folder: Path, entry: FusionPanelEntry) -> FusionGenes:
     BundleError
         If the file is no such table, or differs from its entry.
     """
-    columns = _read_table(folder, entry, _GENE_COLUMNS)
+    columns = read_columns(folder, entry, _GENE_COLUMNS)
     return FusionGenes(
-        columns["symbol"], *(_as_numbers(folder, entry, columns[c]) for c in _GENE_COLUMNS[1:])
+        columns["symbol"], *(as_numbers(folder, entry.file, columns[c]) for c in _GENE_COLUMNS[1:])
     )
 
 
-def read_fusion_proteins(folder: Path, entry: FusionPanelEntry) -> FusionProteins:
+def read_fusion_proteins(folder: Path, entry: PanelEntry) -> FusionProteins:
     """Read the proteins of a bundle.
 
     Raises
@@ -189,8 +181,8 @@ def read_fusion_proteins(folder: Path, entry: FusionPanelEntry) -> FusionProtein
     BundleError
         If the file is no such table, or differs from its entry.
     """
-    columns = _read_table(folder, entry, _PROTEIN_COLUMNS)
-    numbers = (_as_numbers(folder, entry, columns[c]) for c in _PROTEIN_COLUMNS[2:])
+    columns = read_columns(folder, entry, _PROTEIN_COLUMNS)
+    numbers = (as_numbers(folder, entry.file, columns[c]) for c in _PROTEIN_COLUMNS[2:])
     return FusionProteins(columns["target"], columns["name"], *numbers)
 
 
@@ -207,8 +199,8 @@ def read_familiar_vectors(folder: Path, entry: FamiliarityEntry) -> NDArray[np.f
     if any(len(row) != width for row in rows) or len(rows) != sum(
         view.centres + 2 * width + 1 for view in entry.views.values()
     ):
-        raise _broken(folder, entry, "it is no table of centres, matrices and middles")
-    flat = _as_numbers(folder, entry, np.array([text for row in rows for text in row], dtype=object))
+        raise broken_table(folder, entry.file, "it is no table of centres, matrices and middles")
+    flat = as_numbers(folder, entry.file, np.array([text for row in rows for text in row], dtype=object))
     return flat.reshape(len(rows), width)
 
 
@@ -220,7 +212,7 @@ def write_familiar_vectors(vectors: NDArray[np.float64]) -> bytes:
 
 def write_fusion_genes(genes: FusionGenes) -> bytes:
     """Write the genes of a bundle."""
-    return _write_table(_GENE_COLUMNS, (genes.symbols, genes.weights, genes.mean, genes.scale))
+    return write_columns(_GENE_COLUMNS, (genes.symbols, genes.weights, genes.mean, genes.scale))
 
 
 def write_fusion_proteins(proteins: FusionProteins) -> bytes:
@@ -232,55 +224,4 @@ def write_fusion_proteins(proteins: FusionProteins) -> bytes:
         proteins.ratio_mean,
         proteins.ratio_scale,
     )
-    return _write_table(_PROTEIN_COLUMNS, (proteins.targets, proteins.names, *numbers))
-
-
-def describe_panel(file: str, keys: Sequence[str] | NDArray[np.object_]) -> dict[str, Any]:
-    """Give the entry of a panel in ``bundle.json``."""
-    digest = hashlib.sha256("\n".join(map(str, keys)).encode()).hexdigest()
-    return {"file": file, "rows": len(keys), "sha256": digest}
-
-
-def _write_table(names: Sequence[str], columns: Sequence[NDArray[Any]]) -> bytes:
-    rows = [
-        "\t".join(value if isinstance(value, str) else f"{value:.6g}" for value in row)
-        for row in zip(*columns, strict=True)
-    ]
-    return ("\n".join(["\t".join(names), *rows]) + "\n").encode()
-
-
-def _read_table(
-    folder: Path, entry: FusionPanelEntry, names: Sequence[str]
-) -> dict[str, NDArray[np.object_]]:
-    rows = [line.split("\t") for line in (folder / entry.file).read_text(encoding="utf-8").splitlines()]
-    if not rows or rows[0] != list(names) or any(len(row) != len(names) for row in rows):
-        raise _broken(folder, entry, f"it is no table of {', '.join(names)}")
-    if len(rows) - 1 != entry.rows:
-        raise _broken(folder, entry, f"it has {len(rows) - 1} rows, not {entry.rows}")
-    columns = {
-        name: np.array(column, dtype=object)
-        for name, column in zip(names, zip(*rows[1:], strict=True), strict=True)
-    }
-    if describe_panel(entry.file, columns[names[0]])["sha256"] != entry.sha256:
-        raise _broken(folder, entry, "it is another panel than bundle.json describes")
-    return columns
-
-
-def _as_numbers(
-    folder: Path, entry: FusionPanelEntry | FamiliarityEntry, texts: NDArray[np.object_]
-) -> NDArray[np.float64]:
-    try:
-        numbers = np.array([float(text) for text in texts], dtype=np.float64)
-    except ValueError as error:
-        raise _broken(folder, entry, str(error)) from error
-    if not np.isfinite(numbers).all():
-        raise _broken(folder, entry, "a number is not finite")
-    return numbers
-
-
-def _broken(folder: Path, entry: FusionPanelEntry | FamiliarityEntry, why: str) -> BundleError:
-    return BundleError(
-        f"the table is broken: {why}",
-        where=folder / entry.file,
-        mend="fetch the bundle again, or have its maker mend it",
-    )
+    return write_columns(_PROTEIN_COLUMNS, (proteins.targets, proteins.names, *numbers))

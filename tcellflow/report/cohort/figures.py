@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from tcellflow.report.heat import HeatMap
 from tcellflow.report.maps.scatter import colour_class
-from tcellflow.report.wording import write_programme
+from tcellflow.states.programme_names import name_programme
 from tcellflow.vocabulary import STATE_UNRESOLVED, Programme, State
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def compare_programmes(samples: Sequence[CohortSample]) -> HeatMap | None:
         title="Programmes of the samples",
         description="Mean strength of each programme over the T cells of each sample",
         columns=tuple(s.name[:_NAME_SHOWN] for s in shown),
-        rows=tuple(write_programme(name) for name in names),
+        rows=tuple(name_programme(name) for name in names),
         strengths=tuple(tuple(None if np.isnan(v) else float(v) for v in row) for row in values),
         texts=tuple(tuple("" if np.isnan(v) else f"{v:.2f}" for v in row) for row in values),
         slanted=True,

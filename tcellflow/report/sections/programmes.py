@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tcellflow.report.heat import HeatMap, draw_heat
-from tcellflow.report.wording import write_programme
+from tcellflow.states.programme_names import name_programme
 from tcellflow.vocabulary import Programme, State
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def summarise_programmes(metrics: Metrics | None) -> ProgrammeSection | None:
     ]
     kinds: dict[str, int] = {}
     for of_kind in (metrics.helpers, metrics.unconventional):
-        kinds |= {} if of_kind is None else {write_programme(kind): n for kind, n in of_kind.items()}
+        kinds |= {} if of_kind is None else {name_programme(kind): n for kind, n in of_kind.items()}
     return ProgrammeSection(
         tuple((str(state), n) for state, n in called),
         tuple(name for name, _ in rows),
@@ -71,7 +71,7 @@ def draw_programmes(section: ProgrammeSection) -> Markup:
             title="Programmes by state",
             description="Mean strength of each programme in each state",
             columns=tuple(state for state, _ in section.states),
-            rows=tuple(write_programme(name) for name in section.programmes),
+            rows=tuple(name_programme(name) for name in section.programmes),
             strengths=section.values,
             texts=tuple(
                 tuple("" if value is None else f"{value:.2f}" for value in row) for row in section.values

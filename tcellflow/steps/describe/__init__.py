@@ -24,6 +24,7 @@ from tcellflow.steps.describe.texts import (
     write_lines,
     write_markdown,
 )
+from tcellflow.steps.describe.writers import choose_writer
 from tcellflow.steps.progress import quiet
 from tcellflow.vocabulary import OutputName
 
@@ -64,6 +65,10 @@ def describe(
         If a file cannot be read, tables belong to other cells, or the column of groups is not there.
     ContractError
         If a table breaks its contract, or a sentence is not supported and the run is to fail then.
+    OptionsError
+        If the realiser is ``llm`` and no model is handed over, or the other way round.
+    BundleError
+        If the realiser's bundle is not there, is broken or is of another task.
     OutputError
         If an output cannot be written, or exists without `force`.
     """
@@ -77,10 +82,11 @@ def describe(
             groupby=options.groupby,
             layer=options.layer,
         )
+        write, bundle = choose_writer(options.realiser, options.bundle, speak)
         facts = sample.measure()
         progress(1, 2)
-        found = describe_units(facts, options.register, fail=options.on_ungrounded == "fail", speak=speak)
-        realiser = "template" if speak is None else "llm"
+        found = describe_units(facts, options.register, fail=options.on_ungrounded == "fail", write=write)
+        realiser = options.realiser
         _tell_dropped(found, realiser)
         inputs = {
             "cells": options.cells, "predictions": options.predictions, "chains": options.chains,
@@ -90,6 +96,7 @@ def describe(
             "describe",
             options={"register": options.register, "groupby": options.groupby, "realiser": realiser},
             inputs={role: digest_file(path) for role, path in inputs.items() if path is not None},
+            bundle=bundle,
         )
         table = tabulate_descriptions(found, facts, options.register, realiser)
         write_table(paths[OutputName.DESCRIPTIONS], table, DESCRIPTIONS, note)
@@ -109,7 +116,7 @@ def _tell_dropped(found: list[Description], realiser: str) -> None:
     if dropped and realiser != "template":
         total = dropped + sum(len(item.sentences) for item in found)
         _LOG.warning(
-            "%d of %d sentences of the language model were not supported and are not written", dropped, total
+            "%d of %d sentences of the realiser were not supported and are not written", dropped, total
         )
 
 

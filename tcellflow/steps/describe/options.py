@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.io.files.kinds import check_is_file, check_is_there
-from tcellflow.vocabulary import OutputName
+from tcellflow.vocabulary import LANGUAGE_BUNDLE, OutputName, Realiser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +41,10 @@ class DescribeOptions:
         obs column whose values are the groups; None = states, clusters and expanded clones.
     register
         How much is said.
+    realiser
+        What puts claims into words: fixed sentences, a bundle, or a language model that is handed over.
+    bundle
+        Name or folder of the bundle; read where `realiser` is ``neural`` alone.
     on_ungrounded
         What happens to a sentence that the check does not support: it is dropped, or the run fails.
     layer
@@ -58,6 +62,8 @@ class DescribeOptions:
     chains: Path | None = None
     groupby: str | None = None
     register: Literal["short", "clinical", "full"] = "full"
+    realiser: Realiser = "template"
+    bundle: str = LANGUAGE_BUNDLE
     on_ungrounded: Literal["drop", "fail"] = "drop"
     programmes: Path | None = None
     layer: str | None = None

@@ -12,10 +12,9 @@ from tcellflow.contracts.descriptions import CLAIMS, DESCRIPTIONS
 from tcellflow.contracts.layout import lay_out
 from tcellflow.errors import ContractError
 from tcellflow.language.claims import plan_claims
-from tcellflow.language.foreign import take_sentences, write_prompt
 from tcellflow.language.ontology import RELEASE, read_ontology
-from tcellflow.language.template import realise
 from tcellflow.language.verifier import Verdict, Verifier
+from tcellflow.steps.describe.writers import write_by_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
     from tcellflow.language.claims import Claim, Identity
     from tcellflow.language.facts import SampleFacts, Unit
-    from tcellflow.language.foreign import Speak
-    from tcellflow.language.template import Register
+    from tcellflow.language.template import Register, Sentence
+    from tcellflow.steps.describe.writers import Write
 
 _DISCRIMINATES: Final = 1.0  # nats of log-odds
 _MARKUP: Final = str.maketrans({c: "\\" + c for c in "\\`*[]#|"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"})
@@ -56,7 +55,7 @@ class Description:
 
 
 def describe_units(
-    facts: SampleFacts, register: Register, *, fail: bool, speak: Speak | None = None
+    facts: SampleFacts, register: Register, *, fail: bool, write: Write = write_by_template
 ) -> list[Description]:
     """Describe every unit; sentences that the check does not support are not written.
 
@@ -68,8 +67,8 @@ def describe_units(
         How much is said.
     fail
         Whether a sentence that is not supported ends the run.
-    speak
-        Language model that puts claims into words; None = the template.
+    write
+        What puts claims into words.
 
     Raises
     ------
@@ -77,23 +76,25 @@ def describe_units(
         If `fail` and a sentence is not supported.
     """
     verifier = Verifier(facts)
+    units = [i for i, numbers in enumerate(facts.numbers) if numbers["cells"] > 0]
+    planned = [plan_claims(facts, i) for i in units]
+    written = write(facts, [(i, claims) for i, (_, claims) in zip(units, planned, strict=True)], register)
     return [
-        _describe(facts, i, verifier, (register, speak), fail=fail)
-        for i, numbers in enumerate(facts.numbers)
-        if numbers["cells"] > 0
+        _check_description(facts, i, verifier, plan, sentences, fail=fail)
+        for i, plan, sentences in zip(units, planned, written, strict=True)
     ]
 
 
-def _describe(
-    facts: SampleFacts, unit: int, verifier: Verifier, way: tuple[Register, Speak | None], *, fail: bool
+def _check_description(
+    facts: SampleFacts,
+    unit: int,
+    verifier: Verifier,
+    plan: tuple[Identity, list[Claim]],
+    sentences: Sequence[Sentence],
+    *,
+    fail: bool,
 ) -> Description:
-    identity, claims = plan_claims(facts, unit)
-    register, speak = way
-    sentences = (
-        realise(claims, register)
-        if speak is None
-        else take_sentences(speak(write_prompt(claims, register)), claims)
-    )
+    identity, claims = plan
     kept: list[str] = []
     placed: dict[int, Placed] = {}
     place, dropped = 0, 0

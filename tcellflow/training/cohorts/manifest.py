@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, get_ar
 
 import yaml
 
-from tcellflow.errors import InputError
+from tcellflow.errors import InputError, OptionsError
 from tcellflow.states.labels import Meaning, parse_meaning
 from tcellflow.training.options import NOT_STATED
 from tcellflow.vocabulary import Evidence
@@ -210,6 +210,27 @@ def read_entries(path: Path, key: str, parse: Callable[[EntryReader], Entry]) ->
             mend="mend them all",
         )
     return tuple(entries)
+
+
+def divide_entries(entries: Sequence[Entry], hold_out: frozenset[str]) -> tuple[list[Entry], list[Entry]]:
+    """Divide the entries of a manifest into those that are learnt from and those that are held out.
+
+    Raises
+    ------
+    OptionsError
+        If one to be held out is not there, or nothing is left to learn from.
+    """
+    unknown = sorted(hold_out - {entry.name for entry in entries})
+    if unknown:
+        raise OptionsError(
+            f"no set is called {', '.join(unknown)}",
+            where="--hold-out",
+            mend="name sets of the manifest: " + ", ".join(entry.name for entry in entries),
+        )
+    learn = [entry for entry in entries if entry.name not in hold_out]
+    if not learn:
+        raise OptionsError("all sets are held out", where="--hold-out", mend="leave one to learn from")
+    return learn, [entry for entry in entries if entry.name in hold_out]
 
 
 def _parse_entry(reader: EntryReader) -> CohortEntry:

@@ -23,8 +23,8 @@ from tcellflow.io.bundles.fusion import (
     TASK_FUSION,
     FusionGenes,
     FusionProteins,
-    describe_panel,
 )
+from tcellflow.io.bundles.panel_tables import describe_panel
 from tcellflow.training.description import describe_parity, describe_tensor, name_bundle, write_card
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from tcellflow.io.bundles.fusion import (
 from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.models.fusion import FusionBasis, FusionInference
 from tcellflow.training.checkpoints import refuse_earlier_run
+from tcellflow.training.cohorts.manifest import divide_entries
 from tcellflow.training.description import read_text
 from tcellflow.training.export import GraphSpec, export_onnx
 from tcellflow.training.fusion.basis import find_axes, make_patches
@@ -175,16 +176,8 @@ def export_fusion(network: FusionNetwork, calibration: FusionCalibration) -> tup
 
 def _read_sets(options: TrainFusionOptions) -> tuple[list[FusionSet], list[FusionSet]]:
     entries = read_fusion_manifest(options.manifest)
-    unknown = sorted(options.hold_out - {entry.name for entry in entries})
-    if unknown:
-        raise OptionsError(
-            f"no set is called {', '.join(unknown)}",
-            where="--hold-out",
-            mend="name sets of the manifest: " + ", ".join(entry.name for entry in entries),
-        )
-    sets = [read_set(entry) for entry in entries]
-    held_out = [one for one in sets if one.entry.name in options.hold_out]
-    learn = [one for one in sets if one.entry.name not in options.hold_out]
+    parts = divide_entries(entries, options.hold_out)
+    learn, held_out = ([read_set(entry) for entry in part] for part in parts)
     donors = {str(donor) for one in held_out for donor in one.donor}
     shared = [one.entry.name for one in learn if donors & set(map(str, one.donor))]
     if shared:
@@ -193,8 +186,6 @@ def _read_sets(options: TrainFusionOptions) -> tuple[list[FusionSet], list[Fusio
             where="--hold-out",
             mend="hold them out too",
         )
-    if not learn:
-        raise OptionsError("all sets are held out", where="--hold-out", mend="leave one to learn from")
     return learn, held_out
 
 

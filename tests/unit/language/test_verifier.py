@@ -11,6 +11,8 @@ from tcellflow.language.facts import measure
 from tcellflow.language.reading import split_sentences
 from tcellflow.language.template import realise
 from tcellflow.language.verifier import Verdict, Verifier
+from tcellflow.states.programme_names import name_programme
+from tcellflow.states.programmes import read_programmes
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,21 @@ def test_headings_say_which_group_is_meant(facts):
     assert text[found[1].start : found[1].end] == "They express CD79A."
 
 
+def test_types_in_text_about_the_sample_mean_their_groups(facts):
+    """Without a heading, "B cells" are the groups that are; of types that no group is, nothing is told."""
+    text = (
+        "B cells express MS4A1 but not CD14.\nMonocytes express MS4A1.\nNK cells lack CD79A.\n"
+        "Mast cells and basophils were not looked at.\nThe kind CL_0000236 expresses CD79A."
+    )
+    assert [(item.verdict, facts.units[item.unit].name) for item in Verifier(facts).check(text)] == [
+        (Verdict.SUPPORTED, "CL_0000236"),
+        (Verdict.CONTRADICTED, "CL_0000860"),
+        (Verdict.SUPPORTED, "CL_0000939"),
+        (Verdict.INSUFFICIENT, "sample"),
+        (Verdict.SUPPORTED, "CL_0000236"),
+    ]
+
+
 def test_every_sentence_of_the_template_is_supported(facts):
     """What the template says of each unit survives its own reading back."""
     verifier = Verifier(facts)
@@ -108,3 +125,24 @@ def test_sentences_are_split_by_place():
     """Decimal points end no sentence, lines do."""
     text = "A is 3.5 % there. B follows\nC too."
     assert [text[a:b] for a, b in split_sentences(text)] == ["A is 3.5 % there.", "B follows", "C too."]
+
+
+@pytest.mark.parametrize("key", read_programmes().names)
+def test_programmes_are_read_by_key_and_by_name(key):
+    """Texts name programmes in words; the key is understood too, on either side of the noun."""
+    sample = make_sample((NAIVE_CD4,))
+    table = pd.DataFrame({"kind": sample.obs["kind"].to_numpy(), "is_t_cell": True})
+    known = pd.DataFrame({k: [0.0] * 40 for k in read_programmes().names})
+    known[key] = [1.0] * 30 + [0.0] * 10
+    totals = sample.X.sum(axis=1).A1.astype(float)
+    block = (sample.X, totals)
+    genes = sample.var_names.to_numpy(dtype=object)
+    verifier = Verifier(measure([block], genes, table, ["kind"], programmes=known))
+    for name in (key, name_programme(key)):
+        for text in (
+            f"The {name} programme runs in 75.0 % of them.",
+            f"The programme {name} runs in 75.0 % of them.",
+        ):
+            assert [c.verdict for c in verifier.check(text, 0)] == [Verdict.SUPPORTED], text
+            wrong = text.replace("75.0", "35.0")
+            assert [c.verdict for c in verifier.check(wrong, 0)] == [Verdict.CONTRADICTED], wrong

@@ -39,7 +39,7 @@ def speak(prompt):
 def test_only_what_the_cells_support_is_written(cells, tmp_path, caplog):
     """A true sentence stays with its claim; a wrong number, an unknown name and prose without a claim go."""
     with caplog.at_level(logging.WARNING):
-        describe(DescribeOptions(cells, tmp_path, "s", groupby="kind"), speak=speak)
+        describe(DescribeOptions(cells, tmp_path, "s", groupby="kind", realiser="llm"), speak=speak)
     table = read_table(tmp_path / "s.descriptions.parquet", DESCRIPTIONS).to_pandas()
     assert set(table["realiser"]) == {"llm"}
     assert table["n_sentences"].tolist() == [1] * 5
@@ -48,13 +48,13 @@ def test_only_what_the_cells_support_is_written(cells, tmp_path, caplog):
     claims = read_table(tmp_path / "s.claims.parquet", CLAIMS).to_pandas()
     said = claims[claims["sentence_id"].notna()]
     assert said.groupby("unit_id").size().tolist() == [1] * 5
-    assert "of the language model were not supported" in caplog.text
+    assert "of the realiser were not supported" in caplog.text
     assert "Made by the llm realiser" in (tmp_path / "s.descriptions.md").read_text()
 
 
 def test_a_model_that_makes_things_up_can_end_the_run(cells, tmp_path):
     """With on_ungrounded = fail nothing is written."""
-    options = DescribeOptions(cells, tmp_path, "s", groupby="kind", on_ungrounded="fail")
+    options = DescribeOptions(cells, tmp_path, "s", groupby="kind", realiser="llm", on_ungrounded="fail")
     with pytest.raises(ContractError, match="not supported"):
         describe(options, speak=speak)
     assert not list(tmp_path.glob("s.*"))

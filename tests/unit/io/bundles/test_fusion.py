@@ -10,14 +10,13 @@ from tcellflow.errors import BundleError
 from tcellflow.io.bundles.fusion import (
     FusionDetails,
     FusionGenes,
-    FusionPanelEntry,
     FusionProteins,
-    describe_panel,
     read_fusion_genes,
     read_fusion_proteins,
     write_fusion_genes,
     write_fusion_proteins,
 )
+from tcellflow.io.bundles.panel_tables import PanelEntry, describe_panel
 
 GENES = FusionGenes(np.array(["CD3E", "CD19"], object), *np.array([[0.5, 0.5], [1.0, 2.0], [1.0, 1.5]]))
 PROTEINS = FusionProteins(np.array(["CD4"], object), np.array(["CD4"], object), *np.ones((5, 1)))
@@ -66,8 +65,8 @@ def test_panels_come_back_as_written(tmp_path):
     """Symbols, targets and numbers of both panels."""
     (tmp_path / "genes.tsv").write_bytes(write_fusion_genes(GENES))
     (tmp_path / "proteins.tsv").write_bytes(write_fusion_proteins(PROTEINS))
-    genes = read_fusion_genes(tmp_path, FusionPanelEntry(**DOCUMENT["genes"]))
-    proteins = read_fusion_proteins(tmp_path, FusionPanelEntry(**DOCUMENT["proteins"]))
+    genes = read_fusion_genes(tmp_path, PanelEntry(**DOCUMENT["genes"]))
+    proteins = read_fusion_proteins(tmp_path, PanelEntry(**DOCUMENT["proteins"]))
     assert (genes.symbols.tolist(), genes.scale.tolist()) == (["CD3E", "CD19"], [1.0, 1.5])
     assert proteins.targets.tolist() == ["CD4"]
 
@@ -87,4 +86,4 @@ def test_broken_panels_are_refused(tmp_path, old, new, words):
     """The file is named, and what is wrong with it."""
     (tmp_path / "genes.tsv").write_bytes(write_fusion_genes(GENES).replace(old, new))
     with pytest.raises(BundleError, match=words):
-        read_fusion_genes(tmp_path, FusionPanelEntry(**DOCUMENT["genes"]))
+        read_fusion_genes(tmp_path, PanelEntry(**DOCUMENT["genes"]))

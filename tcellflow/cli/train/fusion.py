@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tcellflow.cli.train_options import (
+from tcellflow.cli.train.options import (
     BundleLicence,
     BundleVersion,
     Device,

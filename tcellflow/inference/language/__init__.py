@@ -1,0 +1,1 @@
+"""Putting claims into words with a bundle; never torch."""

@@ -1,0 +1,1 @@
+"""How people word what they say of cells: amounts, markers, negation."""

@@ -1,0 +1,316 @@
+"""Clauses about markers: which are said to be there, which not, and which amount belongs to which.
+
+Invariant: a marker without a verb, mark or amount that says something of it, and a clause that only supposes,
+make no statement.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from tcellflow.language.statements import Statement
+from tcellflow.language.wording.amounts import count_decimals, find_amounts, read_number
+from tcellflow.language.wording.cues import (
+    BEFORE,
+    BEHIND,
+    BESIDE,
+    COMPARED,
+    DIGIT,
+    ENDS_WITH,
+    FEW,
+    HARD,
+    LITTLE,
+    LOSS,
+    NOT_SO,
+    OTHER_MATTERS,
+    PRESENT_AT,
+    SAYS,
+    SOFT,
+    SUPPOSED,
+    THEY_SHOW,
+    TOLD,
+    TOP,
+)
+from tcellflow.language.wording.markers import find_markers
+
+if TYPE_CHECKING:
+    from tcellflow.language.statements import Field, Vocabulary
+    from tcellflow.language.wording.amounts import Amount
+    from tcellflow.language.wording.markers import Marker
+
+_NEAR: Final = 45
+
+
+def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
+    """Read what a sentence says of markers.
+
+    Parameters
+    ----------
+    text
+        One sentence, without what others have read of it.
+    names
+        Of the sample.
+    """
+    if OTHER_MATTERS.search(text):
+        return []
+    plain = NOT_SO.sub(lambda hit: " " * len(hit.group()), text)
+    plain = _join_amounts(plain)
+    markers, _ = find_markers(plain, names)
+    is_told = bool(
+        TOLD.search(plain) or BEFORE.search(plain) or BEHIND.search(plain) or find_amounts(plain)
+        or any(marker.mark for marker in markers)
+    )  # fmt: skip
+    found: list[Statement] = []
+    last: Marker | None = None
+    for text_of in _join_endings(_split(plain), names):
+        clause = _Clause(text_of, names, is_told=is_told, last=last)
+        found += clause.read()
+        last = clause.markers[-1] if clause.markers else last
+    return found
+
+
+def _join_amounts(text: str) -> str:
+    """Take the commas from around an amount: "a small fraction, around 15 %, retains CD14"."""
+    for amount in find_amounts(text):
+        before = re.search(r",\s*$", text[: amount.start])
+        behind = re.match(r"\s*,(?!\s*\d)", text[amount.end :])
+        if before is not None and behind is not None:
+            end = amount.end + behind.end()
+            text = f"{text[: before.start()]} {text[before.start() + 1 : end - 1]} {text[end:]}"
+    return text
+
+
+def _split(text: str) -> list[str]:
+    bracketed = [hit.span() for hit in re.finditer(r"\([^()]*\)", text)]
+    places = {hit.start(): len(hit.group()) for hit in HARD.finditer(text)}
+    starts, last = [0], 0
+    for hit in sorted([*HARD.finditer(text), *SOFT.finditer(text)], key=lambda hit: hit.start()):
+        at = hit.start()
+        if any(first < at < end for first, end in bracketed):
+            continue
+        if at in places or (SAYS.search(text[last:at]) and _has_capital(text[last:at])):
+            starts.append(at)
+            last = at
+    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def _join_endings(clauses: list[str], names: Vocabulary) -> list[str]:
+    """Join what ends a list of markers to it: "CD79A, GZMK and PRF1, | remained undetectable"."""
+    joined: list[str] = []
+    for clause in clauses:
+        is_ending = re.match(r"[,\s]|and\b", clause) and ENDS_WITH.search(clause)
+        if joined and is_ending and not find_markers(clause, names)[0]:
+            joined[-1] += clause
+        else:
+            joined.append(clause)
+    return joined
+
+
+def _has_capital(text: str) -> bool:
+    return re.search(r"[A-Z]\w*[A-Z0-9]", text) is not None
+
+
+class _Clause:
+    """One clause: its markers, amounts and negations."""
+
+    def __init__(self, text: str, names: Vocabulary, *, is_told: bool, last: Marker | None) -> None:
+        self.text = text
+        self.markers, self.unknown = find_markers(text, names)
+        self.amounts = self._drop_loose_words(find_amounts(text))
+        self.is_told = is_told
+        self.last = last  # of the clause before
+
+    def read(self) -> list[Statement]:
+        found = [Statement("unknown_entity", name) for name in self.unknown]
+        if SUPPOSED.search(self.text):
+            return found
+        own: list[Amount] = []
+        beside: list[Amount] = []
+        for amount in self.amounts:
+            (beside if self._is_beside(amount) else own).append(amount)
+        given, loose = self._give(own)
+        for i, marker in enumerate(self.markers):
+            found += self._say(marker, given.get(i, []))
+        for amount in beside:
+            near = [m for m in self.markers if m.start < amount.start and m.kind == "gene"]
+            near = near or [m for m in (self.last,) if m is not None and not self.markers]
+            if near:
+                found.append(_quantify(near[-1], amount, "beside", is_there=True))
+            elif amount.is_exact:
+                loose.append(amount)
+        return found + [
+            Statement("loose_number", a.text, value=read_number(a.text)) for a in loose if a.is_exact
+        ]
+
+    def _drop_loose_words(self, amounts: list[Amount]) -> list[Amount]:
+        """Drop a quantifier that a number soon makes exact: "a small fraction, around 15 %"."""
+        kept = []
+        for i, amount in enumerate(amounts):
+            follows = amounts[i + 1] if i + 1 < len(amounts) else None
+            is_vague = not amount.is_exact and DIGIT.search(self.text[amount.start : amount.end]) is None
+            between = None if follows is None else self.text[amount.end : follows.start]
+            if is_vague and follows is not None and between is not None and len(between) <= _NEAR:
+                has_marker = any(amount.end <= m.start < follows.start for m in self.markers)
+                if not has_marker or "(" in between:
+                    continue
+            kept.append(amount)
+        return kept
+
+    def _is_beside(self, amount: Amount) -> bool:
+        """Say whether an amount is one beside that of the group: of others, or an expected one."""
+        behind = DIGIT.split(self.text[amount.end : amount.end + 24], maxsplit=1)[0]
+        before = self.text[: amount.start]
+        return bool(BESIDE.search(behind) or re.search(r"where\s*$|expected[^\d)]{0,12}$", before))
+
+    def _give(self, amounts: list[Amount]) -> tuple[dict[int, list[Amount]], list[Amount]]:
+        """Give each amount to its markers: runs of markers and runs of amounts in turn."""
+        items = sorted(
+            [(m.start, "m", i) for i, m in enumerate(self.markers)]
+            + [(a.start, "a", i) for i, a in enumerate(amounts)]
+        )
+        runs: list[tuple[str, list[int]]] = []
+        for _, sort, i in items:
+            if runs and runs[-1][0] == sort:
+                runs[-1][1].append(i)
+            else:
+                runs.append((sort, [i]))
+        given: dict[int, list[Amount]] = {}
+        if not runs or not amounts:
+            return given, []
+        if not self.markers:
+            return given, amounts
+        sorts = "".join(sort for sort, _ in runs)
+        starts_before = sorts[0] == "a" and sorts[-1] == "m"
+        loose: list[Amount] = []
+        for at, (sort, members) in enumerate(runs):
+            if sort != "a":
+                continue
+            before = runs[at - 1][1] if at else []
+            after = runs[at + 1][1] if at + 1 < len(runs) else []
+            takers = after if starts_before or not before else before
+            if at == 0 and len(runs) == 3 and runs[-1][0] == "a" and len(after) > 1:
+                takers = after[:-1]  # "half have PRF1, CCR7 is at 4 %"
+            is_last = at + 1 == len(runs) - 1
+            if len(members) == 2 and len(before) == len(after) == 1 and is_last and not starts_before:
+                loose += self._share(members[1:], after, amounts, given, is_before=True)
+                members = members[:1]  # noqa: PLW2901 (the second is that of the marker behind)
+            loose += self._share(members, takers, amounts, given, is_before=takers is after)
+        return given, loose
+
+    def _share(
+        self,
+        members: list[int],
+        takers: list[int],
+        amounts: list[Amount],
+        given: dict[int, list[Amount]],
+        *,
+        is_before: bool,
+    ) -> list[Amount]:
+        takers = [i for i in takers if i not in given] or takers
+        if len(members) == len(takers):
+            for i, k in zip(takers, members, strict=True):
+                given.setdefault(i, []).append(amounts[k])
+            return []
+        first = amounts[members[0]]
+        if len(members) == 1:
+            is_own = not is_before and self._stands_at(first, self.markers[takers[-1]])
+            for i in takers[-1:] if is_own else takers:
+                given.setdefault(i, []).append(first)
+            return []
+        given.setdefault(takers[0] if is_before else takers[-1], []).append(first)
+        return [amounts[k] for k in members[1:]]
+
+    def _stands_at(self, amount: Amount, marker: Marker) -> bool:
+        """Say whether an amount stands right behind its marker, as in ``LYZ (97 %)``."""
+        between = self.text[marker.end : amount.start]
+        return (
+            re.fullmatch(r"\s*[(\[:=,]?\s*(?:(?:only|just|in|at|detected in|seen in)\s*)*", between)
+            is not None
+        )
+
+    def _say(self, marker: Marker, amounts: list[Amount]) -> list[Statement]:
+        is_there = marker.mark != "-" and not self._is_negated(marker)
+        if marker.mark == "low" or (not amounts and is_there and LITTLE.search(self.text[: marker.start])):
+            return []
+        if not amounts:
+            return self._say_without(marker, is_there=is_there)
+        amount = amounts[0]
+        plain = Statement(marker.kind, marker.subject, is_there)
+        if not is_there and self._is_complement(amount, marker):
+            return [_quantify(marker, amount.complement(), "pct", is_there=False)]
+        is_said_twice = not is_there or self._is_there_at_all(marker, amount)
+        quantified = _quantify(marker, amount, "pct", is_there=is_there)
+        return [plain, quantified] if is_said_twice else [quantified]
+
+    def _say_without(self, marker: Marker, *, is_there: bool) -> list[Statement]:
+        compared = self._compare(marker)
+        if compared is not None:
+            return compared
+        if marker.kind == "v" and is_there and TOP.search(self.text):
+            return [Statement("v", marker.subject, field="top")]
+        return [Statement(marker.kind, marker.subject, is_there)] if self.is_told or marker.mark else []
+
+    def _is_negated(self, marker: Marker) -> bool:
+        before = [hit.start() for hit in BEFORE.finditer(self.text)]
+        if any(at < marker.start for at in before):
+            loss = LOSS.search(self.text[: marker.start])  # "loss of CD79A is not seen"
+            is_denied = any(hit.start() > marker.start for hit in BEHIND.finditer(self.text))
+            return loss is None or not is_denied
+        last = max(m.start for m in self.markers)
+        behind = [hit.start() for hit in BEHIND.finditer(self.text)]
+        # "GZMK does not show up"
+        behind += [at for at in before if at > last and re.search(r"not|n't|never", self.text[at : at + 14])]
+        first = min((m.start for m in self.markers), default=0)
+        return any(at > marker.start or at < first for at in behind) and not self._is_of_other(behind, marker)
+
+    def _is_there_at_all(self, marker: Marker, amount: Amount) -> bool:
+        """Say whether a marker is said to be there, beside its amount: "they express CD79A (93 %)"."""
+        if PRESENT_AT.search(self.text):
+            return True
+        before = self.text[: marker.start]
+        is_in_brackets = re.fullmatch(r"\s*\(\D{0,12}", self.text[marker.end : amount.start]) is not None
+        start = self.text[: self.markers[0].start]
+        is_few = FEW.search(start) or FEW.search(before[-12:])
+        return is_in_brackets and THEY_SHOW.search(before) is not None and not is_few
+
+    def _is_of_other(self, behind: list[int], marker: Marker) -> bool:
+        """Say whether a negation behind stands in brackets or right at another marker: ``A+, B negative``."""
+        later = [m for m in self.markers if m.start > marker.start]
+        nearest = min((at for at in behind if at > marker.start), default=None)
+        if nearest is None or not later or marker.mark != "+":
+            return False
+        return any(m.start < nearest for m in later)
+
+    def _is_complement(self, amount: Amount, marker: Marker) -> bool:
+        """Say whether an amount counts the cells without the marker: "a third lack CD14"."""
+        if amount.start < marker.start:
+            return True
+        between = self.text[marker.end : amount.start]
+        return re.search(r"[:,(;=]|\b(?:seen|detected|found|only)\s+in\s*$", between) is None or (
+            re.search(r"\bnot (?:\w+ )?(?:detected|seen|found|expressed) in\s*$", between) is not None
+        )
+
+    def _compare(self, marker: Marker) -> list[Statement] | None:
+        hit = COMPARED.search(self.text)
+        if hit is None:
+            return None
+        rest = re.search(
+            r"\b(?:than|compared (?:with|to)|relative to|versus|vs\.?|over)\b(.*)", self.text, re.IGNORECASE
+        )
+        if rest is not None and not re.search(
+            r"other|rest|else|remaining|all|average|outside", rest.group(1), re.IGNORECASE
+        ):
+            return []
+        if rest is None and hit.group().lower() in {"more", "less", "fewer"}:
+            return []
+        return [Statement(marker.kind, marker.subject, field="more" if hit["more"] else "less")]
+
+
+def _quantify(marker: Marker, amount: Amount, field: Field, *, is_there: bool) -> Statement:
+    exact = amount.text
+    return Statement(
+        marker.kind, marker.subject, is_there,
+        read_number(exact) if exact else None, count_decimals(exact), field,
+        low=amount.low, high=amount.high, slack=amount.slack,
+    )  # fmt: skip
