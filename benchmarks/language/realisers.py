@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tcellflow.language.facts import SampleFacts
+    from tcellflow.language.realising.phrases import Phrase
     from tcellflow.language.realising.rows import Row
 
 MOST_TOKENS = 400
@@ -39,8 +40,8 @@ MOST_TOKENS = 400
 class FreeDraft(Draft):
     """A draft without rules: any token may come, any row may fill any slot, and names are spelled freely."""
 
-    def __init__(self, rows: Sequence[Row], tokens: TokenSet) -> None:
-        super().__init__(rows, tokens)
+    def __init__(self, rows: Sequence[Row], tokens: TokenSet, phrases: Sequence[Phrase]) -> None:
+        super().__init__(rows, tokens, phrases)
         self.rows, self.tokens = tuple(rows), tokens
         self.pieces: list[tuple[str, bool]] = []
         self.said: list[int] = []
