@@ -17,21 +17,18 @@ from tcellflow.language.wording.cues import (
     BESIDE,
     COMPARED,
     DIGIT,
-    ENDS_WITH,
     FEW,
-    HARD,
     LITTLE,
     LOSS,
     NOT_SO,
     OTHER_MATTERS,
     PRESENT_AT,
-    SAYS,
-    SOFT,
     SUPPOSED,
     THEY_SHOW,
     TOLD,
     TOP,
 )
+from tcellflow.language.wording.division import join_amounts, join_endings, split_sentence
 from tcellflow.language.wording.markers import find_markers
 
 if TYPE_CHECKING:
@@ -55,7 +52,7 @@ def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
     if OTHER_MATTERS.search(text):
         return []
     plain = NOT_SO.sub(lambda hit: " " * len(hit.group()), text)
-    plain = _join_amounts(plain)
+    plain = join_amounts(plain)
     markers, _ = find_markers(plain, names)
     is_told = bool(
         TOLD.search(plain) or BEFORE.search(plain) or BEHIND.search(plain) or find_amounts(plain)
@@ -63,52 +60,11 @@ def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
     )  # fmt: skip
     found: list[Statement] = []
     last: Marker | None = None
-    for text_of in _join_endings(_split(plain), names):
+    for text_of in join_endings(split_sentence(plain), names):
         clause = _Clause(text_of, names, is_told=is_told, last=last)
         found += clause.read()
         last = clause.markers[-1] if clause.markers else last
     return found
-
-
-def _join_amounts(text: str) -> str:
-    """Take the commas from around an amount: "a small fraction, around 15 %, retains CD14"."""
-    for amount in find_amounts(text):
-        before = re.search(r",\s*$", text[: amount.start])
-        behind = re.match(r"\s*,(?!\s*\d)", text[amount.end :])
-        if before is not None and behind is not None:
-            end = amount.end + behind.end()
-            text = f"{text[: before.start()]} {text[before.start() + 1 : end - 1]} {text[end:]}"
-    return text
-
-
-def _split(text: str) -> list[str]:
-    bracketed = [hit.span() for hit in re.finditer(r"\([^()]*\)", text)]
-    places = {hit.start(): len(hit.group()) for hit in HARD.finditer(text)}
-    starts, last = [0], 0
-    for hit in sorted([*HARD.finditer(text), *SOFT.finditer(text)], key=lambda hit: hit.start()):
-        at = hit.start()
-        if any(first < at < end for first, end in bracketed):
-            continue
-        if at in places or (SAYS.search(text[last:at]) and _has_capital(text[last:at])):
-            starts.append(at)
-            last = at
-    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
-
-
-def _join_endings(clauses: list[str], names: Vocabulary) -> list[str]:
-    """Join what ends a list of markers to it: "CD79A, GZMK and PRF1, | remained undetectable"."""
-    joined: list[str] = []
-    for clause in clauses:
-        is_ending = re.match(r"[,\s]|and\b", clause) and ENDS_WITH.search(clause)
-        if joined and is_ending and not find_markers(clause, names)[0]:
-            joined[-1] += clause
-        else:
-            joined.append(clause)
-    return joined
-
-
-def _has_capital(text: str) -> bool:
-    return re.search(r"[A-Z]\w*[A-Z0-9]", text) is not None
 
 
 class _Clause:
