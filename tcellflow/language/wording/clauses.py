@@ -10,16 +10,23 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tcellflow.language.statements import Statement
-from tcellflow.language.wording.amounts import count_decimals, find_amounts, read_number
+from tcellflow.language.wording.amounts import (
+    count_decimals,
+    find_amounts,
+    is_beside,
+    is_overall,
+    read_number,
+)
 from tcellflow.language.wording.cues import (
     BEFORE,
     BEHIND,
-    BESIDE,
     COMPARED,
     DIGIT,
     FEW,
+    HARD,
     LITTLE,
     LOSS,
+    MARKERS_ARE,
     NOT_SO,
     OTHER_MATTERS,
     PRESENT_AT,
@@ -28,7 +35,7 @@ from tcellflow.language.wording.cues import (
     TOLD,
     TOP,
 )
-from tcellflow.language.wording.division import join_amounts, join_endings, split_sentence
+from tcellflow.language.wording.division import join_amounts, join_asides, join_endings, split_sentence
 from tcellflow.language.wording.markers import find_markers
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
     from tcellflow.language.wording.markers import Marker
 
 _NEAR: Final = 45
+_RIGHT_BEHIND: Final = re.compile(r"\s*[(\[:=,]?\s*(?:(?:only|just|in|at|detected in|seen in)\s*)*")
 
 
 def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
@@ -52,7 +60,7 @@ def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
     if OTHER_MATTERS.search(text):
         return []
     plain = NOT_SO.sub(lambda hit: " " * len(hit.group()), text)
-    plain = join_amounts(plain)
+    plain = join_amounts(join_asides(plain))
     markers, _ = find_markers(plain, names)
     is_told = bool(
         TOLD.search(plain) or BEFORE.search(plain) or BEHIND.search(plain) or find_amounts(plain)
@@ -60,8 +68,10 @@ def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
     )  # fmt: skip
     found: list[Statement] = []
     last: Marker | None = None
+    is_list = False
     for text_of in join_endings(split_sentence(plain), names):
-        clause = _Clause(text_of, names, is_told=is_told, last=last)
+        is_list = MARKERS_ARE.search(text_of) is not None or (is_list and HARD.match(text_of) is None)
+        clause = _Clause(text_of, names, is_told=is_told or is_list, is_list=is_list, last=last)
         found += clause.read()
         last = clause.markers[-1] if clause.markers else last
     return found
@@ -70,11 +80,14 @@ def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
 class _Clause:
     """One clause: its markers, amounts and negations."""
 
-    def __init__(self, text: str, names: Vocabulary, *, is_told: bool, last: Marker | None) -> None:
+    def __init__(
+        self, text: str, names: Vocabulary, *, is_told: bool, is_list: bool, last: Marker | None
+    ) -> None:
         self.text = text
         self.markers, self.unknown = find_markers(text, names)
         self.amounts = self._drop_loose_words(find_amounts(text))
         self.is_told = is_told
+        self.is_list = is_list  # of markers of the group
         self.turned: set[Marker] = set()  # whose amount counts the cells without them
         self.last = last  # of the clause before
 
@@ -85,7 +98,8 @@ class _Clause:
         own: list[Amount] = []
         beside: list[Amount] = []
         for amount in self.amounts:
-            (beside if self._is_beside(amount) else own).append(amount)
+            is_other = is_beside(amount, self.text) or self._is_overall(amount)
+            (beside if is_other else own).append(amount)
         given, loose = self._give(own)
         for i, marker in enumerate(self.markers):
             found += self._say(marker, given.get(i, []))
@@ -94,7 +108,8 @@ class _Clause:
             near = near or [m for m in (self.last,) if m is not None and not self.markers]
             if near:
                 told = amount.complement() if near[-1] in self.turned else amount
-                found.append(_quantify(near[-1], told, "beside", is_there=True))
+                field: Field = "overall" if self._is_overall(amount) else "beside"
+                found.append(_quantify(near[-1], told, field, is_there=True))
             elif amount.is_exact:
                 loose.append(amount)
         return found + [
@@ -115,11 +130,9 @@ class _Clause:
             kept.append(amount)
         return kept
 
-    def _is_beside(self, amount: Amount) -> bool:
-        """Say whether an amount is one beside that of the group: of others, or an expected one."""
-        behind = DIGIT.split(self.text[amount.end : amount.end + 24], maxsplit=1)[0]
-        before = self.text[: amount.start]
-        return bool(BESIDE.search(behind) or re.search(r"where\s*$|expected[^\d)]{0,12}$", before))
+    def _is_overall(self, amount: Amount) -> bool:
+        is_behind = any(m.start < amount.start for m in self.markers)
+        return (is_behind or (self.last is not None and not self.markers)) and is_overall(amount, self.text)
 
     def _give(self, amounts: list[Amount]) -> tuple[dict[int, list[Amount]], list[Amount]]:
         """Give each amount to its markers: runs of markers and runs of amounts in turn."""
@@ -181,24 +194,22 @@ class _Clause:
 
     def _stands_at(self, amount: Amount, marker: Marker) -> bool:
         """Say whether an amount stands right behind its marker, as in ``LYZ (97 %)``."""
-        between = self.text[marker.end : amount.start]
-        return (
-            re.fullmatch(r"\s*[(\[:=,]?\s*(?:(?:only|just|in|at|detected in|seen in)\s*)*", between)
-            is not None
-        )
+        return _RIGHT_BEHIND.fullmatch(self.text[marker.end : amount.start]) is not None
 
     def _say(self, marker: Marker, amounts: list[Amount]) -> list[Statement]:
         is_there = marker.mark != "-" and not self._is_negated(marker)
+        if marker.mark == "high" and not is_there:  # no cells that are high may well be some that are low
+            return []
         if marker.mark == "low" or (not amounts and is_there and LITTLE.search(self.text[: marker.start])):
             return []
         if not amounts:
             return self._say_without(marker, is_there=is_there)
         amount = amounts[0]
-        plain = Statement(marker.kind, marker.subject, is_there)
+        plain = self._call(marker, is_there=is_there)
         if not is_there and self._is_complement(amount, marker):
             self.turned.add(marker)
             return [_quantify(marker, amount.complement(), "pct", is_there=False)]
-        is_said_twice = not is_there or self._is_there_at_all(marker, amount)
+        is_said_twice = not is_there or self.is_list or self._is_there_at_all(marker, amount)
         quantified = _quantify(marker, amount, "pct", is_there=is_there)
         return [plain, quantified] if is_said_twice else [quantified]
 
@@ -208,7 +219,11 @@ class _Clause:
             return compared
         if marker.kind == "v" and is_there and TOP.search(self.text):
             return [Statement("v", marker.subject, field="top")]
-        return [Statement(marker.kind, marker.subject, is_there)] if self.is_told or marker.mark else []
+        return [self._call(marker, is_there=is_there)] if self.is_told or marker.mark else []
+
+    def _call(self, marker: Marker, *, is_there: bool) -> Statement:
+        is_listed = self.is_list and is_there and marker.kind == "gene"
+        return Statement(marker.kind, marker.subject, is_there, field="marker" if is_listed else "none")
 
     def _is_negated(self, marker: Marker) -> bool:
         before = [hit.start() for hit in BEFORE.finditer(self.text)]
@@ -237,7 +252,7 @@ class _Clause:
         """Say whether a negation behind stands in brackets or right at another marker: ``A+, B negative``."""
         later = [m for m in self.markers if m.start > marker.start]
         nearest = min((at for at in behind if at > marker.start), default=None)
-        if nearest is None or not later or marker.mark != "+":
+        if nearest is None or not later or marker.mark not in {"+", "high"}:
             return False
         return any(m.start < nearest for m in later)
 
@@ -246,14 +261,20 @@ class _Clause:
         if amount.start < marker.start:
             return True
         between = self.text[marker.end : amount.start]
-        return re.search(r"[:,(;=]|\b(?:seen|detected|found|only)\s+in\s*$", between) is None or (
-            re.search(r"\bnot (?:\w+ )?(?:detected|seen|found|expressed) in\s*$", between) is not None
-        )
+        if re.search(r"\bnot (?:\w+ )?(?:detected|seen|found|expressed) in\s*$", between):
+            return True
+        if re.search(r"[:,(;=]|\b(?:seen|detected|found|only)\s+in\s*$", between):
+            return False
+        is_denied_here = BEHIND.search(between) or BEFORE.search(between)
+        is_where = re.fullmatch(r"\s+(?:\w+ ){0,2}in\s*", between)  # "we saw no CD14 in a third of cells"
+        return is_denied_here is not None or is_where is not None
 
     def _compare(self, marker: Marker) -> list[Statement] | None:
         hit = COMPARED.search(self.text)
         if hit is None:
             return None
+        if self._is_negated(marker):  # what is not more may be less or as much
+            return []
         rest = re.search(
             r"\b(?:than|compared (?:with|to)|relative to|versus|vs\.?|over)\b(.*)", self.text, re.IGNORECASE
         )

@@ -30,6 +30,18 @@ PAIRS = [
     ("There are forty cells, all from a single donor.", "There are forty cells, all from three donors."),
     ("CD79A is higher here than in the other cells.", "CD79A is lower here than in the other cells."),
     ("These are B cells rather than T cells.", "These are T cells rather than B cells."),
+    ("Their markers are CD79A and MS4A1.", "Their markers are CD79A and CD14."),
+    ("No expression of the T-cell genes CD14 or KLRF1 was seen.", "Expression of CD14 or KLRF1 was seen."),
+    ("Lack of CD14 argues against contamination by NK cells.", "Lack of CD79A argues against NK cells."),
+    ("In contrast to NK cells, they lack KLRF1 and instead express CD79A.", "They lack CD79A."),
+    ("KLRF1 is absent, in contrast to CD79A, which is expressed.", "KLRF1 is present, unlike CD79A."),
+    ("CD79A, like MS4A1, was expressed.", "CD79A, like CD14, was expressed."),
+    ("CD79A, the defining molecule, was detected.", "CD14, the defining molecule, was detected."),
+    ("They are CD79A+MS4A1+CD14-KLRF1-.", "They are CD79A+MS4A1+CD14-KLRF1+."),
+    ("Each of the 40 B cells has CD79A.", "Each of the 40 B cells has CD14."),
+    ("CD14, which is known to be found in monocytes, is absent.", "CD79A, which is known, is absent."),
+    ("They comprise 40 cells (25.0 %) with CD79A.", "They comprise 40 cells (52.0 %) with CD79A."),
+    ("B-cell identity is clear, and markers such as CD14 and KLRF1 are lacking.", "CD79A is lacking."),
 ]  # fmt: skip
 UNREAD = (
     "CD14 antibodies were bought elsewhere.",
