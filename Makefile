@@ -6,6 +6,7 @@ CORPUS ?= $(DATA)/tcr_corpus
 RUN    ?= receptors-run
 STATES ?= states-run
 FUSION ?= fusion-run
+LANGUAGE ?= language-run
 CASES  ?= 1000000
 SEED   ?= 1
 LEFT_OUT ?= left-out
@@ -94,6 +95,9 @@ $(LEFT_OUT)/%/0/bundle/bundle.json: | .venv/.ready
 
 fusion-bundle: .venv/.ready  ## train the packaged fusion bundle again: make fusion-bundle DATA=folder (five minutes)
 	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.fusion.build --data $(DATA) $(FUSION) --install
+
+language-bundle: .venv/.ready  ## train the packaged language bundle again: make language-bundle DATA=folder (20 minutes)
+	OMP_NUM_THREADS=1 .venv/bin/python -m recipes.language.build_bundle --data $(DATA) $(LANGUAGE) --install
 
 .venv/.ready: $(SOURCES)
 	$(CHECK_PYTHON)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.fusion.choice_tables import tell_depth, tell_weights
 from benchmarks.fusion.numbers import show, sign
 from benchmarks.fusion.target_tables import tell_costs, tell_learnt, tell_unlearnt
 
@@ -297,6 +298,8 @@ TABLES = {
     "norms": ("choices", tell_norms),
     "speed": ("speed", tell_speed),
     "peers": ("peers", tell_peers),
+    "depth": ("depth", tell_depth),
+    "weights": ("weights", tell_weights),
     "targets": ("targets", tell_learnt),
     "targets-groups": ("neighbours", tell_unlearnt),
     "targets-costs": ("speed", tell_costs),

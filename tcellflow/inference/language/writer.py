@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from tcellflow.errors import BundleError
+from tcellflow.errors import BundleError, InputError
 from tcellflow.inference.language.memory import LanguagePanel, stack_memory
 from tcellflow.inference.session import open_session
 from tcellflow.io.bundles.language import LanguageDetails, read_language_genes, read_tokens
 from tcellflow.language.realising.draft import Draft
+from tcellflow.language.realising.phrases import parse_phrases
 from tcellflow.language.realising.rows import make_rows, tell_numbers
 from tcellflow.language.realising.tokens import TokenSet
 from tcellflow.language.template import choose_claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
     from tcellflow.io.bundles.folders import Bundle
     from tcellflow.language.claims import Claim
     from tcellflow.language.facts import SampleFacts
+    from tcellflow.language.realising.phrases import Phrase
     from tcellflow.language.realising.rows import Row
     from tcellflow.language.template import Register, Sentence
+
+    MakeDraft = Callable[[Sequence[Row], TokenSet, Sequence[Phrase]], Draft]
 
 _AT_ONCE: Final = 32  # texts that are written side by side
 _IMPOSSIBLE: Final = -np.inf
@@ -64,6 +69,7 @@ class NeuralWriter:
         self._details = details
         self.panel = LanguagePanel(*read_language_genes(bundle.folder, details.genes))
         self.tokens = TokenSet(read_tokens(bundle.folder, details.tokens))
+        self._phrases = _read_phrases(bundle.folder / details.phrases)
         self._encoder = open_session(bundle.model_path, threads=1, device=device)
         self._decoder = open_session(bundle.folder / details.decoder, threads=1, device=device)
 
@@ -94,7 +100,7 @@ class NeuralWriter:
         self,
         plans: Sequence[tuple[Sequence[Row], NDArray[np.float32]]],
         register: Register,
-        draft: Callable[[Sequence[Row], TokenSet], Draft] = Draft,
+        draft: MakeDraft = Draft,
     ) -> list[Draft]:
         """Put plans into words: their rows, and the group's expression as `LanguagePanel` standardises it.
 
@@ -121,10 +127,11 @@ class NeuralWriter:
         self,
         plans: Sequence[tuple[Sequence[Row], NDArray[np.float32]]],
         register: Register,
-        draft: Callable[[Sequence[Row], TokenSet], Draft],
+        draft: MakeDraft,
     ) -> list[Draft]:
         told = [tell_numbers(rows, self.panel.place) for rows, _ in plans]
-        drafts = [draft(rows, self.tokens) for rows, _ in plans]
+        phrases = [phrase for phrase in self._phrases if register in phrase.registers]
+        drafts = [draft(rows, self.tokens, phrases) for rows, _ in plans]
         memory = self._encoder.run(stack_memory([vector for _, vector in plans], told))
         size = self._details.width // self._details.heads
         past: NDArray[np.float32] = np.zeros(
@@ -141,6 +148,17 @@ class NeuralWriter:
             if all(one.is_done for one in drafts):
                 break
         return drafts
+
+
+def _read_phrases(path: Path) -> tuple[Phrase, ...]:
+    try:
+        return parse_phrases(path.read_text(encoding="utf-8"), where=path)
+    except (InputError, UnicodeDecodeError) as error:
+        raise BundleError(
+            f"the phrases are broken: {error}",
+            where=path,
+            mend="fetch the bundle again, or have its maker mend it",
+        ) from error
 
 
 def _take_step(draft: Draft, scores: NDArray[np.float32], pointed: NDArray[np.float32]) -> tuple[int, int]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TASK_LANGUAGE: Final = "language"
 DECODER_FILE: Final = "decoder.onnx"
 LANGUAGE_GENES_FILE: Final = "genes.tsv"
+PHRASES_FILE: Final = "phrases.toml"
 TOKENS_FILE: Final = "tokens.tsv"
 _GENE_COLUMNS: Final = ("symbol", "mean", "scale")
 _TOKEN_COLUMNS: Final = ("token",)
@@ -44,6 +45,8 @@ class LanguageDetails:
         Its tables.
     decoder
         ONNX file of the decoder; ``model.onnx`` is the encoder.
+    phrases
+        TOML file of the phrases that it writes with.
     layers, heads, width
         Shape of what the decoder keeps of earlier tokens: (layers, 2, B, heads, P, width / heads).
     most_rows, longest
@@ -53,6 +56,7 @@ class LanguageDetails:
     genes: PanelEntry
     tokens: PanelEntry
     decoder: Annotated[Name, AfterValidator(check_panel_file)]
+    phrases: Annotated[Name, AfterValidator(check_panel_file)]
     layers: Size
     heads: Size
     width: Size

@@ -1,11 +1,12 @@
-"""A text in the making: what may be written next, so that all names and numbers are copied from its plan.
+"""A text in the making: what may be written next, so that it is made of phrases and says what its plan holds.
 
-Invariant: a finished text names a row once, gives numbers beside their own row, spells only names of the
-plan's types, and has said all rows that are required.
+Invariant: each sentence is a whole phrase whose slots are filled from rows of its kind, a row is said once,
+only names of the plan's types are spelled, and the end waits for the rows that must be said.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,17 +16,29 @@ from tcellflow.language.realising.tokens import EOS, NAME_END, STOP, spell, spel
 from tcellflow.language.template import Sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from tcellflow.language.realising.phrases import Phrase
     from tcellflow.language.realising.rows import Row
     from tcellflow.language.realising.tokens import TokenSet
 
-_LEAD: Final = frozenset({"subject", "name", "count"})
-_MOST_WORDS: Final = 14  # in a row, before something is copied
-_MOST_ROWS: Final = 6  # that one sentence may say
-_FORMS: Final = ("name", "names")
+_NAMES: Final = frozenset({"name", "names"})
+_MOST_LISTED: Final = 6
+
+
+@dataclass(frozen=True)
+class _Path:
+    """A place in one choice of a phrase, with the row that it speaks of, if that is settled."""
+
+    phrase: Phrase
+    text: tuple[str, ...]
+    at: int = 0
+    item: int | None = None  # place within an item of a list
+    listed: int = 0
+    is_last: bool = False
+    row: int | None = None
 
 
 class Draft:
@@ -37,22 +50,21 @@ class Draft:
         Of its plan.
     tokens
         Of the network.
+    phrases
+        Of the register.
     """
 
-    def __init__(self, rows: Sequence[Row], tokens: TokenSet) -> None:
+    def __init__(self, rows: Sequence[Row], tokens: TokenSet, phrases: Sequence[Phrase]) -> None:
         self._rows = tuple(rows)
         self._tokens = tokens
+        kinds = {row.kind for row in rows}
+        self._phrases = [phrase for phrase in phrases if phrase.says in kinds]
         self._required = set(list_required(rows))
         self._used: set[int] = set()
-        self._active: int | None = None
-        self._filled: set[str] = set()  # slots of the active row
-        self._name: _Trie | None = None
+        self._name: list[tuple[tuple[str, ...], int, _Path]] | None = None  # words left, row, what comes then
         self._pieces: list[tuple[str, bool]] = []
         self._said: list[int] = []  # rows of the sentence
-        self._plain_words = 0
-        self._slots_of: dict[str, list[int]] = {}
-        for token, (kind, _) in tokens.slots.items():
-            self._slots_of.setdefault(kind, []).append(token)
+        self._paths = self._begin()
         self.sentences: list[Sentence] = []
         self.is_done = False
 
@@ -61,119 +73,132 @@ class Draft:
         place = self._tokens.place
         allowed = np.zeros(len(place), dtype=bool)
         if self._name is not None:
-            allowed[[self._tokens.find_in_name(word) for word in self._name.next_words()]] = True
-            allowed[place[NAME_END]] = self._name.row is not None
+            for words, _, _ in self._name:
+                allowed[self._tokens.find_in_name(words[0]) if words else place[NAME_END]] = True
             return allowed
-        open_rows = [row for i, row in enumerate(self._rows) if i not in self._used or i == self._active]
-        for kind in {row.kind for row in open_rows}:
-            for token in self._slots_of.get(kind, ()):
-                allowed[token] = bool(self._list_rows(token))
-        if not self._pieces and not self._required and self.sentences:
-            allowed[place[EOS]] = True
-        if self._plain_words < _MOST_WORDS and (self._pieces or len(self._used) < len(self._rows)):
-            allowed[list(self._tokens.words)] = True
-        if self._is_told() and self._said:
-            allowed[place[STOP]] = True
-        if not allowed.any():
+        for path in self._paths:
+            for symbol, _ in self._continue(path):
+                allowed[self._find(path, symbol)] = True
+        if not self._pieces and (not self._paths or (self.sentences and not self._required)):
             allowed[place[EOS]] = True
         return allowed
 
     def allow_rows(self, token: int) -> NDArray[np.bool_]:
-        """Say which rows may fill a slot, (R,); none for words."""
+        """Say which rows may fill a slot, (R,); none for words, and for names, which are spelled."""
         allowed = np.zeros(len(self._rows), dtype=bool)
         if token in self._tokens.slots and self._tokens.slots[token][1] != "name":
-            allowed[self._list_rows(token)] = True
+            for path in self._paths:
+                if any(self._find(path, symbol) == token for symbol, _ in self._continue(path)):
+                    allowed[self._list_rows(path)] = True
         return allowed
 
     def push(self, token: int, row: int | None = None) -> int | None:
-        """Write a token, with the row that fills it; the row that is told by it is given back."""
-        text = self._tokens.tokens[token]
-        if text == EOS:
-            self.is_done = True
-        elif self._name is not None:
-            return self._push_name(token, text)
-        elif token in self._tokens.slots:
-            return self._push_slot(token, row)
-        else:
-            self._pieces.append((text, True))
-            self._plain_words += 1
-            if text == STOP:
-                self._close()
-        return None
+        """Write a token that is allowed, with the row that fills it; the row that it tells is given back.
 
-    def _push_slot(self, token: int, row: int | None) -> int | None:
-        slot = self._tokens.slots[token][1]
-        self._plain_words = 0
-        if slot == "name":
-            self._name = _Trie(
-                (tuple(self._rows[i].fields[form].split()), i)
-                for i in self._list_rows(token) for form in _FORMS
-            )  # fmt: skip
+        Raises
+        ------
+        ValueError
+            If it is a slot and no row is given.
+        """
+        if token == self._tokens.place[EOS]:
+            self.is_done = True
+            return None
+        if self._name is not None:
+            return self._push_name(token)
+        taken = [
+            (path, symbol, after)
+            for path in self._paths
+            for symbol, after in self._continue(path)
+            if self._find(path, symbol) == token
+        ]
+        if token not in self._tokens.slots:
+            self._paths = [after for _, _, after in taken]
+            self._pieces.append((self._tokens.tokens[token], True))
+            if self._tokens.tokens[token] == STOP:
+                self._close()
+            return None
+        if self._tokens.slots[token][1] == "name":
+            self._name = [
+                (tuple(self._rows[i].fields[symbol[1:-1]].split()), i, after)
+                for path, symbol, after in taken
+                for i in self._list_rows(path)
+            ]
             return None
         if row is None:
             message = f"the slot {self._tokens.tokens[token]} needs a row"
             raise ValueError(message)
-        self._activate(row, slot)
-        self._pieces.append(spell_slot(self._rows[row], slot))
+        self._pieces.append(spell_slot(self._rows[row], self._tokens.slots[token][1]))
+        self._settle(row, [after for path, _, after in taken if row in self._list_rows(path)])
         return row
 
-    def _push_name(self, token: int, text: str) -> int | None:
-        trie = self._name
-        if trie is None:
-            return None
-        if text == NAME_END:
+    def _push_name(self, token: int) -> int | None:
+        walked = self._name or []
+        if token == self._tokens.place[NAME_END]:
+            ended = [(row, after) for words, row, after in walked if not words]
+            row = ended[0][0]
             self._name = None
-            if trie.row is not None:
-                self._activate(trie.row, "name")
-            return trie.row
-        word = next(word for word in trie.next_words() if self._tokens.find_in_name(word) == token)
+            self._settle(row, [after for own, after in ended if own == row])
+            return row
+        fitting = [one for one in walked if one[0] and self._tokens.find_in_name(one[0][0]) == token]
+        word = fitting[0][0][0]
         self._pieces.append((word, not self._pieces))
-        trie.take(word)
+        self._name = [(words[1:], row, after) for words, row, after in fitting if words[0] == word]
         return None
 
-    def _activate(self, row: int, slot: str) -> None:
-        if row != self._active:
-            self._active, self._filled = row, set()
-        self._filled.add(slot)
+    def _settle(self, row: int, paths: Sequence[_Path]) -> None:
         self._used.add(row)
         if row not in self._said:
             self._said.append(row)
+        self._paths = [replace(path, row=row) for path in paths]
 
     def _close(self) -> None:
         claims = tuple(self._rows[i].claim for i in self._said)
         self.sentences.append(Sentence(spell(self._pieces), claims))
         self._required -= set(self._said)
-        self._pieces, self._said, self._active, self._plain_words = [], [], None, 0
+        self._pieces, self._said = [], []
+        self._paths = self._begin()
 
-    def _is_told(self) -> bool:
-        """Say whether the active row, if any, has said what it is about."""
-        return self._active is None or bool(_LEAD & self._filled)
+    def _begin(self) -> list[_Path]:
+        """Give the beginnings of all phrases that rows are left for."""
+        return [
+            _Path(phrase, text)
+            for phrase in self._phrases
+            if len(self._list_left(phrase)) >= (2 if phrase.items else 1)
+            for text in phrase.texts
+        ]
 
-    def _list_rows(self, token: int) -> list[int]:
-        kind, slot = self._tokens.slots[token]
-        found = []
-        for i, row in enumerate(self._rows):
-            if row.kind != kind or slot not in row.fields:
-                continue
-            is_own = i == self._active and slot not in self._filled
-            if is_own or (i not in self._used and self._is_told() and len(self._said) < _MOST_ROWS):
-                found.append(i)
-        return found
+    def _continue(self, path: _Path) -> Iterator[tuple[str, _Path]]:
+        """Give each word or slot that may come next, with the place behind it."""
+        items = path.phrase.items
+        if path.item is None and path.text[path.at] == "[items]":
+            path = replace(path, item=0)
+        if path.item is None:
+            yield path.text[path.at], replace(path, at=path.at + 1)
+        elif path.item < len(items):
+            yield items[path.item], replace(path, item=path.item + 1)
+        elif path.is_last:
+            yield path.text[path.at + 1], replace(path, at=path.at + 2, item=None)
+        else:
+            left = len(self._list_left(path.phrase))
+            another = replace(path, item=0, row=None, listed=path.listed + 1)
+            if left > 1 and path.listed + 2 < _MOST_LISTED:
+                yield ",", another
+            if left:
+                yield "and", replace(another, is_last=True)
 
+    def _find(self, path: _Path, symbol: str) -> int:
+        if not symbol.startswith("["):
+            return self._tokens.find(symbol)
+        slot = "name" if symbol[1:-1] in _NAMES else symbol[1:-1]
+        return self._tokens.place[f"[{path.phrase.says}.{slot}]"]
 
-class _Trie:
-    """The names that may be spelled, as a walk through their words."""
+    def _list_rows(self, path: _Path) -> list[int]:
+        return self._list_left(path.phrase) if path.row is None else [path.row]
 
-    def __init__(self, names: object) -> None:
-        self._names: list[tuple[tuple[str, ...], int]] = list(names)  # type: ignore[call-overload]
-
-    def next_words(self) -> list[str]:
-        return list(dict.fromkeys(words[0] for words, _ in self._names if words))
-
-    @property
-    def row(self) -> int | None:
-        """Row whose name is spelled to its end."""
-        return next((row for words, row in self._names if not words), None)
-
-    def take(self, word: str) -> None:
-        self._names = [(words[1:], row) for words, row in self._names if words and words[0] == word]
+    def _list_left(self, phrase: Phrase) -> list[int]:
+        """List the rows that were not said and that a phrase has all slots for."""
+        return [
+            i
+            for i, row in enumerate(self._rows)
+            if i not in self._used and row.kind == phrase.says and phrase.slots <= set(row.fields)
+        ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -97,12 +96,9 @@ def parse_phrases(text: str, *, where: object) -> tuple[Phrase, ...]:
     return tuple(phrases)
 
 
-@lru_cache(maxsize=1)
-def read_phrases() -> tuple[Phrase, ...]:
-    """Read the packaged phrases."""
-    return parse_phrases(
-        files("tcellflow.data").joinpath(PHRASES).read_text(encoding="utf-8"), where=f"packaged {PHRASES}"
-    )
+def read_packaged() -> str:
+    """Read the packaged file of phrases."""
+    return files("tcellflow.data").joinpath(PHRASES).read_text(encoding="utf-8")
 
 
 def list_unsaid(phrases: Iterable[Phrase]) -> list[str]:

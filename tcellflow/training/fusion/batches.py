@@ -105,6 +105,9 @@ class FusionBatches:
             )
             counts[is_thinned], library[is_thinned] = part, library[is_thinned] * depth
         genes = cells.standardise_counts(counts, np.maximum(library, 1), cells.set_of[rows])
+        is_narrow = np.flatnonzero((rng.random(len(rows)) < views.narrow) & is_partial)
+        if is_narrow.size:
+            genes[is_narrow] = cells.standardise_panel(counts[is_narrow], cells.set_of[rows[is_narrow]])
         gene_mask, hidden = self._mask_genes(rows, is_partial, rng)
         protein_mask, hidden_proteins = self._mask_proteins(rows, is_partial, gene_mask, rng)
         view = View(

@@ -52,6 +52,8 @@ class FusionCells:
         Genes that each set measures, shape (S, G), bool.
     moments
         Of each set's log-expression.
+    panel_moments
+        The same as if nothing but the panel's genes had been counted.
     proteins
         Standardised centred log-ratios, shape (B, P), float32; 0 where not measured.
     levels
@@ -69,6 +71,7 @@ class FusionCells:
     set_of: NDArray[np.int64]
     present: NDArray[np.bool_]
     moments: tuple[Moments, ...]
+    panel_moments: tuple[Moments, ...]
     proteins: NDArray[np.float32]
     levels: NDArray[np.float32]
     measured: NDArray[np.bool_]
@@ -91,11 +94,24 @@ class FusionCells:
         self, counts: NDArray[np.float32], library: NDArray[np.float64], sets: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Standardise counts (rows, G) of cells of given sets."""
+        return self._standardise(counts, library, sets, self.moments)
+
+    def standardise_panel(self, counts: NDArray[np.float32], sets: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Standardise counts (rows, G) as if nothing else had been counted in the cells."""
+        return self._standardise(counts, np.maximum(counts.sum(axis=1), 1), sets, self.panel_moments)
+
+    def _standardise(
+        self,
+        counts: NDArray[np.float32],
+        library: NDArray[np.floating],
+        sets: NDArray[np.int64],
+        moments: tuple[Moments, ...],
+    ) -> NDArray[np.float32]:
         logged = np.log1p(counts * (COUNTS_PER_CELL / library)[:, None])
         found = np.empty(logged.shape, dtype=np.float32)
         for number in np.unique(sets):
             of_set = sets == number
-            found[of_set] = self.moments[number].standardise(logged[of_set])
+            found[of_set] = moments[number].standardise(logged[of_set])
         return found * self.present[sets]
 
 
@@ -153,12 +169,16 @@ def pool_sets(
     counts = sparse.csr_matrix(sparse.vstack([part for part, _ in parts])).astype(np.float32)
     library = np.concatenate([one.library for one in sets])
     set_of = np.repeat(np.arange(len(sets)), [len(one) for one in sets])
-    moments = tuple(_measure_genes(counts[set_of == i], library[set_of == i]) for i in range(len(sets)))
+    panel_library = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1)
+    moments, panel_moments = (
+        tuple(_measure_genes(counts[set_of == i], depth[set_of == i]) for i in range(len(sets)))
+        for depth in (library, panel_library)
+    )
     columns = [_standardise_proteins(one, proteins) for one in sets]
     clr, levels, measured = (np.concatenate(column) for column in zip(*columns, strict=True))
     return FusionCells(
-        counts, library, set_of, np.stack([present for _, present in parts]), moments, clr, levels, measured,
-        np.concatenate([mark_allowed(one, classes) for one in sets]), fold,
+        counts, library, set_of, np.stack([present for _, present in parts]), moments, panel_moments, clr,
+        levels, measured, np.concatenate([mark_allowed(one, classes) for one in sets]), fold,
     )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ class ViewOptions:
         Share of them that show a random part of the genes, or those of another set.
     thinned
         Share of them whose counts are thinned.
+    narrow
+        Share of them whose depth is that of the panel's genes alone, as in a file that holds no others.
     masked
         Share of the genes (with tokens) and proteins that are masked to be told.
     """
@@ -45,6 +47,7 @@ class ViewOptions:
     sub_panel: float = 0.3
     sub_genes: float = 0.3
     thinned: float = 0.3
+    narrow: float = 0.5
     masked: float = 0.15
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tcellflow.io.bundles.language import (
     DECODER_FILE,
     LANGUAGE_GENES_FILE,
+    PHRASES_FILE,
     TASK_LANGUAGE,
     TOKENS_FILE,
 )
@@ -78,6 +79,7 @@ def describe_language(
         "genes": describe_panel(LANGUAGE_GENES_FILE, panel.symbols),
         "tokens": describe_panel(TOKENS_FILE, tokens.tokens),
         "decoder": DECODER_FILE,
+        "phrases": PHRASES_FILE,
         "layers": config.decoder_layers,
         "heads": config.heads,
         "width": config.width,

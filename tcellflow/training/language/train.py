@@ -16,13 +16,20 @@ from tcellflow.io.bundles.folders import TRAINED_FOLDER
 from tcellflow.io.bundles.language import (
     DECODER_FILE,
     LANGUAGE_GENES_FILE,
+    PHRASES_FILE,
     TOKENS_FILE,
     write_language_genes,
     write_tokens,
 )
 from tcellflow.io.bundles.writing import write_bundle
 from tcellflow.language.panel import read_panel
-from tcellflow.language.realising.phrases import list_unsaid, list_words, parse_phrases, read_phrases
+from tcellflow.language.realising.phrases import (
+    PHRASES,
+    list_unsaid,
+    list_words,
+    parse_phrases,
+    read_packaged,
+)
 from tcellflow.language.realising.tokens import make_tokens
 from tcellflow.models.text_decoder import MemoryGraph
 from tcellflow.training.checkpoints import refuse_earlier_run
@@ -85,7 +92,8 @@ def train_language(options: TrainLanguageOptions, *, on_step: Progress | None = 
     """
     refuse_earlier_run(options.output, resume=options.resume, force=options.force)
     evaluation = read_text(options.evaluation)
-    phrases = _read_phrases(options)
+    written = read_packaged() if options.phrases is None else read_text(options.phrases)
+    phrases = _check_phrases(written, options.phrases or PHRASES)
     learn, held_out = divide_entries(read_language_manifest(options.manifest), options.hold_out)
     seed = options.task.seed
     plans = [plan for i, one in enumerate(learn) for plan in make_plans(one, options.plans, seed + i)]
@@ -106,6 +114,7 @@ def train_language(options: TrainLanguageOptions, *, on_step: Progress | None = 
         DECODER_FILE: decoder,
         LANGUAGE_GENES_FILE: write_language_genes(panel.symbols, panel.mean, panel.scale),
         TOKENS_FILE: write_tokens(tokens.tokens),
+        PHRASES_FILE: written.encode(),
         "CARD.md": write_language_card(document, evaluation).encode(),
     }
     return write_bundle(
@@ -163,26 +172,27 @@ def _draw_step(
 ) -> dict[str, np.ndarray]:
     config = network.config
     drawn = _draw_memory(network, rng, batch, rows)
+    tokens = torch.from_numpy(rng.integers(0, config.tokens, (batch, past + new)))
+    filled = torch.from_numpy(rng.integers(0, rows + 1, (batch, past + new)))
     with torch.no_grad():
         memory = MemoryGraph(network)(**{name: torch.from_numpy(value) for name, value in drawn.items()})
-    shape = (config.decoder_layers, 2, batch, config.heads, past, config.width // config.heads)
+        earlier = (tokens[:, :past], filled[:, :past], network.start(batch))
+        before = network.decoder(*earlier, *memory)[2] if past else network.start(batch)
     return {
-        "tokens": rng.integers(0, config.tokens, (batch, new)),
-        "rows": rng.integers(0, rows + 1, (batch, new)),
-        "past": rng.normal(size=shape).astype(np.float32),
+        "tokens": tokens[:, past:].numpy(),
+        "rows": filled[:, past:].numpy(),
+        "past": before.numpy(),
         **{name: value.numpy() for name, value in zip(_MEMORY, memory, strict=True)},
     }
 
 
-def _read_phrases(options: TrainLanguageOptions) -> tuple[Phrase, ...]:
-    if options.phrases is None:
-        return read_phrases()
-    phrases = parse_phrases(read_text(options.phrases), where=options.phrases)
+def _check_phrases(text: str, where: object) -> tuple[Phrase, ...]:
+    phrases = parse_phrases(text, where=where)
     missing = list_unsaid(phrases)
     if missing:
         raise InputError(
             f"no phrase says {', '.join(missing)}",
-            where=options.phrases,
+            where=where,
             mend="give each kind of claim one phrase without items, for all registers, and genes one without "
             "[expected]",
         )

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pandas as pd
+import pytest
 
 from command_line import run_command
 from language_samples import make_sample
 from tcellflow.contracts.descriptions import CLAIMS, DESCRIPTIONS
+from tcellflow.errors import BundleError
+from tcellflow.inference.language.writer import NeuralWriter
 from tcellflow.io.bundles.folders import PACKAGED_FOLDER, read_bundle
 from tcellflow.io.tables.parquet import read_table
+from tcellflow.provenance import digest_file
 from tcellflow.steps.describe import DescribeOptions, describe
 
 
@@ -21,12 +28,12 @@ def run(cells, folder, register="full"):
 
 
 def test_the_packaged_bundle_writes_what_is_true(tmp_path):
-    """In each register nearly all is grounded before the check, the type is said, and most claims are."""
+    """In each register all is grounded before the check, the type is said, and most claims are."""
     make_sample(seed=5).write_h5ad(tmp_path / "cells.h5ad")
     texts = set()
     for register in ("short", "clinical", "full"):
         found, claims = run(tmp_path / "cells.h5ad", tmp_path / register, register)
-        assert found["grounding_precision"].min() > 0.9
+        assert found["grounding_precision"].min() == 1
         assert claims.loc[claims["sentence_id"].notna(), "verdict"].eq("supported").all()
         said = claims[claims["sentence_id"].notna()]
         assert set(found["unit_id"]) == set(said.loc[said["type"] == "identity", "unit_id"])
@@ -54,3 +61,15 @@ def test_the_packaged_bundle_is_small_and_whole():
     size = sum(path.stat().st_size for path in (PACKAGED_FOLDER / "language").iterdir())
     assert size < 25_000_000
     assert run_command("bundle", "verify", "language").code == 0
+
+
+def test_broken_phrases_are_told(tmp_path):
+    """A bundle whose phrases cannot be used is refused before anything is written."""
+    copy = tmp_path / "language"
+    shutil.copytree(PACKAGED_FOLDER / "language", copy)
+    (copy / "phrases.toml").write_text("phrase = 1\n", encoding="utf-8")
+    document = json.loads((copy / "bundle.json").read_text(encoding="utf-8"))
+    document["files"]["phrases.toml"] = digest_file(copy / "phrases.toml")
+    (copy / "bundle.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(BundleError, match="the phrases are broken"):
+        NeuralWriter(read_bundle(copy))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,6 +64,19 @@ def test_a_set_without_antibodies_is_a_set(tmp_path):
     cells, _, _ = pool(sets)
     assert cells.measured[:160].all()
     assert not cells.measured[160:].any()
+
+
+def test_a_narrow_cell_depends_on_the_genes_of_the_panel_alone(tmp_path):
+    """Files without the other genes have no depth but that of their own."""
+    (one,) = read(tmp_path, make_set(tmp_path, "one", 0))
+    cells, _, _ = pool([one])
+    deeper, _, _ = pool([replace(one, library=one.library * np.linspace(1, 5, len(one)))])
+    counts, rows = cells.counts.toarray(), np.arange(len(cells))
+    narrow = cells.standardise_panel(counts, cells.set_of)
+    assert np.array_equal(narrow, deeper.standardise_panel(counts, cells.set_of))
+    assert not np.allclose(cells.standardise(rows), deeper.standardise(rows), atol=0.1)
+    assert np.allclose(narrow.mean(axis=0), 0, atol=1e-4)
+    assert np.allclose(narrow.std(axis=0), 1, atol=1e-3)
 
 
 def test_every_set_is_standardised_by_itself(tmp_path):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from command_line import run_command
 from fusion_sets import KINDS, make_set, write_sets
@@ -79,6 +80,22 @@ def test_a_manifest_becomes_a_bundle(manifest):
     card = (bundle.folder / "CARD.md").read_text()
     assert "| one | 237 |" in card
     assert "validation fold" in card
+
+
+def test_members_have_no_gate_and_their_pupil_has(manifest):
+    """On few labels a gate fits noise; the network that is kept tells what its modalities weigh."""
+    run = options(manifest, split="column")
+    train_fusion(run)
+
+    def read(folder):
+        return torch.load(run.output / folder / CHECKPOINT_FILE, weights_only=True)["state"]["network"]
+
+    for folder in ("member-1", "member-2"):
+        network = read(folder)
+        assert not network["plain.gate.weight"].any()
+        assert not network["plain.gate.bias"].any()
+        assert network["plain.of_mask.weight"].any()  # which begins with zeros too, and learns
+    assert read("network")["plain.gate.weight"].any()
 
 
 def test_a_bundle_can_be_verified(manifest):
