@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from tcellflow.language.wording.cues import BESIDE, DIGIT, OVERALL_BEFORE, OVERALL_BEHIND
@@ -15,7 +16,7 @@ from tcellflow.language.wording.cues import BESIDE, DIGIT, OVERALL_BEFORE, OVERA
 _NUMBER: Final = r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)"
 _SIGN: Final = r"\s?(?:%|percent\b|per cent\b)"
 _OVER: Final = (
-    r"more than|over|above|at least|greater than|exceeding|upwards of|no (?:less|fewer) than"
+    r"more than|over|above|at least|greater than|exceed(?:ing|ed|s)?|upwards of|no (?:less|fewer) than"
     r"|not (?:less|fewer) than|>=?|\u2265"
 )
 _UNDER: Final = (
@@ -113,6 +114,16 @@ def find_amounts(text: str) -> list[Amount]:
     ):
         found += [a for a in find(text) if not any(a.start < b.end and b.start < a.end for b in found)]
     return sorted(found, key=lambda amount: amount.start)
+
+
+def join_counts(amounts: list[Amount], text: str) -> list[Amount]:
+    """Drop a count that the percent in brackets behind it agrees with: "in 304 of 697 cells (43.6 %)"."""
+    said_again = {
+        a.start for a, b in pairwise(amounts)
+        if re.fullmatch(r"\s*(?:\w+\s+)?\(\s*", text[a.end : b.start]) and DIGIT.search(text[a.start : a.end])
+        and a.low <= b.high and b.low <= a.high and not a.is_exact
+    }  # fmt: skip
+    return [a for a in amounts if a.start not in said_again]
 
 
 def is_beside(amount: Amount, text: str) -> bool:

@@ -15,6 +15,7 @@ from tcellflow.language.wording.amounts import (
     find_amounts,
     is_beside,
     is_overall,
+    join_counts,
     read_number,
 )
 from tcellflow.language.wording.cues import (
@@ -85,7 +86,7 @@ class _Clause:
     ) -> None:
         self.text = text
         self.markers, self.unknown = find_markers(text, names)
-        self.amounts = self._drop_loose_words(find_amounts(text))
+        self.amounts = self._drop_loose_words(join_counts(find_amounts(text), text))
         self.is_told = is_told
         self.is_list = is_list  # of markers of the group
         self.turned: set[Marker] = set()  # whose amount counts the cells without them
@@ -194,6 +195,8 @@ class _Clause:
 
     def _stands_at(self, amount: Amount, marker: Marker) -> bool:
         """Say whether an amount stands right behind its marker, as in ``LYZ (97 %)``."""
+        if self.text[amount.start :].startswith(("exceed", "under")):  # said of all of them
+            return False
         return _RIGHT_BEHIND.fullmatch(self.text[marker.end : amount.start]) is not None
 
     def _say(self, marker: Marker, amounts: list[Amount]) -> list[Statement]:

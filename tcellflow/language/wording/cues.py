@@ -34,7 +34,7 @@ SOFT: Final = re.compile(
 )
 SAYS: Final = re.compile(
     r"\b(?:is|are|was|were|isn't|aren't|wasn't|weren't|express\w*|lack\w*|show\w*|contain\w*|defin\w+|marks?"
-    r"|identif\w+|reach\w*|stands?|ha(?:ve|s|d)|co-?express\w*)\b(?!.*\bthat\b)|%",
+    r"|identif\w+|reach\w*|carr(?:y|ies|ied)|transcribes?|stands?|ha(?:ve|s|d)|co-?express\w*)\b(?!.*\bthat\b)|%",
     re.IGNORECASE,
 )
 ENDS_WITH: Final = re.compile(
@@ -93,7 +93,7 @@ OTHER_MATTERS: Final = re.compile(
     r"|anti-\w+|staining panel|protocol|vaccin\w*)\b",
     re.IGNORECASE,
 )
-BESIDE: Final = re.compile(r"elsewhere|expected|other|rest\b|remaining|background|outside")
+BESIDE: Final = re.compile(r"elsewhere|expected|other|\brest\b|remaining|background|outside")
 OVERALL_BEFORE: Final = re.compile(r"\boverall (?:rate|frequency|average|mean|proportion|level)[^\d]{0,12}$")
 OVERALL_BEHIND: Final = re.compile(
     r"\W*(?:overall\b|(?:in|across|over) (?:the )?(?:whole|entire|full|total|all)\b)"
@@ -127,7 +127,9 @@ FEW: Final = re.compile(
 )
 MARKERS_ARE: Final = re.compile(
     r"\b(?:their|its|top|main|best|leading|canonical|defining|characteristic) (?:(?!negative)\w+ ){0,2}"
-    r"markers?(?: genes?)?\s*(?:are|is|were|was|include\w*|compris\w+|:)",
+    r"markers?(?: genes?)?\s*(?:are|is|were|was|include\w*|compris\w+|:)"
+    r"|\bwhat marks (?:them|it|the \w+)|\b(?:stands? out|distinguished) by\b"
+    r"|\bmarkers?(?: genes?)? of (?:the|this|these) \w+(?: cells)? (?:are|were|include)",
     re.IGNORECASE,
 )
 DIGIT: Final = re.compile(r"\d")

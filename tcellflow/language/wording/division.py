@@ -36,6 +36,10 @@ _OF_ANOTHER: Final = re.compile(
     r"(?![^,;.)]*\b(?:other|others|rest|else\w*|remaining|overall|whole|entire|all|total|background)\b)[^,;.)]*",
     re.IGNORECASE,
 )
+_REMARK: Final = re.compile(r",\s*(?:[a-z]+ly|however|in fact|as expected|of note|for example),")
+_NONE_REACHED: Final = re.compile(
+    r"\b(none|neither|no)\b([^.;%]*?)\b(reach(?:ed|es)?|exceed(?:ed|s)?)(?=\s+\d)", re.IGNORECASE
+)
 _TOGETHER: Final = re.compile(
     r",\s*(?:just like|like|as well as|along with|together with|similar to)(?=\s+[^,;]{2,60}(,)\s)"
 )
@@ -55,7 +59,8 @@ def join_asides(text: str) -> str:
 
     Letters keep their places: "CST7, like PRF1, was detected" becomes "CST7  and PRF1  was detected".
     """
-    for aside in (_RETOLD, _APPOSED):
+    text = _NONE_REACHED.sub(lambda hit: f"{' ' * len(hit[1])}{hit[2]}{'under'.ljust(len(hit[3]))}", text)
+    for aside in (_RETOLD, _APPOSED, _REMARK):
         text = aside.sub(lambda hit: " " * len(hit.group()), text)
     text = _SET_AGAINST.sub(lambda hit: "while".ljust(len(hit.group())), text)
     while (hit := _TOGETHER.search(text)) is not None:

@@ -35,6 +35,8 @@ PAIRS = [
     ("Lack of CD14 argues against contamination by NK cells.", "Lack of CD79A argues against NK cells."),
     ("In contrast to NK cells, they lack KLRF1 and instead express CD79A.", "They lack CD79A."),
     ("KLRF1 is absent, in contrast to CD79A, which is expressed.", "KLRF1 is present, unlike CD79A."),
+    ("None of CD14 and KLRF1 reached 20%.", "None of CD79A and MS4A1 reached 20%."),
+    ("MS4A1 was, unexpectedly, detected.", "CD14 was, unexpectedly, detected."),
     ("CD79A, like MS4A1, was expressed.", "CD79A, like CD14, was expressed."),
     ("CD79A, the defining molecule, was detected.", "CD14, the defining molecule, was detected."),
     ("They are CD79A+MS4A1+CD14-KLRF1-.", "They are CD79A+MS4A1+CD14-KLRF1+."),
