@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tcellflow.vocabulary import LANGUAGE_BUNDLE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -141,7 +143,12 @@ def score_programmes(
 
 
 def describe(
-    adata: ad.AnnData, *, groupby: str | None = None, register: Literal["short", "clinical", "full"] = "full"
+    adata: ad.AnnData,
+    *,
+    groupby: str | None = None,
+    register: Literal["short", "clinical", "full"] = "full",
+    realiser: Literal["template", "neural"] = "template",
+    bundle: str = LANGUAGE_BUNDLE,
 ) -> pd.DataFrame:
     """Describe groups of cells in words from a notebook; every sentence was checked against the counts.
 
@@ -153,6 +160,10 @@ def describe(
         Column of obs whose values are the groups; states, clusters and expanded clones if not given.
     register
         How much is said.
+    realiser
+        What puts claims into words: fixed sentences, or the network of a bundle.
+    bundle
+        Name or folder of that bundle.
 
     Returns
     -------
@@ -163,10 +174,12 @@ def describe(
     ------
     InputError
         If the object holds no counts, or there is no such column.
+    BundleError
+        If the bundle is not there, is broken or is of another task.
     """
     from tcellflow.pipeline.in_memory import describe_groups
 
-    return describe_groups(adata, groupby=groupby, register=register)
+    return describe_groups(adata, groupby=groupby, register=register, realiser=realiser, bundle=bundle)
 
 
 def embed_receptors(

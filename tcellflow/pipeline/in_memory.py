@@ -31,6 +31,7 @@ from tcellflow.receptors.per_cell import describe_cells
 from tcellflow.states.programmes import ProgrammeScorer
 from tcellflow.steps.describe.inputs import join_sample
 from tcellflow.steps.describe.texts import describe_units, tabulate_descriptions
+from tcellflow.steps.describe.writers import choose_writer
 from tcellflow.steps.embed_tcr import EmbedTcrOptions, embed_tcr
 from tcellflow.steps.preprocess import PreprocessOptions, preprocess
 from tcellflow.vocabulary import (
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from tcellflow.inference.states.predictor import StatePredictor
     from tcellflow.language.template import Register
     from tcellflow.states.unconventional import ReceptorFacts
+    from tcellflow.vocabulary import Realiser
 
 _CELL_COLUMNS: Final = ("cell_id", "barcode")
 _VECTOR_KEYS: Final = {OBSM_TRA: "emb_tra", OBSM_TRB: "emb_trb", OBSM_PAIR: "emb_pair"}
@@ -178,12 +180,15 @@ def embed_cells(
     return EmbeddedReceptors(cells.assign(**masks).drop(columns=[*_VECTOR_KEYS.values(), "sample_id"]), obsm)
 
 
-def describe_groups(adata: ad.AnnData, *, groupby: str | None, register: Register) -> pd.DataFrame:
+def describe_groups(
+    adata: ad.AnnData, *, groupby: str | None, register: Register, realiser: Realiser, bundle: str
+) -> pd.DataFrame:
     """Describe groups of cells held in memory: `tcellflow.api.describe`."""
     sample = join_sample(CellReader(name_genes(open_in_memory(adata)), None), groupby=groupby)
+    write, _ = choose_writer(realiser, bundle, None)
     facts = sample.measure()
-    found = describe_units(facts, register, fail=False)
-    table: pd.DataFrame = tabulate_descriptions(found, facts, register).to_pandas()
+    found = describe_units(facts, register, fail=False, write=write)
+    table: pd.DataFrame = tabulate_descriptions(found, facts, register, realiser).to_pandas()
     return table
 
 

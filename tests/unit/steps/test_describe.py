@@ -222,5 +222,8 @@ def test_prompts_without_meaning_make_no_cells(tmp_path):
 def test_cells_in_memory_are_described():
     """The function for notebooks gives the table that the command writes."""
     table = tcellflow_describe(make_sample(), groupby="kind")
+    other = tcellflow_describe(make_sample(), groupby="kind", realiser="neural")
+    assert set(other["realiser"]) == {"neural"}
+    assert other["label"].tolist() == table["label"].tolist()
     assert table.loc[table["unit_id"] == "CL_0000860", "label"].item() == "classical monocyte"
     assert table["text"].str.contains("is detected in").any()
