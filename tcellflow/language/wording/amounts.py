@@ -40,6 +40,7 @@ _PARTS: Final = {
     "half": 2, "third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
     "tenth": 10,
 }  # fmt: skip
+_RIGHT_BEHIND: Final = re.compile(r"\s*[(\[:=,]?\s*(?:(?:only|just|in|at|detected in|seen in)\s*)*")
 _AFTER: Final = r"(?: or (?:(?P<more>more|above|over)|(?P<fewer>less|fewer|below)|(?P<so>so)))?"
 _COUNTS: Final = "|".join(_WORDS)
 _PART: Final = r"(?:fraction|minority|subset|number|proportion|portion|part|share)"
@@ -124,6 +125,13 @@ def join_counts(amounts: list[Amount], text: str) -> list[Amount]:
         and a.low <= b.high and b.low <= a.high and not a.is_exact
     }  # fmt: skip
     return [a for a in amounts if a.start not in said_again]
+
+
+def stands_at(amount: Amount, text: str, end: int) -> bool:
+    """Say whether an amount stands right behind a marker that ends there, as in ``LYZ (97 %)``."""
+    if text[amount.start :].startswith(("exceed", "under")):  # said of all markers before
+        return False
+    return _RIGHT_BEHIND.fullmatch(text[end : amount.start]) is not None
 
 
 def is_beside(amount: Amount, text: str) -> bool:

@@ -17,6 +17,7 @@ from tcellflow.language.wording.amounts import (
     is_overall,
     join_counts,
     read_number,
+    stands_at,
 )
 from tcellflow.language.wording.cues import (
     BEFORE,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from tcellflow.language.wording.markers import Marker
 
 _NEAR: Final = 45
-_RIGHT_BEHIND: Final = re.compile(r"\s*[(\[:=,]?\s*(?:(?:only|just|in|at|detected in|seen in)\s*)*")
 
 
 def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
@@ -186,18 +186,12 @@ class _Clause:
             return []
         first = amounts[members[0]]
         if len(members) == 1:
-            is_own = not is_before and self._stands_at(first, self.markers[takers[-1]])
+            is_own = not is_before and stands_at(first, self.text, self.markers[takers[-1]].end)
             for i in takers[-1:] if is_own else takers:
                 given.setdefault(i, []).append(first)
             return []
         given.setdefault(takers[0] if is_before else takers[-1], []).append(first)
         return [amounts[k] for k in members[1:]]
-
-    def _stands_at(self, amount: Amount, marker: Marker) -> bool:
-        """Say whether an amount stands right behind its marker, as in ``LYZ (97 %)``."""
-        if self.text[amount.start :].startswith(("exceed", "under")):  # said of all of them
-            return False
-        return _RIGHT_BEHIND.fullmatch(self.text[marker.end : amount.start]) is not None
 
     def _say(self, marker: Marker, amounts: list[Amount]) -> list[Statement]:
         is_there = marker.mark != "-" and not self._is_negated(marker)
