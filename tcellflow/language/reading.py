@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from tcellflow.language.concepts import understand_types
 from tcellflow.language.ontology import read_ontology
 from tcellflow.language.panel import read_panel
 from tcellflow.language.statements import Statement
 from tcellflow.language.wording.amounts import count_decimals, find_amounts, read_number
 from tcellflow.language.wording.clauses import read_clauses
+from tcellflow.language.wording.division import drop_others
+from tcellflow.language.wording.types import choose_type
 
 if TYPE_CHECKING:
     from tcellflow.language.statements import Kind, Vocabulary
@@ -25,30 +26,6 @@ _NEGATIVE: Final = re.compile(
     r"\b(not|no|nor|neither|never|cannot|absent|absence|lack|lacks|lacking|without"
     r"|negative|undetected|undetectable|"
     r"missing|lost|loss|devoid|fails?|hardly|silent|off)\b|n't\b"
-)
-_NO_TYPE: Final = re.compile(
-    r"(?:\b(?:not|no|never|neither|nor|non|exclud\w+|rule\w* out)|n't)\W+"
-    r"(?:(?:a|an|the|any|likely|really|typical|consistent with|compatible with|like)\W+)*$",
-    re.IGNORECASE,
-)
-_OTHER_TYPE: Final = re.compile(
-    r"\b(?:than|unlike|versus|vs|compared (?:with|to)|relative to|in contrast to"
-    r"|rather than|instead of|as opposed to"
-    r"|from|between|not in|distinguish\w*|such as|and)\W+(?:the |other |in |all |most )*$",
-    re.IGNORECASE,
-)
-_ITS_GENES: Final = re.compile(
-    r"\W*(?:genes?|markers?|antigens?|signatures?|transcripts?|specific|associated|receptors?|contaminat\w+)\b",
-    re.IGNORECASE,
-)
-_IN_GENERAL: Final = re.compile(
-    r"\b(?:typical(?:ly)?|known (?:to|as|for)|previously|reported|literature|usually|in general)\b",
-    re.IGNORECASE,
-)
-_NO_CELLS: Final = re.compile(
-    r"\W*(?:identity|fate|cells?)?\W*(?:is|are|was|were)\W+(?:absent|missing|excluded"
-    r"|unlikely|not (?:present|seen|found|detected|likely))",
-    re.IGNORECASE,
 )
 _ABBREVIATED: Final = (
     r"(?<!\bi\.e)(?<!\be\.g)(?<!\b[Ff]ig)(?<!\bvs)(?<!\bca)(?<!\bcf)(?<!\bapprox)(?<!\bal)(?<!\bno)"
@@ -72,15 +49,6 @@ _SPELLED: Final = re.compile(
     r"|\b(?:a )?(single)(?= donor)",
     re.IGNORECASE,
 )
-_TYPE_PHRASE: Final = (
-    r"(?<![\w-])(natural killer cells?|(?:(?:naive|na\u00efve|memory|effector"
-    r"|central|cytotoxic|regulatory|helper|exhausted|resident"
-    r"|activated|classical|non-classical|plasmacytoid|conventional|follicular|natural|killer|CD\d+\w?\+?"
-    r"|CD\d+-positive|alpha-beta|gamma-delta|thymus-derived|positive|plasma|mature|dendritic),?\s+)*"
-    r"(?:[TB]|NK|MAIT|plasma|dendritic)[ -](?:cells?|lymphocytes?)|(?:classical |non-classical |CD1[46]\+? )?"
-    r"monocytes?|platelets?|thymocytes?|tregs?|mononuclear (?:cells?|leukocytes?)|leukocytes?|lymphocytes?)"
-    r"(?!\w)"
-)
 _COUNTED: Final = (
     r"(?<!\d )(?:holds?|has|have|with|contains?|comprises?|total of|all|of|are|is|n\s*=|\(n?\s*=?)"
     r"\s*(?:the\s)?"
@@ -94,6 +62,21 @@ _UNITS: Final = (
         "share",
     ),
     (r"\bn\s*=\s*" + _NUMBER + r"(?!\s*(?:%|donors?|genes))", "cells"),
+    (r"(?:\s{3,}cells?\s*[,;]?|\(\s{4,}[;,])\s*\(?" + _PERCENT + r"\s*\)", "share"),
+    (
+        r"^(?:(?!express|positive)[^0-9+%])*?cells?\s*\(\s*"
+        + _PERCENT
+        + r"\s+of (?:all|total|the) (?:\w+ )?\w+\s*\)",
+        "share",
+    ),
+    (
+        r"(?:cluster|population|group|they|these|it|cells)\b(?-i:[^;A-Z%]{0,60}?)(?:correspond\w* to|"
+        r"represent\w*|account\w* for|compris\w*|constitut\w*|ma[dk]\w+ up|amount\w* to|equal\w*(?: to)?"
+        r"|i\.e\.,?|or)\s+"
+        + _PERCENT
+        + r"\s+of (?:all|total|the (?:total|sequenced|recovered|analy[sz]ed))(?: \w+)? cells\b",
+        "share",
+    ),
     (_NUMBER + r"\s+donors?\b", "donors"),
     (_NUMBER + r"\s+(?:molecules|umis?|transcripts)\b", "molecules"),
     (r"(?<![\w.-])(\d[\d,]{2,}(?:\.\d+)?)\s+genes\b", "genes"),  # "two genes" are no depth
@@ -128,7 +111,7 @@ class _Reader:
         self.text = re.sub(
             r"^\s*>+|[*_`#|]+", lambda m: "_" if m.group() == "_" else " " * len(m.group()), text
         )
-        self.text = _SPELLED.sub(_write_in_digits, self.text)
+        self.text = drop_others(_SPELLED.sub(_write_in_digits, self.text))
         self.names = names
         self.found: list[Statement] = []
 
@@ -145,6 +128,11 @@ class _Reader:
         for pattern, kind in _UNITS:
             while (hit := self.take(pattern)) is not None:
                 self.found.append(_numbered(kind, kind, hit.group(1)))  # type: ignore[arg-type]
+                if (
+                    kind == "cells" and "cell" in hit.group().lower()
+                ):  # "each of the 32 cells" stays each of them
+                    kept = hit.group().replace(hit.group(1), " " * len(hit.group(1)))
+                    self.text = self.text[: hit.start()] + kept + self.text[hit.end() :]
         return self.found + read_clauses(self.text, self.names)
 
     def _read_named(self) -> None:
@@ -224,7 +212,7 @@ class _Reader:
         live = [cl_id for cl_id in ids if cl_id in ontology.terms]
         for cl_id in live:  # its name, whatever it holds, is no list of markers
             self.take(rf"{re.escape(ontology.terms[cl_id].name)}(?=\W*{cl_id})")
-        phrase, types, is_there = self._choose_type()
+        phrase, types, is_there, self.text = choose_type(self.text)
         if not phrase and not ids:
             return
         while self.take(r"\(?CL:\d{7}\)?") is not None:
@@ -240,38 +228,6 @@ class _Reader:
             decimals = 0 if number is None else count_decimals(number.group(1))
             name = live[0] if live else phrase
             self.found.append(Statement("type", name, is_there, value, decimals, types=types))
-
-    def _choose_type(self) -> tuple[str, frozenset[str], bool]:
-        """Choose the type that the cells are said to be, or not to be; other types are blanked out."""
-        phrase, types, is_there = "", frozenset[str](), True
-        is_of_all = _IN_GENERAL.search(self.text) is not None
-        while (found := self._find_type_phrase()) is not None:
-            said, place = found
-            if place.end() - place.start() >= len("cells"):  # "most NK cells" stay most cells
-                self.text = f"{self.text[: place.start()]}cells{self.text[place.start() + 5 :]}"
-            before, behind = self.text[: place.start()], self.text[place.end() :]
-            if phrase or is_of_all or _OTHER_TYPE.search(before[-30:]) or _ITS_GENES.match(behind):
-                continue
-            phrase, types = said, self._list_types(said)
-            is_there = not (_NO_TYPE.search(before[-40:]) or _NO_CELLS.match(behind))
-        return phrase, types, is_there
-
-    def _find_type_phrase(self) -> tuple[str, re.Match[str]] | None:
-        """Find the next type that is named, longest labels first, and blank it out."""
-        for label in sorted((kind.label for kind in read_panel()), key=len, reverse=True):
-            hit = self.take(rf"(?<![\w-]){re.escape(label)}s?(?!\w)")
-            if hit is not None:
-                return label, hit
-        hit = self.take(_TYPE_PHRASE)
-        return None if hit is None else (hit.group(1), hit)
-
-    @staticmethod
-    def _list_types(phrase: str) -> frozenset[str]:
-        own = frozenset(kind.cl_id for kind in read_panel() if kind.label == phrase)
-        term = read_ontology().find(phrase)
-        if not own and term is not None:
-            own = frozenset(k.cl_id for k in read_panel() if term in read_ontology().above(k.cl_id))
-        return own or understand_types(phrase).types or frozenset()
 
 
 def _numbered(kind: Kind, name: str, text: str, *, is_there: bool = True) -> Statement:

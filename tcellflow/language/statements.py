@@ -15,7 +15,7 @@ Kind = Literal[
     "gene", "cells", "share", "state", "lineage", "programme", "protein", "type", "paired", "v", "junction",
     "donors", "molecules", "genes", "unknown_entity", "loose_number",
 ]  # fmt: skip
-Field = Literal["pct", "beside", "none", "more", "less", "top"]
+Field = Literal["pct", "beside", "none", "more", "less", "top", "marker", "overall"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class Statement:
     decimals
         Of the number, as written.
     field
-        Which number of a gene: its own percent, or the one beside it; or that there is more or less of it
-        than elsewhere, or that it is the most frequent of its kind.
+        Which number of a gene: its own percent, the one beside it, or that of all cells; or that there is
+        more or less of it than elsewhere, that it is the most frequent of its kind, or that it marks
+        the group.
     types
         Types of the panel that a type stands for; a term of the ontology stands for those under it.
     low, high

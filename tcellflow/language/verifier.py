@@ -165,7 +165,7 @@ class Verifier:
     ) -> CheckedSentence:
         statements = read_sentence(self._without_unit(sentence, unit), self._names)
         if not with_numbers:
-            kept = [s for s in statements if s.kind in _TOLD_WITHOUT and s.field != "beside"]
+            kept = [s for s in statements if s.kind in _TOLD_WITHOUT and s.field not in {"beside", "overall"}]
             statements = [replace(s, value=None, low=None, high=None, field="none") for s in kept]
         results = [(self._judge(s, unit), s) for s in statements]
         for worst in _WORST:
@@ -212,11 +212,20 @@ class Verifier:
             return _judge_comparison(said, [fact.log_odds for fact in facts])
         if said.low is None:
             return _judge_presence(said, facts)
+        return self._judge_percent(said, facts)
+
+    def _judge_percent(self, said: Statement, facts: list[GeneFact]) -> tuple[Verdict, str]:
         if said.field == "beside":
             fact = facts[0]
             return _judge_amount(said, fact.elsewhere if fact.presence is Presence.PRESENT else fact.expected)
         most = max(fact.pct for fact in facts)
-        if len(facts) > 1 and most < said.low:  # together the genes may be seen in more cells than each
+        if said.field == "overall":  # which may mean the group's own, too
+            of_all = self._facts.gene(len(self._facts.units) - 1, said.subject.split("|")[0])
+            own = _judge_amount(said, most)
+            is_own = own[0] is Verdict.SUPPORTED or of_all is None
+            return own if is_own or of_all is None else _judge_amount(said, of_all.pct)
+        # together the genes may be seen in more cells than each
+        if len(facts) > 1 and said.low is not None and most < said.low:
             return Verdict.INSUFFICIENT, f"it is at least {most:.2f}"
         return _judge_amount(said, most)
 
@@ -303,9 +312,11 @@ def _judge_amount(said: Statement, value: float | None) -> tuple[Verdict, str]:
 
 
 def _judge_presence(said: Statement, facts: list[GeneFact]) -> tuple[Verdict, str]:
+    if said.field == "marker" and max(fact.log_odds for fact in facts) < -_CLEARLY:
+        return Verdict.CONTRADICTED, f"{said.subject} is seen in fewer cells than elsewhere"
     found = {fact.presence for fact in facts}
     pct = max(fact.pct for fact in facts)
-    if Presence.PRESENT not in found and found != {Presence.ABSENT}:
+    if not found & {Presence.PRESENT, Presence.ABSENT}:
         return Verdict.INSUFFICIENT, f"{said.subject} is seen in {pct:.1f} %: it cannot be told"
     is_present = Presence.PRESENT in found
     reason = f"{said.subject} is {'present' if is_present else 'absent'}, seen in {pct:.1f} %"

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
+
+from tcellflow.language.wording.cues import BESIDE, DIGIT, OVERALL_BEFORE, OVERALL_BEHIND
 
 _NUMBER: Final = r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)"
 _SIGN: Final = r"\s?(?:%|percent\b|per cent\b)"
 _OVER: Final = (
-    r"more than|over|above|at least|greater than|exceeding|upwards of|no (?:less|fewer) than"
+    r"more than|over|above|at least|greater than|exceed(?:ing|ed|s)?|upwards of|no (?:less|fewer) than"
     r"|not (?:less|fewer) than|>=?|\u2265"
 )
 _UNDER: Final = (
@@ -30,13 +33,14 @@ _QUALIFIED: Final = (
     rf"|(?P<about>{_ABOUT}))\s*"
 )
 _WORDS: Final = {
-    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
-    "nine": 9, "ten": 10,
+    "a": 1, "an": 1, "one": 1, "once": 1, "twice": 2, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
+    "seven": 7, "eight": 8, "nine": 9, "ten": 10,
 }  # fmt: skip
 _PARTS: Final = {
     "half": 2, "third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
     "tenth": 10,
 }  # fmt: skip
+_RIGHT_BEHIND: Final = re.compile(r"\s*[(\[:=,]?\s*(?:(?:only|just|in|at|detected in|seen in)\s*)*")
 _AFTER: Final = r"(?: or (?:(?P<more>more|above|over)|(?P<fewer>less|fewer|below)|(?P<so>so)))?"
 _COUNTS: Final = "|".join(_WORDS)
 _PART: Final = r"(?:fraction|minority|subset|number|proportion|portion|part|share)"
@@ -103,6 +107,7 @@ def find_amounts(text: str) -> list[Amount]:
     for find in (
         _find_ranges,
         _find_numbers,
+        _find_lists,
         _find_percentages,
         _find_fractions,
         _find_counts,
@@ -110,6 +115,37 @@ def find_amounts(text: str) -> list[Amount]:
     ):
         found += [a for a in find(text) if not any(a.start < b.end and b.start < a.end for b in found)]
     return sorted(found, key=lambda amount: amount.start)
+
+
+def join_counts(amounts: list[Amount], text: str) -> list[Amount]:
+    """Drop a count that the percent in brackets behind it agrees with: "in 304 of 697 cells (43.6 %)"."""
+    said_again = {
+        a.start for a, b in pairwise(amounts)
+        if re.fullmatch(r"\s*(?:\w+\s+)?\(\s*", text[a.end : b.start]) and DIGIT.search(text[a.start : a.end])
+        and a.low <= b.high and b.low <= a.high and not a.is_exact
+    }  # fmt: skip
+    return [a for a in amounts if a.start not in said_again]
+
+
+def stands_at(amount: Amount, text: str, end: int) -> bool:
+    """Say whether an amount stands right behind a marker that ends there, as in ``LYZ (97 %)``."""
+    if text[amount.start :].startswith(("exceed", "under")):  # said of all markers before
+        return False
+    return _RIGHT_BEHIND.fullmatch(text[end : amount.start]) is not None
+
+
+def is_beside(amount: Amount, text: str) -> bool:
+    """Say whether an amount is one beside that of the group: of others, or an expected one."""
+    behind = DIGIT.split(text[amount.end : amount.end + 24], maxsplit=1)[0]
+    before = text[: amount.start]
+    return bool(BESIDE.search(behind) or re.search(r"where\s*$|expected[^\d)]{0,12}$", before))
+
+
+def is_overall(amount: Amount, text: str) -> bool:
+    """Say whether an amount is that of all cells."""
+    behind = DIGIT.split(text[amount.end : amount.end + 40], maxsplit=1)[0]
+    is_before = OVERALL_BEFORE.search(text[: amount.start]) is not None
+    return is_before or OVERALL_BEHIND.match(behind) is not None
 
 
 def count_decimals(text: str) -> int:
@@ -146,6 +182,19 @@ def _find_numbers(text: str) -> list[Amount]:
     return found
 
 
+def _find_lists(text: str) -> list[Amount]:
+    """Find numbers that share a sign with those behind them: "in 59 and 31 %"."""
+    found = []
+    for hit in re.finditer(
+        rf"(?<!between )(?<!from ){_NUMBER}"
+        rf"(?=(?:(?:,| and|, and| or| vs\.?| versus|/)\s?\d+(?:\.\d+)?)+{_SIGN})",
+        text,
+    ):
+        value, off = read_number(hit[1]), 0.5 * 10.0 ** -count_decimals(hit[1]) + 1e-6
+        found.append(Amount(*hit.span(), value - off, value + off, 0.0, hit[1]))
+    return found
+
+
 def _find_percentages(text: str) -> list[Amount]:
     """Find numbers without a sign: "the percentage of TCL1A positive cells is 62.2"."""
     found = []
@@ -161,7 +210,7 @@ def _find_fractions(text: str) -> list[Amount]:
     pattern = (
         rf"(?:(?<!\w){_QUALIFIED})?(?<![\w-])(?:(?:(?P<n>{_COUNTS})[ -])?(?P<part>half"
         rf"|(?:third|quarter|fifth|sixth|seventh|eighth|ninth|tenth)s?)"
-        rf"|(?P<of>{_COUNTS}|\d{{1,2}}) (?:in|out of) (?:every )?(?P<all>{_COUNTS}"
+        rf"|(?P<of>{_COUNTS}|\d{{1,2}})(?: cells?| times)? (?:in|out of) (?:every )?(?P<all>{_COUNTS}"
         rf"|\d{{1,3}}))(?![\w-])(?! (?:of )?(?:replicate|sample|day|donor|patient)){_AFTER}"
     )
     found = []

@@ -10,28 +10,34 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tcellflow.language.statements import Statement
-from tcellflow.language.wording.amounts import count_decimals, find_amounts, read_number
+from tcellflow.language.wording.amounts import (
+    count_decimals,
+    find_amounts,
+    is_beside,
+    is_overall,
+    join_counts,
+    read_number,
+    stands_at,
+)
 from tcellflow.language.wording.cues import (
     BEFORE,
     BEHIND,
-    BESIDE,
     COMPARED,
     DIGIT,
-    ENDS_WITH,
     FEW,
     HARD,
     LITTLE,
     LOSS,
+    MARKERS_ARE,
     NOT_SO,
     OTHER_MATTERS,
     PRESENT_AT,
-    SAYS,
-    SOFT,
     SUPPOSED,
     THEY_SHOW,
     TOLD,
     TOP,
 )
+from tcellflow.language.wording.division import join_amounts, join_asides, join_endings, split_sentence
 from tcellflow.language.wording.markers import find_markers
 
 if TYPE_CHECKING:
@@ -55,7 +61,7 @@ def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
     if OTHER_MATTERS.search(text):
         return []
     plain = NOT_SO.sub(lambda hit: " " * len(hit.group()), text)
-    plain = _join_amounts(plain)
+    plain = join_amounts(join_asides(plain))
     markers, _ = find_markers(plain, names)
     is_told = bool(
         TOLD.search(plain) or BEFORE.search(plain) or BEHIND.search(plain) or find_amounts(plain)
@@ -63,62 +69,26 @@ def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
     )  # fmt: skip
     found: list[Statement] = []
     last: Marker | None = None
-    for text_of in _join_endings(_split(plain), names):
-        clause = _Clause(text_of, names, is_told=is_told, last=last)
+    is_list = False
+    for text_of in join_endings(split_sentence(plain), names):
+        is_list = MARKERS_ARE.search(text_of) is not None or (is_list and HARD.match(text_of) is None)
+        clause = _Clause(text_of, names, is_told=is_told or is_list, is_list=is_list, last=last)
         found += clause.read()
         last = clause.markers[-1] if clause.markers else last
     return found
 
 
-def _join_amounts(text: str) -> str:
-    """Take the commas from around an amount: "a small fraction, around 15 %, retains CD14"."""
-    for amount in find_amounts(text):
-        before = re.search(r",\s*$", text[: amount.start])
-        behind = re.match(r"\s*,(?!\s*\d)", text[amount.end :])
-        if before is not None and behind is not None:
-            end = amount.end + behind.end()
-            text = f"{text[: before.start()]} {text[before.start() + 1 : end - 1]} {text[end:]}"
-    return text
-
-
-def _split(text: str) -> list[str]:
-    bracketed = [hit.span() for hit in re.finditer(r"\([^()]*\)", text)]
-    places = {hit.start(): len(hit.group()) for hit in HARD.finditer(text)}
-    starts, last = [0], 0
-    for hit in sorted([*HARD.finditer(text), *SOFT.finditer(text)], key=lambda hit: hit.start()):
-        at = hit.start()
-        if any(first < at < end for first, end in bracketed):
-            continue
-        if at in places or (SAYS.search(text[last:at]) and _has_capital(text[last:at])):
-            starts.append(at)
-            last = at
-    return [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
-
-
-def _join_endings(clauses: list[str], names: Vocabulary) -> list[str]:
-    """Join what ends a list of markers to it: "CD79A, GZMK and PRF1, | remained undetectable"."""
-    joined: list[str] = []
-    for clause in clauses:
-        is_ending = re.match(r"[,\s]|and\b", clause) and ENDS_WITH.search(clause)
-        if joined and is_ending and not find_markers(clause, names)[0]:
-            joined[-1] += clause
-        else:
-            joined.append(clause)
-    return joined
-
-
-def _has_capital(text: str) -> bool:
-    return re.search(r"[A-Z]\w*[A-Z0-9]", text) is not None
-
-
 class _Clause:
     """One clause: its markers, amounts and negations."""
 
-    def __init__(self, text: str, names: Vocabulary, *, is_told: bool, last: Marker | None) -> None:
+    def __init__(
+        self, text: str, names: Vocabulary, *, is_told: bool, is_list: bool, last: Marker | None
+    ) -> None:
         self.text = text
         self.markers, self.unknown = find_markers(text, names)
-        self.amounts = self._drop_loose_words(find_amounts(text))
+        self.amounts = self._drop_loose_words(join_counts(find_amounts(text), text))
         self.is_told = is_told
+        self.is_list = is_list  # of markers of the group
         self.turned: set[Marker] = set()  # whose amount counts the cells without them
         self.last = last  # of the clause before
 
@@ -129,7 +99,8 @@ class _Clause:
         own: list[Amount] = []
         beside: list[Amount] = []
         for amount in self.amounts:
-            (beside if self._is_beside(amount) else own).append(amount)
+            is_other = is_beside(amount, self.text) or self._is_overall(amount)
+            (beside if is_other else own).append(amount)
         given, loose = self._give(own)
         for i, marker in enumerate(self.markers):
             found += self._say(marker, given.get(i, []))
@@ -138,7 +109,8 @@ class _Clause:
             near = near or [m for m in (self.last,) if m is not None and not self.markers]
             if near:
                 told = amount.complement() if near[-1] in self.turned else amount
-                found.append(_quantify(near[-1], told, "beside", is_there=True))
+                field: Field = "overall" if self._is_overall(amount) else "beside"
+                found.append(_quantify(near[-1], told, field, is_there=True))
             elif amount.is_exact:
                 loose.append(amount)
         return found + [
@@ -159,11 +131,9 @@ class _Clause:
             kept.append(amount)
         return kept
 
-    def _is_beside(self, amount: Amount) -> bool:
-        """Say whether an amount is one beside that of the group: of others, or an expected one."""
-        behind = DIGIT.split(self.text[amount.end : amount.end + 24], maxsplit=1)[0]
-        before = self.text[: amount.start]
-        return bool(BESIDE.search(behind) or re.search(r"where\s*$|expected[^\d)]{0,12}$", before))
+    def _is_overall(self, amount: Amount) -> bool:
+        is_behind = any(m.start < amount.start for m in self.markers)
+        return (is_behind or (self.last is not None and not self.markers)) and is_overall(amount, self.text)
 
     def _give(self, amounts: list[Amount]) -> tuple[dict[int, list[Amount]], list[Amount]]:
         """Give each amount to its markers: runs of markers and runs of amounts in turn."""
@@ -216,33 +186,27 @@ class _Clause:
             return []
         first = amounts[members[0]]
         if len(members) == 1:
-            is_own = not is_before and self._stands_at(first, self.markers[takers[-1]])
+            is_own = not is_before and stands_at(first, self.text, self.markers[takers[-1]].end)
             for i in takers[-1:] if is_own else takers:
                 given.setdefault(i, []).append(first)
             return []
         given.setdefault(takers[0] if is_before else takers[-1], []).append(first)
         return [amounts[k] for k in members[1:]]
 
-    def _stands_at(self, amount: Amount, marker: Marker) -> bool:
-        """Say whether an amount stands right behind its marker, as in ``LYZ (97 %)``."""
-        between = self.text[marker.end : amount.start]
-        return (
-            re.fullmatch(r"\s*[(\[:=,]?\s*(?:(?:only|just|in|at|detected in|seen in)\s*)*", between)
-            is not None
-        )
-
     def _say(self, marker: Marker, amounts: list[Amount]) -> list[Statement]:
         is_there = marker.mark != "-" and not self._is_negated(marker)
+        if marker.mark == "high" and not is_there:  # no cells that are high may well be some that are low
+            return []
         if marker.mark == "low" or (not amounts and is_there and LITTLE.search(self.text[: marker.start])):
             return []
         if not amounts:
             return self._say_without(marker, is_there=is_there)
         amount = amounts[0]
-        plain = Statement(marker.kind, marker.subject, is_there)
+        plain = self._call(marker, is_there=is_there)
         if not is_there and self._is_complement(amount, marker):
             self.turned.add(marker)
             return [_quantify(marker, amount.complement(), "pct", is_there=False)]
-        is_said_twice = not is_there or self._is_there_at_all(marker, amount)
+        is_said_twice = not is_there or self.is_list or self._is_there_at_all(marker, amount)
         quantified = _quantify(marker, amount, "pct", is_there=is_there)
         return [plain, quantified] if is_said_twice else [quantified]
 
@@ -252,7 +216,11 @@ class _Clause:
             return compared
         if marker.kind == "v" and is_there and TOP.search(self.text):
             return [Statement("v", marker.subject, field="top")]
-        return [Statement(marker.kind, marker.subject, is_there)] if self.is_told or marker.mark else []
+        return [self._call(marker, is_there=is_there)] if self.is_told or marker.mark else []
+
+    def _call(self, marker: Marker, *, is_there: bool) -> Statement:
+        is_listed = self.is_list and is_there and marker.kind == "gene"
+        return Statement(marker.kind, marker.subject, is_there, field="marker" if is_listed else "none")
 
     def _is_negated(self, marker: Marker) -> bool:
         before = [hit.start() for hit in BEFORE.finditer(self.text)]
@@ -281,7 +249,7 @@ class _Clause:
         """Say whether a negation behind stands in brackets or right at another marker: ``A+, B negative``."""
         later = [m for m in self.markers if m.start > marker.start]
         nearest = min((at for at in behind if at > marker.start), default=None)
-        if nearest is None or not later or marker.mark != "+":
+        if nearest is None or not later or marker.mark not in {"+", "high"}:
             return False
         return any(m.start < nearest for m in later)
 
@@ -290,14 +258,20 @@ class _Clause:
         if amount.start < marker.start:
             return True
         between = self.text[marker.end : amount.start]
-        return re.search(r"[:,(;=]|\b(?:seen|detected|found|only)\s+in\s*$", between) is None or (
-            re.search(r"\bnot (?:\w+ )?(?:detected|seen|found|expressed) in\s*$", between) is not None
-        )
+        if re.search(r"\bnot (?:\w+ )?(?:detected|seen|found|expressed) in\s*$", between):
+            return True
+        if re.search(r"[:,(;=]|\b(?:seen|detected|found|only)\s+in\s*$", between):
+            return False
+        is_denied_here = BEHIND.search(between) or BEFORE.search(between)
+        is_where = re.fullmatch(r"\s+(?:\w+ ){0,2}in\s*", between)  # "we saw no CD14 in a third of cells"
+        return is_denied_here is not None or is_where is not None
 
     def _compare(self, marker: Marker) -> list[Statement] | None:
         hit = COMPARED.search(self.text)
         if hit is None:
             return None
+        if self._is_negated(marker):  # what is not more may be less or as much
+            return []
         rest = re.search(
             r"\b(?:than|compared (?:with|to)|relative to|versus|vs\.?|over)\b(.*)", self.text, re.IGNORECASE
         )

@@ -17,7 +17,8 @@ HARD: Final = re.compile(
     r";|\b(?:but|while|whereas|although|however|yet|though|except|unlike|without)\b"
     r"|\b(?:in contrast to|rather than|as opposed to|instead of|with (?:no|little|low|absent))\b"
     r"|, which\b(?=[^.;]*\bshould\b)"
-    rf"|\band (?={_VERB}(?:s|es|ing|ed)?\b)"
+    rf"|\band (?=(?:(?:instead|rather|also|still|now|(?-i:[a-z]+ly)) )?{_VERB}(?:s|es|ing|ed)?\b)"
+    r"|, and (?=\s*(?:[^\s,;]+\s+){1,6}(?:such as|including)\b)"
     r"|, (?=(?:and )?(?:almost |very |only |just )*(?:few|none|all|most|many)\b)"
     r"|\band (?=(?:almost |virtually |nearly |practically )?(?:none|all|most|few)\b)"
     rf"|, (?=(?:and )?{_VERB}(?:s|es|ing|ed)?\b)"
@@ -33,11 +34,11 @@ SOFT: Final = re.compile(
 )
 SAYS: Final = re.compile(
     r"\b(?:is|are|was|were|isn't|aren't|wasn't|weren't|express\w*|lack\w*|show\w*|contain\w*|defin\w+|marks?"
-    r"|identif\w+|reach\w*|stands?|ha(?:ve|s|d)|co-?express\w*)\b(?!.*\bthat\b)|%",
+    r"|identif\w+|reach\w*|carr(?:y|ies|ied)|transcribes?|stands?|ha(?:ve|s|d)|co-?express\w*)\b(?!.*\bthat\b)|%",
     re.IGNORECASE,
 )
 ENDS_WITH: Final = re.compile(
-    r"\b(?:absent|undetect\w*|unseen|silent|missing|negative(?! for)"
+    r"\b(?:absent|lacking|undetect\w*|unseen|silent|missing|negative(?! for)"
     r"|(?:not|n't|never) (?:\w+ )?(?:detected|expressed|seen|found|observed|present|detectable))\b",
     re.IGNORECASE,
 )
@@ -58,6 +59,7 @@ BEFORE: Final = re.compile(
 BEHIND: Final = re.compile(
     r"\b(?:is|are|was|were|be|been|being)(?: (?:clearly|largely|both|all|each"
     r"|also|almost|\w+ly))?(?: not| never|n't)\b"
+    r"|\b(?:is|are|was|were)(?: \w+ly)? lacking\b"
     r"|\b(?:isn't|aren't|wasn't|weren't)|(?:is|are|was|were)n't\b"
     r"|\bnot (?:\w+ly )?(?:detected|expressed|seen|found|observed|present|detectable"
     r"|picked|captured|recovered)\b"
@@ -91,7 +93,11 @@ OTHER_MATTERS: Final = re.compile(
     r"|anti-\w+|staining panel|protocol|vaccin\w*)\b",
     re.IGNORECASE,
 )
-BESIDE: Final = re.compile(r"elsewhere|expected|other|rest\b|remaining|background|outside")
+BESIDE: Final = re.compile(r"elsewhere|expected|other|\brest\b|remaining|background|outside")
+OVERALL_BEFORE: Final = re.compile(r"\boverall (?:rate|frequency|average|mean|proportion|level)[^\d]{0,12}$")
+OVERALL_BEHIND: Final = re.compile(
+    r"\W*(?:overall\b|(?:in|across|over) (?:the )?(?:whole|entire|full|total|all)\b)"
+)
 COMPARED: Final = re.compile(
     r"\b(?:(?P<more>more|higher|increased|elevated|up-?regulated|upregulates?"
     r"|enriched|greater|over-?express\w*)"
@@ -107,7 +113,9 @@ TOP: Final = re.compile(
     re.IGNORECASE,
 )
 PRESENT_AT: Final = re.compile(
-    r"\b(?:is|are|was|were)(?: \w+ly)? (?:present|expressed|positive|detected)\s*[:,(]", re.IGNORECASE
+    r"\b(?:is|are|was|were)(?: (?!sparse|rare|weak|poor|bare|scarce|minimal|hard|infreq|low)\w+ly)?"
+    r" (?:present|expressed|positive|detected)\s*[:,(]",
+    re.IGNORECASE,
 )
 THEY_SHOW: Final = re.compile(
     r"\b(?:they|them|cells|monocytes|lymphocytes|population|cluster|group)\b[^.;]{0,24}?"
@@ -116,6 +124,13 @@ THEY_SHOW: Final = re.compile(
 )
 FEW: Final = re.compile(
     r"\b(?:few|only|some|rare\w*|little|low|weak\w*|minority|fraction|subset|hardly)\b|%$|%\s", re.IGNORECASE
+)
+MARKERS_ARE: Final = re.compile(
+    r"\b(?:their|its|top|main|best|leading|canonical|defining|characteristic) (?:(?!negative)\w+ ){0,2}"
+    r"markers?(?: genes?)?\s*(?:are|is|were|was|include\w*|compris\w+|:)"
+    r"|\bwhat marks (?:them|it|the \w+)|\b(?:stands? out|distinguished) by\b"
+    r"|\bmarkers?(?: genes?)? of (?:the|this|these) \w+(?: cells)? (?:are|were|include)",
+    re.IGNORECASE,
 )
 DIGIT: Final = re.compile(r"\d")
 LOSS: Final = re.compile(r"\b(?:absence|loss|lack) of\b", re.IGNORECASE)

@@ -84,19 +84,20 @@ class Marker:
     kind
         A gene, or a V segment.
     mark
-        How it is marked: present, absent, low, or not at all.
+        How it is marked: present, absent, low, high, or not at all.
     """
 
     start: int
     end: int
     subject: str
     kind: Literal["gene", "v"] = "gene"
-    mark: Literal["+", "-", "low", ""] = ""
+    mark: Literal["+", "-", "low", "high", ""] = ""
 
 
 def find_markers(text: str, names: Vocabulary) -> tuple[list[Marker], list[str]]:
     """Find the markers of a text in order, and the words that only look like one."""
     plain = _SPACED.sub(lambda hit: hit.group().replace(" ", "-").replace("\u2011", "-"), text)
+    plain = _mark_joined(plain, names)
     found: list[Marker] = []
     unknown: list[str] = []
     is_of_genes = _OF_GENES.search(plain) is not None and _OF_RECEPTORS.search(plain) is None
@@ -108,6 +109,17 @@ def find_markers(text: str, names: Vocabulary) -> tuple[list[Marker], list[str]]
             elif marker is not None and not (found and _is_same(found[-1], marker, plain)):
                 found.append(marker)
     return found, unknown
+
+
+def _mark_joined(text: str, names: Vocabulary) -> str:
+    """Write the hyphens of a run of marked genes as minus: ``LYZ+CD3D-MKI67-``."""
+    for hit in _TOKEN.finditer(text):
+        word, around = hit.group(), text[hit.start() - 1 : hit.start()] + text[hit.end() : hit.end() + 1]
+        if "-" not in word or not set(around) & set("+-\u2212") or _name_genes(word, names):
+            continue
+        if all(_name_genes(part, names) for part in word.split("-")):
+            text = text[: hit.start()] + word.replace("-", "\u2212") + text[hit.end() :]
+    return text
 
 
 def _split_word(start: int, word: str, names: Vocabulary) -> list[tuple[int, str]]:
@@ -146,11 +158,13 @@ def _take_marker(
     return Marker(start, end, subject, "v" if kind == "v" else "gene", _sort_mark(mark))
 
 
-def _sort_mark(mark: str) -> Literal["+", "-", "low", ""]:
+def _sort_mark(mark: str) -> Literal["+", "-", "low", "high", ""]:
     if mark in {"low", "lo", "dim"}:
         return "low"
     if mark.startswith(("neg", "def")) or mark in {"-", "\u2212", "\u2013", "\u207b"}:
         return "-"
+    if mark in {"high", "hi", "bright"}:
+        return "high"
     return "+" if mark else ""
 
 
