@@ -45,20 +45,23 @@ _DIGITS: Final = {word: i for i, word in enumerate(_SMALL.split(), 1)} | {
 }
 _SPELLED: Final = re.compile(
     rf"(?<!\bin )(?<!\bof )(?<!every )\b({'|'.join(_DIGITS)})"
-    r"(?:[- ](one|two|three|four|five|six|seven|eight|nine))?(?=\s+(?:\w+ )?(?:cells?|donors?)\b)"
+    r"(?:[- ](one|two|three|four|five|six|seven|eight|nine))?(?=\s+(?:\w+ )?(?:cells?|donors?)\b"
+    r"|\s+of (?:(?:the|these|all) )?\d)"
     r"|\b(?:a )?(single)(?= donor)",
     re.IGNORECASE,
 )
 _COUNTED: Final = (
-    r"(?<!\d )(?:holds?|has|have|with|contains?|comprises?|total of|all|of|are|is|n\s*=|\(n?\s*=?)"
-    r"\s*(?:the\s)?"
+    r"(?<!\d )(?:holds?|has|have|with|contains?|comprises?|total of|all|(?<!out )of|are|is|n\s*=|\(n?\s*=?)"
+    r"\s*(?:the\s)?(?:only\s|just\s|some\s)?"
 )
 _UNITS: Final = (
     (_COUNTED + _NUMBER + r"\s+(?:t )?cells?\b", "cells"),
     (r"(?:^\W*|,\s+)(?:the|these|its|all)?\s*" + _NUMBER + r"\s+(?:t )?cells?\b(?!\s+(?:of|in)\b)", "cells"),
     (
         _PERCENT
-        + r"\s+of (?:the|this|all|our) (?:whole )?(?:sample|data\s?set|cells of the sample|cells sequenced)",
+        + r"\s+of (?:(?:the|this|all|our) (?:whole )?"
+        r"(?:sample|data\s?set|cells of the sample|cells sequenced)"
+        r"|(?:all )?PBMCs?\b)",
         "share",
     ),
     (r"\bn\s*=\s*" + _NUMBER + r"(?!\s*(?:%|donors?|genes))", "cells"),
@@ -133,7 +136,18 @@ class _Reader:
                 ):  # "each of the 32 cells" stays each of them
                     kept = hit.group().replace(hit.group(1), " " * len(hit.group(1)))
                     self.text = self.text[: hit.start()] + kept + self.text[hit.end() :]
+        self._read_share()
         return self.found + read_clauses(self.text, self.names)
+
+    def _read_share(self) -> None:
+        """Read a share of the sample in words: "roughly a tenth of the sample"."""
+        whole = re.search(r"\s+of (?:the|this|our) (?:whole |entire )?(?:sample|data\s?set)\b", self.text)
+        amounts = [] if whole is None else [a for a in find_amounts(self.text) if a.end == whole.start()]
+        for amount in amounts:
+            self._blank(amount.start, amount.end)
+            self.found.append(
+                Statement("share", "share", low=amount.low, high=amount.high, slack=amount.slack)
+            )
 
     def _read_named(self) -> None:
         for kind, names in (
@@ -154,10 +168,10 @@ class _Reader:
                 hit = self.take(lead)
                 if hit is not None:
                     self._close_named(kind, name)  # type: ignore[arg-type]
-            hit = (
-                self.take(rf"\b(?:the )?{kind}\s+(?!is\b|of\b|are\b)([\w+-]+)") if kind != "protein" else None
-            )
-            if hit is not None and names:
+            if kind == "protein" or not names:
+                continue
+            hit = self.take(rf"\b(?:the )?{kind}\s+(?!is\b|of\b|are\b|markers?\b|genes?\b)([\w+-]+)")
+            if hit is not None:
                 self.found.append(Statement("unknown_entity", hit.group(1)))
                 self.take(_PERCENT)
         self._read_junctions()

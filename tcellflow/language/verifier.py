@@ -200,7 +200,8 @@ class Verifier:
                 known = words.get("junction_vj" if chain == "alpha" else "junction_vdj")
                 return _equal(known is not None, known == junction, f"the {chain} junction is {known}")
             case "cells" | "share" | "donors" | "molecules" | "genes" | "paired":
-                return self._judge_number(said, self._facts.numbers[unit].get(said.kind))
+                number = self._facts.numbers[unit].get(said.kind)
+                return self._judge_number(said, number) if said.low is None else _judge_amount(said, number)
             case _:
                 return self._judge_named(said, unit)
 

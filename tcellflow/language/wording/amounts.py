@@ -38,7 +38,7 @@ _WORDS: Final = {
 }  # fmt: skip
 _PARTS: Final = {
     "half": 2, "third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
-    "tenth": 10,
+    "tenth": 10, "twentieth": 20,
 }  # fmt: skip
 _RIGHT_BEHIND: Final = re.compile(r"\s*[(\[:=,]?\s*(?:(?:only|just|in|at|detected in|seen in)\s*)*")
 _AFTER: Final = r"(?: or (?:(?P<more>more|above|over)|(?P<fewer>less|fewer|below)|(?P<so>so)))?"
@@ -64,6 +64,12 @@ _QUANTIFIERS: Final[dict[str, tuple[float, float, float]]] = {  # from, to, and 
     ),
     r"(?:only )?(?:rare(?:ly)?|occasional(?:ly)?|sporadic(?:ally)?|scattered)\b": (0, 15, 10),
     r"(?:a|the) minority\b": (0, 50, 3),
+    r"(?:highly|very) (?:prevalent|abundant|frequent|common)\b": (40, 100, 15),
+    r"(?:(?<=by )|(?<=in ))(?:hardly any|barely any|almost none|virtually none)\b(?! of)": (
+        0,
+        10,
+        10,
+    ),
     rf"(?:some|several|a {_PART})(?= {_SOME_CELLS})": (5, 90, 5),
 }
 
@@ -138,7 +144,12 @@ def is_beside(amount: Amount, text: str) -> bool:
     """Say whether an amount is one beside that of the group: of others, or an expected one."""
     behind = DIGIT.split(text[amount.end : amount.end + 24], maxsplit=1)[0]
     before = text[: amount.start]
-    return bool(BESIDE.search(behind) or re.search(r"where\s*$|expected[^\d)]{0,12}$", before))
+    is_second = re.search(r"%\s*(?:vs\.?|versus|against|compared (?:with|to))\s*$", before) is not None
+    return bool(
+        BESIDE.search(behind)
+        or (is_second and BESIDE.search(text))
+        or re.search(r"where\s*$|expected[^\d)]{0,12}$", before)
+    )
 
 
 def is_overall(amount: Amount, text: str) -> bool:
@@ -209,7 +220,7 @@ def _find_percentages(text: str) -> list[Amount]:
 def _find_fractions(text: str) -> list[Amount]:
     pattern = (
         rf"(?:(?<!\w){_QUALIFIED})?(?<![\w-])(?:(?:(?P<n>{_COUNTS})[ -])?(?P<part>half"
-        rf"|(?:third|quarter|fifth|sixth|seventh|eighth|ninth|tenth)s?)"
+        rf"|(?:third|quarter|fifth|sixth|seventh|eighth|ninth|tenth|twentieth)s?)"
         rf"|(?P<of>{_COUNTS}|\d{{1,2}})(?: cells?| times)? (?:in|out of) (?:every )?(?P<all>{_COUNTS}"
         rf"|\d{{1,3}}))(?![\w-])(?! (?:of )?(?:replicate|sample|day|donor|patient)){_AFTER}"
     )
@@ -241,10 +252,11 @@ def _find_counts(text: str) -> list[Amount]:
 
 
 def _find_quantifiers(text: str) -> list[Amount]:
-    found = []
+    found: list[Amount] = []
     for pattern, (low, high, slack) in _QUANTIFIERS.items():
         hits = re.finditer(rf"(?<![\w-])(?:{pattern})", text, re.IGNORECASE)
-        found += [Amount(*hit.span(), low, high, slack) for hit in hits]
+        amounts = [Amount(*hit.span(), low, high, slack) for hit in hits]
+        found += [a for a in amounts if not any(a.start < b.end and b.start < a.end for b in found)]
     return found
 
 

@@ -22,10 +22,12 @@ from tcellflow.language.wording.amounts import (
 from tcellflow.language.wording.cues import (
     BEFORE,
     BEHIND,
+    BY_DEGREE,
     COMPARED,
     DIGIT,
     FEW,
     HARD,
+    IS_NOT,
     LITTLE,
     LOSS,
     MARKERS_ARE,
@@ -69,9 +71,12 @@ def read_clauses(text: str, names: Vocabulary) -> list[Statement]:
     )  # fmt: skip
     found: list[Statement] = []
     last: Marker | None = None
-    is_list = False
+    is_list, before = False, None
     for text_of in join_endings(split_sentence(plain), names):
         is_list = MARKERS_ARE.search(text_of) is not None or (is_list and HARD.match(text_of) is None)
+        if IS_NOT.fullmatch(text_of) and before is not None and BY_DEGREE.search(before):
+            continue  # "GZMB is abundant, GZMK is not" leaves open whether there is any
+        before = text_of
         clause = _Clause(text_of, names, is_told=is_told or is_list, is_list=is_list, last=last)
         found += clause.read()
         last = clause.markers[-1] if clause.markers else last

@@ -17,6 +17,7 @@ HARD: Final = re.compile(
     r";|\b(?:but|while|whereas|although|however|yet|though|except|unlike|without)\b"
     r"|\b(?:in contrast to|rather than|as opposed to|instead of|with (?:no|little|low|absent))\b"
     r"|, which\b(?=[^.;]*\bshould\b)"
+    r"|, (?=\S+ (?:nowhere|not at all|in none)\b)"
     rf"|\band (?=(?:(?:instead|rather|also|still|now|(?-i:[a-z]+ly)) )?{_VERB}(?:s|es|ing|ed)?\b)"
     r"|, and (?=\s*(?:[^\s,;]+\s+){1,6}(?:such as|including)\b)"
     r"|, (?=(?:and )?(?:almost |very |only |just )*(?:few|none|all|most|many)\b)"
@@ -46,14 +47,15 @@ NOT_SO: Final = re.compile(
     r"\bnot (?:only|just|merely|surprising\w*)\b|\bno doubt\b|\bnot \w+ negative\b", re.IGNORECASE
 )
 BEFORE: Final = re.compile(
-    r"\b(?:no|neither|nor|lack(?:s|ed|ing)?|without|devoid of|(?:negative|absent) for"
+    r"\b(?:no(?! (?:more|less|fewer) than\b)|neither|nor|lack(?:s|ed|ing)?|without|devoid of"
+    r"|(?:negative|absent) for"
     r"|free of|(?:absence|loss|lack) of|fail(?:s|ed|ing)? to"
     r"|(?:do|does|did|could|can|would)(?: not|n't)|cannot|(?:hardly|barely|scarcely) (?:any"
-    r"|express\w*)|not|never|in contrast to|rather than"
-    r"|as opposed to|instead of|except(?: for)?|excluding|unlike(?= (?-i:[A-Z]+\d))|none of (?:the "
-    r"|these )?(?:\w+ ){0,2}?cells|not a single cell"
+    r"|express\w*)|not|never|(?:in contrast to|as opposed to)(?!\s+\S+\s*\(\d)|rather than"
+    r"|instead of|except(?: for)?|excluding|unlike(?= (?-i:[A-Z]+\d))|none of\s+(?:the\s+"
+    r"|these\s+)?(?:\w+\s+){0,2}?cells|not a single cell"
     r"|none (?:of them )?(?:express\w*|ha(?:s|ve|d)|show\w*|contain\w*|carr\w+|are|is|was|were)"
-    r"|zero|below detection)\b",
+    r"|none to speak of|zero|below detection)\b",
     re.IGNORECASE,
 )
 BEHIND: Final = re.compile(
@@ -63,9 +65,10 @@ BEHIND: Final = re.compile(
     r"|\b(?:isn't|aren't|wasn't|weren't)|(?:is|are|was|were)n't\b"
     r"|\bnot (?:\w+ly )?(?:detected|expressed|seen|found|observed|present|detectable"
     r"|picked|captured|recovered)\b"
-    r"|\b(?:absent|undetected|unseen|undetectable|missing|lost|off|silent|negative|nil"
+    r"|\b(?:absent|undetected|unseen|undetectable|missing|lost|off|silent|negative|nil|negligible"
     r"|unexpressed|inactive)\b(?! (?:for|of)\b)"
     r"|\b(?:hardly|barely|scarcely|never) (?:ever )?(?:detected|expressed|seen|found|observed|detectable)\b"
+    r"|\bwhich (?:none|no cells?)\b|:\s*(?:no|none|nil)\b|\b(?:is|are|was|were) (?:zero|nil)\b"
     r"|\b(?:none|nowhere|no cells?)\b(?![^.;]*\b(?:lack|negative)\b)(?=[^A-Z]*$)",
     re.IGNORECASE,
 )
@@ -93,7 +96,9 @@ OTHER_MATTERS: Final = re.compile(
     r"|anti-\w+|staining panel|protocol|vaccin\w*)\b",
     re.IGNORECASE,
 )
-BESIDE: Final = re.compile(r"elsewhere|expected|other|\brest\b|remaining|background|outside")
+BESIDE: Final = re.compile(
+    r"elsewhere|(?<!as )expected|(?<!as in )other|\brest\b|remaining|background|outside"
+)
 OVERALL_BEFORE: Final = re.compile(r"\boverall (?:rate|frequency|average|mean|proportion|level)[^\d]{0,12}$")
 OVERALL_BEHIND: Final = re.compile(
     r"\W*(?:overall\b|(?:in|across|over) (?:the )?(?:whole|entire|full|total|all)\b)"
@@ -132,5 +137,10 @@ MARKERS_ARE: Final = re.compile(
     r"|\bmarkers?(?: genes?)? of (?:the|this|these) \w+(?: cells)? (?:are|were|include)",
     re.IGNORECASE,
 )
+BY_DEGREE: Final = re.compile(
+    r"\b(?:highly|strongly|widely|very|common|frequent|prevalent|abundant|ubiquitous|dominant)\b",
+    re.IGNORECASE,
+)
+IS_NOT: Final = re.compile(r"\W*(?:and\W+)?\S+ (?:is|are|was|were) not\W*")
 DIGIT: Final = re.compile(r"\d")
 LOSS: Final = re.compile(r"\b(?:absence|loss|lack) of\b", re.IGNORECASE)

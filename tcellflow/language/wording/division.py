@@ -28,7 +28,8 @@ _RETOLD: Final = re.compile(
     r",\s*(?:which|that|who)\b[^,;]*\b(?:known|typical\w*|reported|previously|usually)\b[^,;]*,"
 )
 _APPOSED: Final = re.compile(  # "CD14, the defining surface molecule, was captured"
-    r",\s*(?:the|a|an|which)\s[a-z -]{3,60},(?=\s(?:is|was|are|were|could|can)\b)"
+    r",\s*(?:(?:the|a|an|which)\s[a-z -]{3,60}|(?:encoding|(?:also )?(?:called|known as))\s[\w -]{2,60}),"
+    r"(?=\s(?:is|was|are|were|could|can)\b)"
 )
 _OF_ANOTHER: Final = re.compile(
     r"\b(?:compared (?:with|to)|as opposed to|as against|versus|vs\.?|relative to|and not)"
@@ -36,7 +37,12 @@ _OF_ANOTHER: Final = re.compile(
     r"(?![^,;.)]*\b(?:other|others|rest|else\w*|remaining|overall|whole|entire|all|total|background)\b)[^,;.)]*",
     re.IGNORECASE,
 )
-_REMARK: Final = re.compile(r",\s*(?:[a-z]+ly|however|in fact|as expected|of note|for example),")
+_OTHERWISE: Final = re.compile(  # said of the other cells
+    r",?\s*\b(?:and|but)\s+(?:is|was|are|were)\s+otherwise\b[^,;.]*|\s*\b(?:and|but) otherwise\b[^,;.%]*"
+)
+_REMARK: Final = re.compile(
+    r",\s*(?:[a-z]+ly|however|in fact|as expected|on the other hand|by contrast|of note|for example),"
+)
 _NONE_REACHED: Final = re.compile(
     r"\b(none|neither|no)\b([^.;%]*?)\b(reach(?:ed|es)?|exceed(?:ed|s)?)(?=\s+\d)", re.IGNORECASE
 )
@@ -60,7 +66,7 @@ def join_asides(text: str) -> str:
     Letters keep their places: "CST7, like PRF1, was detected" becomes "CST7  and PRF1  was detected".
     """
     text = _NONE_REACHED.sub(lambda hit: f"{' ' * len(hit[1])}{hit[2]}{'under'.ljust(len(hit[3]))}", text)
-    for aside in (_RETOLD, _APPOSED, _REMARK):
+    for aside in (_RETOLD, _APPOSED, _OTHERWISE, _REMARK):
         text = aside.sub(lambda hit: " " * len(hit.group()), text)
     text = _SET_AGAINST.sub(lambda hit: "while".ljust(len(hit.group())), text)
     while (hit := _TOGETHER.search(text)) is not None:

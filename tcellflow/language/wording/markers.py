@@ -56,6 +56,7 @@ _PROTEINS: Final = {
     "LYSOZYME": "LYZ", "EOMES": "EOMES", "HELPER": "", "CD45RA": "CD45RA", "CD45RO": "CD45RO", "CD19":
     "CD19", "GATA3": "GATA3", "TOX": "TOX",
 }  # fmt: skip
+_AS_ADJECTIVE: Final = re.compile(r"-(?:lineage|like|type|driven|dependent|associated|related)\b")
 _SPACED: Final = re.compile(
     r"\b(granzyme)\s+([ABHK])\b|\b(PD|TIM|LAG|CTLA|IL|TCF|KI|HLA|CD)[ \u2010\u2011](?=[A-Z]*\d|DR)",
     re.IGNORECASE,
@@ -152,6 +153,8 @@ def _take_marker(
         clean = name.upper() not in _NOT_GENES and not re.match(r"(?:CL|GSE|SRR|PMC)\d|TR[ABGD]", name)
         return name if clean and _LOOKS_LIKE_GENE.match(name) else None
     behind = _MARK.match(text, end) if not mark else None
+    if behind is None and _AS_ADJECTIVE.match(text, end):
+        return None
     if behind is not None:
         mark = (behind["b"] or behind["m"] or behind["w"]).strip(" -").lower() or "-"
         end = behind.end()

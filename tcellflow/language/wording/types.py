@@ -17,12 +17,13 @@ _NO_TYPE: Final = re.compile(
 _OTHER_TYPE: Final = re.compile(
     r"\b(?:than|unlike|versus|vs|compared (?:with|to)|relative to|in contrast to"
     r"|rather than|instead of|as opposed to"
+    r"|(?:markers?|genes?|transcripts?|features?|hallmarks?|signatures?) of"
     r"|from|between|not in|distinguish\w*|such as|and|, (?:just )?like|similar to|shared (?:with|by|among)"
     r"|contaminat\w+ (?:by|with|from|of)(?: [TB] (?:or|and|and/or))?)\W+(?:the |other |in |all |most )*$",
     re.IGNORECASE,
 )
 _ITS_GENES: Final = re.compile(
-    r"\W*(?:genes?|markers?|antigens?|signatures?|transcripts?|specific|associated|receptors?|contaminat\w+)\b",
+    r"\W*(?:genes?|markers?|antigens?|signatures?|transcripts?|specific|associated|receptors?|contaminat\w+|doublets?)\b",
     re.IGNORECASE,
 )
 _AS_ADJECTIVE: Final = re.compile(  # "T-cell co-receptors", but "T-cell cluster"
