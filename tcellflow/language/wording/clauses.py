@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from tcellflow.language.statements import Statement
 from tcellflow.language.wording.amounts import (
-    count_decimals,
     find_amounts,
     is_beside,
     is_overall,
@@ -40,7 +39,7 @@ from tcellflow.language.wording.cues import (
     TOP,
 )
 from tcellflow.language.wording.division import join_amounts, join_asides, join_endings, split_sentence
-from tcellflow.language.wording.markers import find_markers
+from tcellflow.language.wording.markers import find_markers, quantify
 
 if TYPE_CHECKING:
     from tcellflow.language.statements import Field, Vocabulary
@@ -115,7 +114,7 @@ class _Clause:
             if near:
                 told = amount.complement() if near[-1] in self.turned else amount
                 field: Field = "overall" if self._is_overall(amount) else "beside"
-                found.append(_quantify(near[-1], told, field, is_there=True))
+                found.append(quantify(near[-1], told, field, is_there=True))
             elif amount.is_exact:
                 loose.append(amount)
         return found + [
@@ -210,9 +209,9 @@ class _Clause:
         plain = self._call(marker, is_there=is_there)
         if not is_there and self._is_complement(amount, marker):
             self.turned.add(marker)
-            return [_quantify(marker, amount.complement(), "pct", is_there=False)]
+            return [quantify(marker, amount.complement(), "pct", is_there=False)]
         is_said_twice = not is_there or self.is_list or self._is_there_at_all(marker, amount)
-        quantified = _quantify(marker, amount, "pct", is_there=is_there)
+        quantified = quantify(marker, amount, "pct", is_there=is_there)
         return [plain, quantified] if is_said_twice else [quantified]
 
     def _say_without(self, marker: Marker, *, is_there: bool) -> list[Statement]:
@@ -287,12 +286,3 @@ class _Clause:
         if rest is None and hit.group().lower() in {"more", "less", "fewer"}:
             return []
         return [Statement(marker.kind, marker.subject, field="more" if hit["more"] else "less")]
-
-
-def _quantify(marker: Marker, amount: Amount, field: Field, *, is_there: bool) -> Statement:
-    exact = amount.text
-    return Statement(
-        marker.kind, marker.subject, is_there,
-        read_number(exact) if exact else None, count_decimals(exact), field,
-        low=amount.low, high=amount.high, slack=amount.slack,
-    )  # fmt: skip

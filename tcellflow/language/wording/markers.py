@@ -12,9 +12,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from tcellflow.genes.reference import read_gene_reference
+from tcellflow.language.statements import Statement
+from tcellflow.language.wording.amounts import count_decimals, read_number
 
 if TYPE_CHECKING:
-    from tcellflow.language.statements import Vocabulary
+    from tcellflow.language.statements import Field, Vocabulary
+    from tcellflow.language.wording.amounts import Amount
 
 _TOKEN: Final = re.compile(r"(?<![\w-])[A-Za-z][A-Za-z0-9]*(?:[-./][A-Za-z0-9\u03b1-\u03b4]+)*")
 _MARK: Final = re.compile(
@@ -203,3 +206,13 @@ def _resolve_alias(symbol: str) -> str:
 
 
 _IN_LOWER: Final = frozenset({"perforin", "foxp3", "eomes", "tox"})
+
+
+def quantify(marker: Marker, amount: Amount, field: Field, *, is_there: bool) -> Statement:
+    """Say of a marker what an amount says."""
+    exact = amount.text
+    return Statement(
+        marker.kind, marker.subject, is_there,
+        read_number(exact) if exact else None, count_decimals(exact), field,
+        low=amount.low, high=amount.high, slack=amount.slack,
+    )  # fmt: skip
