@@ -273,7 +273,7 @@ class Verifier:
 
 
 def _name_with_level(unit: Unit) -> str:
-    return rf"\b{re.escape(unit.level)}\W{{0,3}}{re.escape(unit.name)}(?![\w.])"
+    return rf"\b{re.escape(unit.level)}\W{{0,3}}{re.escape(unit.name)}(?!\w|\.\w)"
 
 
 def _name_with_cells(unit: Unit) -> str:
@@ -281,7 +281,7 @@ def _name_with_cells(unit: Unit) -> str:
     spoken = re.escape(unit.name).replace("_", "[_ -]")
     return (
         rf"\b(?:the|these|those|of|in|among)\s+(?:{spoken}(?: T)?[- ](?:cells|cluster|group|population|state)"
-        rf"|(?:cluster|group|population|state|clone) {spoken})(?![\w.]| (?:is|are) called)"
+        rf"|(?:cluster|group|population|state|clone) {spoken})(?!\w|\.\w| (?:is|are) called)"
     )
 
 
