@@ -16,14 +16,12 @@ if TYPE_CHECKING:
     import anndata as ad
     import pandas as pd
 
-    from tcellflow.inference.fusion.antibody_noise import AdtNorm
     from tcellflow.inference.session import Device
     from tcellflow.inference.states import StatePredictor
     from tcellflow.io.tables.fused_entries import FusedEntries
     from tcellflow.pipeline.in_memory import EmbeddedReceptors
     from tcellflow.states.rule import EffectorBy
-    from tcellflow.steps.options import FuseInputs
-    from tcellflow.vocabulary import Compression, FuseWhen
+    from tcellflow.vocabulary import AdtNorm, Compression, FuseInputs, FuseWhen
 
 __all__ = [
     "StatePredictor",

@@ -270,6 +270,8 @@ LANGUAGE_BUNDLE: Final = "language"
 FuseWhen: TypeAlias = Literal["auto", "always", "never"]
 
 # How the matrices of a cells file are stored.
+FuseInputs: TypeAlias = Literal["auto", "rna+adt", "rna", "adt"]
+AdtNorm: TypeAlias = Literal["clr", "mixture", "dsb"]  # what is taken off antibody counts
 Compression: TypeAlias = Literal["none", "lzf", "gzip"]
 
 # The analysis steps in the order they run; the command line, the docs and the

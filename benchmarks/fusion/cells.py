@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from tcellflow.cells.normalise import log_normalise
-from tcellflow.inference.fusion.sample import FuseChoices, FusedSample, Proteins, fuse_sample
+from tcellflow.inference.fusion.measured_proteins import Proteins
+from tcellflow.inference.fusion.sample import FuseChoices, FusedSample, fuse_sample
 from tcellflow.inference.fusion.standardise import clr_by_protein, measure_centres
 from tcellflow.proteins.panel import name_antibodies
 
@@ -49,6 +50,7 @@ def fuse_set(fuser: Fuser, one: FusionSet, view: str, choices: FuseChoices = PLA
         one.proteins[:, varies],
         (),
         np.zeros((len(one), 0), np.float32),
+        one.has_adt,
     )
     has = np.full(len(one), "rna" in view), one.has_adt & ("adt" in view)
     return fuse_sample(

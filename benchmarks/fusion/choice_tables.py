@@ -6,8 +6,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from benchmarks.fusion.numbers import show, sign
 from benchmarks.fusion.target_tables import Rows, count_better
+from benchmarks.fusion.writing import show, sign
 
 _SHIPPED = (0.7, 1.0, 1.0)
 _FIGURES = (("rna+adt", "accuracy"), ("rna+adt", "label_ari"), ("rna", "accuracy"), ("adt", "accuracy"))

@@ -62,7 +62,8 @@ def main() -> None:
     labels = {kind: obs[kind].astype(str).to_numpy() for kind in LABELS[options.set][:_KINDS]}
     systems = dict(fit_own(one))
     fuser = Fuser(read_bundle(options.bundle), threads=1)
-    systems |= {name: fuse_set(fuser, one, view).vectors for name, view in VIEWS.items()}
+    # groups are of vectors before they are averaged, as the step's own
+    systems |= {name: fuse_set(fuser, one, view).sharp.vectors for name, view in VIEWS.items()}
     found = {name: [(0, *draw(vectors))] for name, vectors in systems.items()}
     for path in sorted(options.scratch.glob(f"{options.set}.*.npz")):
         parts = path.name.split(".")

@@ -2,7 +2,8 @@
 
     python -m benchmarks.fusion.tables [--results FOLDER] [--check]
 
-Reads ``neighbours.jsonl``, ``ablations.jsonl``, ``masked.jsonl``, ``published.jsonl``, ``choices.jsonl``,
+Reads ``neighbours.jsonl``, ``few_genes.jsonl``, ``ablations.jsonl``, ``masked.jsonl``,
+``published.jsonl``, ``choices.jsonl``,
 ``speed.jsonl``, ``peers.jsonl`` and ``targets.jsonl``, those that are there; each table stands between two
 comments with its name.
 """
@@ -19,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.fusion.choice_tables import tell_depth, tell_weights
-from benchmarks.fusion.numbers import show, sign
 from benchmarks.fusion.target_tables import tell_costs, tell_learnt, tell_unlearnt
+from benchmarks.fusion.writing import show, sign
 
 PAGE = Path(__file__).parents[2] / "docs" / "fusion-evaluation.md"
 RESULTS = Path(__file__).parent / "measured"
@@ -95,14 +96,15 @@ def group(rows: Rows) -> dict[tuple[str, str], dict[str, dict[str, object]]]:
 
 def tell_both(rows: Rows) -> list[str]:
     """Tell what neighbours say with both modalities."""
-    names = "set | labels | cells | PCA and CLR | fuse | fuse less PCA and CLR | bundle alone"
-    lines = [f"| {names} | WNN | MOFA+ | totalVI |", "|---" * 10 + "|"]
+    names = "set | labels | cells | PCA and CLR | the same, averaged | fuse | fuse less PCA and CLR"
+    lines = [f"| {names} | bundle alone | WNN | MOFA+ | totalVI |", "|---" * 11 + "|"]
     for (name, label), found in group(rows).items():
         fused = found["fuse, rna+adt"]
         value, low, high = fused["difference"]
         others = [show(found[system]["accuracy"][0]) if system in found else "" for system in SYSTEMS[1:]]
         lines.append(
             f"| {name} | {LABELS[label]} | {fused['cells']:,} | {show(found['PCA and CLR']['accuracy'][0])} "
+            f"| {show(found['PCA and CLR, averaged']['accuracy'][0])} "
             f"| {show(fused['accuracy'][0])} | {sign(value)} ({sign(low)} to {sign(high)}) "
             f"| {' | '.join(others)} |"
         )
@@ -120,6 +122,21 @@ def tell_single(rows: Rows) -> list[str]:
             cells += [show(found[one]["accuracy"][0]) for one in (rival, fused)]
             cells.append(f"{sign(value)} ({sign(low)} to {sign(high)})")
         lines.append(f"| {name} | {LABELS[label]} | {' | '.join(cells)} |")
+    return lines
+
+
+def tell_few(rows: Rows) -> list[str]:
+    """Tell what neighbours say where few genes were counted."""
+    names = "set | genes | labels | PCA and CLR | fuse | difference | PCA | fuse, genes | difference"
+    lines = [f"| {names} |", "|---" * 9 + "|"]
+    for (name, label), found in group(rows).items():
+        cells = []
+        for rival, fused in (("PCA and CLR", "fuse, rna+adt"), ("PCA", "fuse, rna")):
+            value, low, high = found[fused]["difference"]
+            cells += [show(found[one]["accuracy"][0]) for one in (rival, fused)]
+            cells.append(f"{sign(value)} ({sign(low)} to {sign(high)})")
+        genes = found["PCA"]["genes"]
+        lines.append(f"| {name} | {genes:,} | {LABELS[label]} | {' | '.join(cells)} |")
     return lines
 
 
@@ -289,6 +306,7 @@ def tell_speed(rows: Rows) -> list[str]:
 TABLES = {
     "both": ("neighbours", tell_both),
     "single": ("neighbours", tell_single),
+    "few": ("few_genes", tell_few),
     "groups": ("neighbours", tell_groups),
     "ablations": ("ablations", tell_ablations),
     "masked": ("masked", tell_masked),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from benchmarks.fusion.numbers import show
+from benchmarks.fusion.writing import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable

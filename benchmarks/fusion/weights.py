@@ -23,6 +23,7 @@ from benchmarks.fusion.cells import fuse_set
 from benchmarks.fusion.neighbours import LABELS, LEAST, NO_LABEL, draw, judge, judge_groups
 from recipes.fusion.sets import SETS, write_sets
 from tcellflow.inference.fusion.fuser import Fuser
+from tcellflow.inference.fusion.smoothing import SharpVectors
 from tcellflow.io.bundles.folders import read_bundle
 from tcellflow.io.matrices.opening import open_matrix
 from tcellflow.training.fusion.manifest import read_fusion_manifest
@@ -82,7 +83,8 @@ def judge_lengths(
     fused: FusedSample, obs: pd.DataFrame, name: str, lengths: tuple[float, float, float]
 ) -> list[dict[str, object]]:
     """Judge the vectors of a set with other lengths of their parts."""
-    nearest, graph = draw(stretch(fused, lengths))
+    sharp = SharpVectors(stretch(fused, lengths).astype(np.float32), fused.sharp.kinds)
+    nearest, graph = draw(sharp.smooth(sharp))
     rows: list[dict[str, object]] = []
     for column in LABELS[name]:
         labels = obs[column].astype(str).to_numpy()
@@ -94,8 +96,8 @@ def judge_lengths(
 
 
 def stretch(fused: FusedSample, lengths: tuple[float, float, float]) -> np.ndarray:
-    """Give the vectors with other lengths of the bundle's directions, genes and proteins."""
-    widths, vectors = fused.space.widths, fused.vectors.astype(np.float64)
+    """Give the vectors, before they are averaged, with other lengths of their three parts."""
+    widths, vectors = fused.space.widths, fused.sharp.vectors.astype(np.float64)
     # the parts of genes and proteins begin where 24 and 44 numbers end, however many axes there are
     for start, part, before, now in zip((0, 24, 44), widths, SHIPPED, lengths, strict=True):
         vectors[:, start : start + widths[part]] *= now / before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -16,13 +16,14 @@ from tcellflow.cli.options import (  # noqa: TC001 - typer reads annotations at 
     Threads,
 )
 from tcellflow.io.files.pipes import without_pipes
+from tcellflow.vocabulary import AdtNorm, FuseInputs  # noqa: TC001 - as above
 
 
 def fuse(
     cells: Annotated[Path, typer.Argument(help="cells.h5ad that preprocess wrote.", show_default=False)],
     *,
     inputs: Annotated[
-        Literal["auto", "rna+adt", "rna", "adt"],
+        FuseInputs,
         typer.Option("--inputs", help="What is used; the rest counts as not measured (auto: what there is)."),
     ] = "auto",
     bundle: Annotated[
@@ -43,7 +44,7 @@ def fuse(
         ),
     ] = None,
     adt_norm: Annotated[
-        Literal["clr", "mixture", "dsb"],
+        AdtNorm,
         typer.Option(
             "--adt-norm",
             help="What is taken off antibody counts before they are compared: clr, nothing; mixture, the "

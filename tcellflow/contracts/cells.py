@@ -152,8 +152,14 @@ CELLS: Final = AnnDataContract(
 
 _FUSED_ENTRIES: Final = (
     Entry("obsm", "X_fused", "float32 (cells, 64)", "fused vectors; NaN where nothing was measured"),
-    Entry("obsm", "adt_imputed", "float32 data frame", "log1p counts as told without the own value"),
-    Entry("obsm", "adt_imputed_sd", "float32 data frame", "standard deviation of the same"),
+    Entry(
+        "obsm",
+        "adt_imputed",
+        "float32 data frame",
+        "log1p counts as told without the own value",
+        required=False,
+    ),
+    Entry("obsm", "adt_imputed_sd", "float32 data frame", "standard deviation of the same", required=False),
     Entry("obsm", "adt_denoised", "float32 data frame", "level above background", required=False),
     Entry("obsm", "adt_denoised_sd", "float32 data frame", "standard deviation of it", required=False),
     Entry("obsm", "adt_foreground", "float32 data frame", "probability of signal", required=False),

@@ -21,6 +21,7 @@ class FusedPanel(Entries):
     not_learnt: tuple[Text, ...] = Field(description="proteins that the bundle has not learnt")
     unknown: tuple[Text, ...] = Field(description="antibodies whose target is not known")
     isotypes: tuple[Text, ...] = Field(description="isotype controls, which are not used")
+    hashtags: tuple[Text, ...] = Field(default=(), description="sample hashtags, which are not used")
     constant: tuple[Text, ...] = Field(description="proteins with the same count in every cell")
 
 

@@ -24,9 +24,10 @@ _MOST_ROWS, _LEAST_ROWS = 256, 32  # of a block
 _BLOCK_DISTANCES: Final = 2**23  # what a block may hold: 64 MiB
 
 
-def to_whole_numbers(scores: Floats) -> Floats:
-    """Round points (B, D) to a grid on which the one farthest from 0 in any direction is 4,096 away."""
-    return np.asarray(np.rint(scores * (_GRID / max(np.abs(scores).max(), 1e-12))))
+def to_whole_numbers(scores: Floats, farthest: float | None = None) -> Floats:
+    """Round points (B, D) to a grid on which `farthest`, their own farthest from 0 if None, is 4,096 away."""
+    span = np.abs(scores).max() if farthest is None else farthest
+    return np.asarray(np.rint(scores * (_GRID / max(span, 1e-12))))
 
 
 def find_nearest(points: Floats, among: Floats, k: int, *, threads: int = 1) -> tuple[Integers, Floats]:

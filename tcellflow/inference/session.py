@@ -145,6 +145,10 @@ def open_session(onnx_path: Path, *, threads: int | None = None, device: Device 
         raise OptionsError(f"{threads} threads make no sense", where="--threads", mend="give 1 or more")
     runtime = _import_runtime()
     offers_cuda = _CUDA in runtime.get_available_providers()
+    if device not in DEVICES:
+        raise OptionsError(
+            f"there is no device {device!r}", where="--device", mend="choose from: " + ", ".join(DEVICES)
+        )
     if device == "cuda" and not offers_cuda:
         raise _no_gpu("the GPU was asked for, but the installed onnxruntime is the CPU build")
     has_driver = device != "cpu" and offers_cuda and _has_driver()

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from tcellflow.errors import InputError, OptionsError
+from tcellflow.errors import InputError
 from tcellflow.inference.fusion.fused_table import choose_labels, tabulate_fused
 from tcellflow.inference.fusion.fuser import Fuser
 from tcellflow.inference.fusion.graph import draw_graph
-from tcellflow.inference.fusion.sample import FuseChoices, fuse_sample, read_proteins
+from tcellflow.inference.fusion.measured_proteins import demand_proteins, read_flags, read_proteins
+from tcellflow.inference.fusion.sample import FuseChoices, fuse_sample
 from tcellflow.inference.fusion.trust import list_warnings
 from tcellflow.inference.session import count_processors
 from tcellflow.ingest.cell_reader import CellReader
@@ -56,24 +57,18 @@ def fuse_cells(
     fuser = Fuser(read_bundle(find_bundle(asked.bundle)), threads=asked.threads, device=asked.device)
     cells = CellReader(name_genes(open_in_memory(adata, layer)), library_size_column)
     frame = None if asked.inputs == "rna" else _find_proteins(adata, proteins)
-    if frame is None and "adt" in asked.inputs:
-        raise OptionsError(
-            "the cells have no antibody counts",
-            where=f"inputs={asked.inputs!r}",
-            mend="name them: proteins=...",
-        )
     n = adata.n_obs
     if not n:
         raise InputError("the object holds no cells", where=_WHERE, mend="give a sample with cells")
     totals = np.concatenate([sums for _, sums in cells.measured_blocks()])
     has_rna = np.full(n, asked.inputs != "adt") & (totals > 0)
-    has_adt = np.full(n, frame is not None)
-    panel = None
+    has_adt, found = np.full(n, frame is not None), None
     if frame is not None:
-        if "has_adt" in adata.obs:
-            has_adt = adata.obs["has_adt"].to_numpy(dtype=bool)
+        has_adt = read_flags(adata.obs, _WHERE)
         panel = name_antibodies([str(name) for name in frame.columns], where=_WHERE)
-    found = None if frame is None or panel is None else read_proteins(frame, panel, has_adt, _WHERE)
+        found = read_proteins(frame, panel, has_adt, _WHERE)
+    demand_proteins(found, asked.inputs, f"inputs={asked.inputs!r}", "name them: proteins=...")
+    threads = asked.threads or count_processors()
     fused = fuse_sample(
         fuser,
         cells,
@@ -81,13 +76,14 @@ def fuse_cells(
         (has_rna, has_adt),
         progress=lambda _done, _total: None,
         choices=FuseChoices(asked.adt_norm, asked.refit),
+        threads=threads,
     )
     graph = draw_graph(
-        fused.vectors,
+        fused.sharp.vectors,
         clusters=asked.clusters,
         umap=asked.umap,
         resolution=asked.resolution,
-        threads=asked.threads or count_processors(),
+        threads=threads,
     )
     for text in list_warnings(fused, graph):
         _LOG.warning("%s", text)

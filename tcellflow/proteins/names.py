@@ -39,7 +39,7 @@ _PREFIXES: Final = re.compile(
     r"(?:(?:adt|ab|prot|protein|cite|citeseq|totalseq[abcd]?)[_\-. :]+"
     r"|anti[-_ ](?:(?:human|mouse|rat|hu)(?:/(?:human|mouse|rat))*[-_ ]+)?"
     r"|(?:hu|hums|humsrt|hurt)[._](?=\S)"  # TotalSeq: Hu.CD3_UCHT1, HuMs.CD44
-    r"|[abcd]\d{4}[_\-. ]+)",
+    r"|[abcd]?\d{4}[_\-. ]+|human[_\-. ]+)",
     re.IGNORECASE,
 )
 _SUFFIXES: Final = re.compile(
@@ -47,17 +47,20 @@ _SUFFIXES: Final = re.compile(
     r"|recombinant|[acgtn]{8,})$",  # the tag's own sequence: CITE-seq-Count writes CD3-CTCATTGTAACTCCT
     re.IGNORECASE,
 )
-# R makes repeated column names unique by .1; no CD number ends so.
-_UNIQUE_CD: Final = re.compile(r"(CD\d+[A-Za-z]{0,2})\.\d")
+# R makes repeated names unique by .1, pandas and scanpy by -1, panels number clones so (CD4-1, CD4-2): no CD
+# number ends so.
+_UNIQUE_CD: Final = re.compile(r"(CD\d+[A-Za-z]{0,2})[._-]\d")
 # BD AbSeq: CD103:BER-ACT8|ITGAE|AHS0001|pAbO
 _ABSEQ: Final = re.compile(r"(?P<name>[^|]+)\|(?P<gene>[^|]+)\|[A-Z]+\d+\|pAbO", re.IGNORECASE)
 _HASHTAG: Final = re.compile(
-    r"hash[-_. ]?tag|(?:^|[^a-z])hto[-_ ]?\d*(?:$|[^a-z])|cell[-_ ]?hash|sample[-_ ]?tag|^cmo\d+|^ht\d+$"
+    r"hash[-_. ]?tag|^hash[-_. ]?\d+$"
+    r"|(?:^|[^a-z])hto[-_ ]?\d*(?:$|[^a-z])|cell[-_ ]?hash|sample[-_ ]?tag|^cmo\d+|^ht\d+$"
     r"|(?:^|[^0-9a-z])[abc]?02(?:5[1-9]|6[0-5])(?:$|[^0-9])",  # TotalSeq tags 0251-0265
     re.IGNORECASE,
 )
 _ISOTYPE_WORD: Final = re.compile(
     r"iso(?:type)?[-_. ]*(?:control|ctrl|ig|$)|isotype|(?:^|[-_. ])(?:control|ctrl)(?:$|[-_. ])|[-_. ]iso$"
+    r"|(?:^|[-_. ])neg(?:ative)?[-_. ]?(?:control|ctrl)"
     r"|mopc[-_. ]?(?:21|173)|mpc[-_. ]?11|rtk\d{4}|htk888",  # clones of the usual controls
     re.IGNORECASE,
 )
@@ -123,7 +126,7 @@ def name_key(name: str) -> str:
     """
     text = unicodedata.normalize("NFKC", name).translate(_GREEK).lower()
     text = _GREEK_WORDS.sub(lambda match: match[0][0], text)
-    return re.sub(r"[^a-z0-9]", "", text)
+    return re.sub(r"[^a-z0-9]", "", text).replace("cd45r0", "cd45ro")  # the digit for the letter
 
 
 def name_variants(name: str) -> Iterator[str]:

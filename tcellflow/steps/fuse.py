@@ -14,7 +14,7 @@ import numpy as np
 from tcellflow.contracts.cells import FUSED_CELLS
 from tcellflow.contracts.fuse import Fuse
 from tcellflow.contracts.fused import FUSED
-from tcellflow.errors import InputError, OptionsError
+from tcellflow.errors import InputError
 from tcellflow.inference.fusion.fused_table import (
     choose_labels,
     summarise_fused,
@@ -22,7 +22,8 @@ from tcellflow.inference.fusion.fused_table import (
 )
 from tcellflow.inference.fusion.fuser import Fuser
 from tcellflow.inference.fusion.graph import draw_graph
-from tcellflow.inference.fusion.sample import FuseChoices, fuse_sample, read_proteins
+from tcellflow.inference.fusion.measured_proteins import demand_proteins, read_flags, read_proteins
+from tcellflow.inference.fusion.sample import FuseChoices, fuse_sample
 from tcellflow.inference.fusion.trust import list_warnings
 from tcellflow.inference.session import count_processors
 from tcellflow.io.bundles.folders import find_bundle, read_bundle
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from tcellflow.inference.fusion.sample import FusedSample, Proteins
+    from tcellflow.inference.fusion.measured_proteins import Proteins
+    from tcellflow.inference.fusion.sample import FusedSample
     from tcellflow.io.h5ad.cells_reader import CellsFile
     from tcellflow.steps.progress import Progress
 
@@ -94,7 +96,7 @@ def fuse(options: FuseOptions, *, progress: Progress = quiet) -> list[Path]:
         fused = _fuse_cells(options, fuser, cells, reference, progress)
         labels = choose_labels(fused)
         graph = draw_graph(
-            fused.vectors,
+            fused.sharp.vectors,
             clusters=options.clusters,
             umap=options.umap,
             resolution=options.resolution,
@@ -138,7 +140,16 @@ def _fuse_cells(
     has_rna = np.full(cells.n_obs, options.inputs != "adt") & (cells.obs["total_counts"].to_numpy() > 0)
     has = (has_rna, has_adt)
     choices = FuseChoices(options.adt_norm, options.refit)
-    return fuse_sample(fuser, cells, proteins, has, progress=progress, reference=reference, choices=choices)
+    return fuse_sample(
+        fuser,
+        cells,
+        proteins,
+        has,
+        progress=progress,
+        reference=reference,
+        choices=choices,
+        threads=options.threads or count_processors(),
+    )
 
 
 def _read_antibodies(options: FuseOptions, cells: CellsFile) -> tuple[Proteins | None, NDArray[np.bool_]]:
@@ -146,18 +157,15 @@ def _read_antibodies(options: FuseOptions, cells: CellsFile) -> tuple[Proteins |
     nothing = np.zeros(cells.n_obs, dtype=bool)
     if options.inputs == "rna":
         return None, nothing
-    if OBSM_ADT_COUNTS not in cells.obsm_keys:
-        if options.inputs != "auto":
-            raise OptionsError(
-                "the cells have no antibody counts",
-                where=f"--inputs {options.inputs}",
-                mend="give --adt to tcellflow preprocess, or fuse with --inputs rna",
-            )
-        return None, nothing
-    frame = cells.read_obsm(OBSM_ADT_COUNTS)
-    has_adt = cells.obs["has_adt"].to_numpy(dtype=bool) if "has_adt" in cells.obs else ~nothing
-    panel = name_antibodies([str(name) for name in frame.columns], where=cells.where)
-    return read_proteins(frame, panel, has_adt, cells.where), has_adt
+    proteins, has_adt = None, nothing
+    if OBSM_ADT_COUNTS in cells.obsm_keys:
+        frame = cells.read_obsm(OBSM_ADT_COUNTS)
+        has_adt = read_flags(cells.obs, cells.where)
+        panel = name_antibodies([str(name) for name in frame.columns], where=cells.where)
+        proteins = read_proteins(frame, panel, has_adt, cells.where)
+    mend = "give --adt to tcellflow preprocess, or fuse with --inputs rna"
+    demand_proteins(proteins, options.inputs, f"--inputs {options.inputs}", mend)
+    return proteins, has_adt
 
 
 def _write_copy(path: Path, cells: CellsFile, table: pa.Table, note: StepNote) -> None:

@@ -7,19 +7,19 @@ not there, are told before any library is loaded.
 from __future__ import annotations
 
 import importlib.util
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from tcellflow.errors import OptionsError, install_extra
 from tcellflow.inference.states.options import CallOptions
 from tcellflow.io.files.kinds import check_is_file, check_is_there
 from tcellflow.steps.inputs import find_default_files
-from tcellflow.vocabulary import OutputName
+from tcellflow.vocabulary import AdtNorm, FuseInputs, OutputName
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tcellflow.inference.fusion.antibody_noise import AdtNorm
     from tcellflow.inference.session import Device
     from tcellflow.receptors.encoding.distinct import Which
     from tcellflow.states.rule import EffectorBy
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 DEFAULT_BACKEND: Final = "native"
 DEFAULT_BUNDLE: Final = "states"
 DEFAULT_FUSION: Final = "fusion"
-FuseInputs = Literal["auto", "rna+adt", "rna", "adt"]
 
 
 @dataclass(frozen=True)
@@ -428,13 +427,26 @@ class FuseOptions:
                 check_is_file(path)
 
     def check_agreement(self) -> None:
-        """Refuse options that contradict each other.
+        """Refuse options that do not exist or contradict each other.
 
         Raises
         ------
         OptionsError
-            If proteins, or genes, are not used, and something is to be learnt from them.
+            If an option has no such value, or proteins or genes are not used and something is to be learnt
+            from them.
         """
+        choices = (("--inputs", self.inputs, FuseInputs), ("--adt-norm", self.adt_norm, AdtNorm))
+        for name, value, kind in choices:
+            if value not in get_args(kind):
+                raise OptionsError(
+                    f"there is no {value!r}", where=name, mend="choose from: " + ", ".join(get_args(kind))
+                )
+        if not (math.isfinite(self.resolution) and self.resolution >= 0):
+            raise OptionsError(
+                f"a resolution of {self.resolution} makes no groups",
+                where="--resolution",
+                mend="give a number from 0 on",
+            )
         wanted = {"rna": "--adt-norm" if self.adt_norm != "clr" else "", "adt": ""}
         if self.refit:
             wanted = {"rna": "--refit", "adt": "--refit"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tcellflow.errors import InputError
+from tcellflow.io.bundles.description import plain_name
 from tcellflow.training.export import OPSET, PARITY_TOLERANCE
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def describe_parity(difference: float) -> dict[str, Any]:
 
 
 def name_bundle(name: str | None, output: Path) -> str:
-    """Name a trained bundle in its description: as asked, else as the folder it is written to."""
-    return name or output.resolve().name
+    """Name a trained bundle in its description: as asked, else as the folder it is written to, made plain."""
+    return name or plain_name(output.resolve().name)
 
 
 def read_text(path: Path | None) -> str:

@@ -18,9 +18,28 @@ if TYPE_CHECKING:
 
     from tcellflow.io.bundles.folders import Bundle
 
+
+def _check_name(name: str | None) -> str | None:
+    """Refuse a name that no bundle can have before anything is trained."""
+    from tcellflow.io.bundles.description import plain_name
+
+    if name is not None and name != plain_name(name):
+        raise OptionsError(
+            f"{name!r} is no name for a bundle",
+            where="--name",
+            mend=f"use lower-case letters, digits, dots and hyphens: {plain_name(name)}",
+        )
+    return name
+
+
 Name = Annotated[
     str | None,
-    typer.Option("--name", help="Name of the bundle (default: that of the folder).", show_default=False),
+    typer.Option(
+        "--name",
+        help="Name of the bundle (default: that of the folder).",
+        show_default=False,
+        callback=_check_name,
+    ),
 ]
 BundleLicence = Annotated[
     str, typer.Option("--licence", help="Licence under which you give the bundle away; for its card.")

@@ -7,7 +7,7 @@ what is told of proteins (imputed, foreground, denoised) is always told of the c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,10 +18,11 @@ from tcellflow.inference.fusion.standardise import ENOUGH_CELLS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tcellflow.vocabulary import AdtNorm
+
     Floats = NDArray[np.float64]
     Names = NDArray[np.object_]
 
-AdtNorm = Literal["clr", "mixture", "dsb"]
 _LEAST_SPREAD: Final = 1e-6
 
 

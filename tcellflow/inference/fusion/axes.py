@@ -43,12 +43,15 @@ class Axes:
         Of the capped features over the cells that were fitted, shape (F,).
     spread
         Standard deviation of the cells along them, shape (k,), > 0, falling.
+    signal
+        Share of the variance along each that noise alone would not give, shape (k,), 0-1, falling.
     """
 
     loadings: Floats
     cap: Floats
     mean: Floats
     spread: Floats
+    signal: Floats
 
     def project(self, values: sparse.csr_matrix) -> Floats:
         """Give cells (rows, F) along the axes, (rows, k), float64."""
@@ -73,7 +76,7 @@ class Axes:
         cap = np.full(n_features, np.inf)
         at = columns[there]
         loadings[at], mean[at], cap[at] = self.loadings[there], self.mean[there], self.cap[there]
-        return Axes(loadings, cap, mean, self.spread)
+        return Axes(loadings, cap, mean, self.spread, self.signal)
 
 
 def choose_rows(n_cells: int, most: int = MOST_FITTED) -> NDArray[np.int64]:
@@ -135,7 +138,8 @@ def find_axes(
     -----
     Randomised subspace iteration (Halko, Martinsson & Tropp 2011, doi:10.1137/090771806) from a fixed start.
     Standardised values end at 10, as those of the network do. Products of small matrices are summed in
-    order, not by a library that shares them among threads.
+    order, not by a library that shares them among threads. What noise gives is the upper edge of the law of
+    Marchenko & Pastur (1967, doi:10.1070/SM1967v001n04ABEH001994) for the variance that the axes leave.
     """
     k = min(n_axes, len(columns), values.shape[0] - 1)
     if k < 1:
@@ -163,7 +167,11 @@ def find_axes(
     loadings[columns] = found / moments.scale[:, None]
     wide = np.zeros(values.shape[1])
     wide[columns] = mean * moments.scale
-    return Axes(loadings, cap, wide, np.sqrt(powers[kept] / used.shape[0]))
+    variances = powers[kept] / used.shape[0]
+    squares = np.asarray(used.power(2).sum(axis=0)).ravel() / used.shape[0]
+    left = max(float((squares - mean**2).sum() - variances.sum()), 0.0) / len(columns)
+    edge = left * (1 + np.sqrt(len(columns) / used.shape[0])) ** 2
+    return Axes(loadings, cap, wide, np.sqrt(variances), np.clip(1 - edge / variances, 0, 1))
 
 
 def _centre(values: sparse.csr_matrix, mean: Floats, axes: Floats) -> Floats:

@@ -77,7 +77,7 @@ def find_signal(counts: NDArray[np.floating], has_adt: NDArray[np.bool_]) -> Sig
             continue
         y = logs[has_adt, column]
         share = share_of_high(y, groups)
-        above = y - groups.mean[0]
+        above = np.maximum(y - groups.mean[0], 0)
         found[0][has_adt, column] = share
         found[1][has_adt, column] = share * above
         variance = share * np.exp(-y) + share * (1 - share) * above**2
@@ -110,14 +110,19 @@ def fit_groups(y: Floats) -> Groups | None:
 
 
 def share_of_high(y: Floats, groups: Groups) -> Floats:
-    """Give the probability that log1p counts (cells,) are of the high group."""
+    """Give the probability that log1p counts (cells,) are of the high group; more counts never lower it.
+
+    Of two normal distributions the broader one wins at both ends. Beyond the place where the narrower one is
+    most likely, the probability stays what it is there.
+    """
     share, mean, spread = groups.share, groups.mean, groups.spread
+    exactness = 1 / np.square(spread)
+    if exactness[0] != exactness[1]:
+        turn = (mean[0] * exactness[0] - mean[1] * exactness[1]) / (exactness[0] - exactness[1])
+        is_lowest = (spread[1] > spread[0]) == (mean[1] >= mean[0])
+        y = np.maximum(y, turn) if is_lowest else np.minimum(y, turn)
     scores = [
         np.log(np.maximum(share[i], 1e-12)) - np.log(spread[i]) - 0.5 * np.square((y - mean[i]) / spread[i])
         for i in (0, 1)
     ]
-    # a narrow low group must not take what lies far below it from a broad high one, nor the reverse
-    found = 1 / (1 + np.exp(np.clip(scores[0] - scores[1], -500, 500)))
-    low, high = min(mean), max(mean)
-    found = np.where(y <= low, np.minimum(found, 0.5), found)
-    return np.asarray(np.where(y >= high, np.maximum(found, 0.5), found))
+    return np.asarray(1 / (1 + np.exp(np.clip(scores[0] - scores[1], -500, 500))))

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _COVERAGE: Final = 0.9
 _UNLIKE: Final = 0.99  # of ood_score
 _SEPARATOR: Final = "|"
+_WITH_RNA: Final = (FusedInputs.BOTH, FusedInputs.RNA)
+_WITH_ADT: Final = (FusedInputs.BOTH, FusedInputs.ADT)
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,20 @@ class Labels:
 
 
 def name_inputs(fused: FusedSample) -> NDArray[np.object_]:
-    """Name what each vector was made from, (B,)."""
-    is_known = np.isfinite(fused.vectors).all(axis=1)
-    has_rna = is_known & (fused.cells.weights[:, 0] > 0)
-    has_adt = is_known & (fused.cells.weights[:, 1] > 0)
+    """Name what each vector was made from, (B,): what the bundle was shown, and axes of the sample's own."""
+    by_bundle = fused.cells.weights > 0
+    has_rna = by_bundle[:, 0] | (fused.has_rna & (fused.space.rna is not None))
+    has_adt = by_bundle[:, 1] | (fused.has_adt & (fused.space.adt is not None))
     return name_modalities(has_rna, has_adt)
+
+
+def weigh_modalities(fused: FusedSample) -> NDArray[np.float32]:
+    """Give the weights of expression and proteins, (B, 2); where the bundle was shown nothing, even ones."""
+    inputs = name_inputs(fused)
+    has = np.stack([np.isin(inputs, _WITH_RNA), np.isin(inputs, _WITH_ADT)], axis=1).astype(np.float32)
+    even = has / np.maximum(has.sum(axis=1, keepdims=True), 1)
+    even[~has.any(axis=1)] = np.nan
+    return np.where(np.isfinite(fused.cells.weights), fused.cells.weights, even)
 
 
 def choose_labels(fused: FusedSample) -> Labels:
@@ -97,14 +108,15 @@ def tabulate_fused(
 ) -> pa.Table:
     """Lay out a fused sample as the table by the contract `FUSED`; floats are rounded to six decimals."""
     n, coverage = len(cell_ids), fused.sample.coverage
+    inputs, weights = name_inputs(fused), weigh_modalities(fused)
     places = np.full((n, 2), np.nan) if graph.places is None else graph.places
     columns: dict[str, Any] = {
         "cell_id": cell_ids,
         "sample_id": np.array(sample_ids, dtype=object),
-        "inputs": name_inputs(fused),
+        "inputs": inputs,
         "x_fused": _as_vectors(fused.vectors),
-        "w_rna": fused.cells.weights[:, 0],
-        "w_adt": fused.cells.weights[:, 1],
+        "w_rna": weights[:, 0],
+        "w_adt": weights[:, 1],
         "label": labels.label,
         "label_probability": labels.probability,
         "label_entropy": labels.entropy,
@@ -152,7 +164,7 @@ def summarise_fused(
     fused: FusedSample, labels: Labels, graph: CellGraph, warnings: Sequence[str]
 ) -> dict[str, JsonValue]:
     """Account for a fused sample: the content of fuse.json."""
-    weights = fused.cells.weights
+    weights = weigh_modalities(fused)
     inputs = name_inputs(fused)
     both = np.array([one == FusedInputs.BOTH for one in inputs], dtype=bool)
     proteins, known = fused.proteins, set(map(str, fused.fuser.proteins.targets))
@@ -175,6 +187,9 @@ def summarise_fused(
             "isotypes": []
             if proteins is None
             else [str(n) for n in proteins.panel.raw_names[proteins.panel.is_isotype]],
+            "hashtags": []
+            if proteins is None
+            else [str(n) for n in proteins.panel.raw_names[proteins.panel.is_hashtag]],
             "constant": [] if proteins is None else list(proteins.constant),
         },
         "labels": dict(sorted(Counter(str(x) for x in labels.label[~abstained] if x is not None).items())),

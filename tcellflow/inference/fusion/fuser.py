@@ -147,7 +147,6 @@ class Fuser:
         proteins: NDArray[np.floating],
         *,
         shown: NDArray[np.floating] | None = None,
-        where: object = "sample",
     ) -> FusionSample:
         """Read a sample the first time.
 
@@ -163,20 +162,14 @@ class Fuser:
             Their counts in the cells that have any, (cells, targets).
         shown
             The same without noise, as `fuse` will be given them; None = as they are.
-        where
-            File concerned, for errors.
 
         Returns
         -------
         FusionSample
             With the bundle's own moments where the sample has fewer than 200 cells.
 
-        Raises
-        ------
-        InputError
-            If neither a gene nor a protein of the bundle is measured, or too few genes and no protein.
         """
-        alignment, columns, coverage, unknown = self._align(symbols, targets, where)
+        alignment, columns, coverage, unknown = self._align(symbols, targets)
         genes = Moments(self.genes.mean.copy(), self.genes.scale.copy())
         is_own = (sums is not None and sums.n_cells >= ENOUGH_CELLS, len(proteins) >= ENOUGH_CELLS)
         if is_own[0] and sums is not None:
@@ -191,36 +184,19 @@ class Fuser:
         return FusionSample(alignment, columns, genes, levels, ratios, centres, is_own, coverage, unknown)
 
     def place_sample(
-        self,
-        reference: FusionSample,
-        symbols: NDArray[np.object_],
-        targets: NDArray[np.object_],
-        *,
-        where: object = "sample",
+        self, reference: FusionSample, symbols: NDArray[np.object_], targets: NDArray[np.object_]
     ) -> FusionSample:
-        """Give a sample the scales of another; arguments as for `read_sample`.
-
-        Raises
-        ------
-        InputError
-            As `read_sample`.
-        """
-        alignment, columns, coverage, unknown = self._align(symbols, targets, where)
+        """Give a sample the scales of another; arguments as for `read_sample`."""
+        alignment, columns, coverage, unknown = self._align(symbols, targets)
         return replace(reference, alignment=alignment, columns=columns, coverage=coverage, unknown=unknown)
 
     def _align(
-        self, symbols: NDArray[np.object_], targets: NDArray[np.object_], where: object
+        self, symbols: NDArray[np.object_], targets: NDArray[np.object_]
     ) -> tuple[PanelAlignment, NDArray[np.int64], tuple[float, float], tuple[str, ...]]:
         """Find genes and proteins of the bundle in a sample, their shares, and antibodies not learnt."""
         alignment = align_panel(symbols, self.genes.symbols)
         columns = find_columns(self.proteins.targets, targets)
         of_genes = float(self.genes.weights[alignment.present].sum())
-        if of_genes < self.details.coverage.least and not (columns >= 0).any():
-            raise InputError(
-                f"the sample measures {of_genes:.0%} of the bundle's genes, and none of its proteins",
-                where=where,
-                mend="give whole-transcriptome expression or antibodies that the bundle knows",
-            )
         known = set(map(str, self.proteins.targets))
         unknown = tuple(str(name) for name in targets if name and str(name) not in known)
         return alignment, columns, (of_genes, float((columns >= 0).mean())), unknown
@@ -262,12 +238,15 @@ class Fuser:
         is_known = np.asarray(gene_mask.any(axis=1) | protein_mask.any(axis=1))
         scale = sample.levels.scale.astype(np.float32)
         imputed = np.maximum(mean * scale + sample.levels.mean.astype(np.float32), 0)
+        # of a protein that the sample did not measure nobody knows how much of its antibody there would be
+        is_foreign = np.where((sample.columns >= 0) & sample.is_own[1], 0, self.details.between_sets)
+        deviation = np.sqrt(np.square(sd * scale) + np.square(is_foreign)).astype(np.float32)
         return FusedCells(
             latent=_blank(whole["latent"], is_known),
             weights=_blank(whole["weights"], is_known),
             class_probabilities=_blank(whole["class_probabilities"], is_known),
             imputed=_blank(np.where(is_told, imputed, np.nan), is_known),
-            imputed_sd=_blank(np.where(is_told, sd * scale, np.nan), is_known),
+            imputed_sd=_blank(np.where(is_told, deviation, np.nan), is_known),
             latent_rna=_blank(alone["latent"], np.asarray(gene_mask.any(axis=1))),
             ood_score=self._score(whole["latent"], gene_mask, protein_mask),
         )

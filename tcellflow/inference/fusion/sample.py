@@ -8,8 +8,8 @@ Invariant: rows follow the cells; what was not measured is masked, and nothing o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy import sparse
@@ -19,52 +19,31 @@ from tcellflow.inference.fusion.antibody_noise import learn_noise
 from tcellflow.inference.fusion.axes import choose_rows, choose_variable_genes, find_axes
 from tcellflow.inference.fusion.background import find_signal
 from tcellflow.inference.fusion.fuser import FusedCells
+from tcellflow.inference.fusion.intervals import measure_widths
 from tcellflow.inference.fusion.refit import ToldProteins, give_folds, learn_refit
+from tcellflow.inference.fusion.smoothing import SharpVectors
 from tcellflow.inference.fusion.space import OWN_AXES, GeneAxes, find_columns, find_protein_axes, learn_space
 from tcellflow.inference.fusion.standardise import ENOUGH_CELLS, sum_genes
-from tcellflow.proteins.targets import sum_by_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import pandas as pd
     from numpy.typing import NDArray
 
-    from tcellflow.inference.fusion.antibody_noise import AdtNorm, AntibodyNoise
+    from tcellflow.inference.fusion.antibody_noise import AntibodyNoise
     from tcellflow.inference.fusion.background import Signal
     from tcellflow.inference.fusion.fuser import Fuser, FusionSample
+    from tcellflow.inference.fusion.measured_proteins import Proteins
     from tcellflow.inference.fusion.refit import Refit
-    from tcellflow.inference.fusion.space import SampleSpace
+    from tcellflow.inference.fusion.space import ProteinAxes, SampleSpace
     from tcellflow.inference.fusion.standardise import GeneSums
     from tcellflow.inference.states.sources import CellSource
-    from tcellflow.proteins.panel import AntibodyPanel
+    from tcellflow.vocabulary import AdtNorm
 
     Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Proteins:
-    """The antibodies of a sample.
-
-    Parameters
-    ----------
-    panel
-        As the file names them.
-    targets
-        What they measure, all different, none constant; shape (T,).
-    counts
-        Counts by target, (B, T), float32.
-    constant
-        Targets with the same count in every cell.
-    isotypes
-        Counts of the isotype controls, in the panel's order, (B, I).
-    """
-
-    panel: AntibodyPanel
-    targets: NDArray[np.object_]
-    counts: NDArray[np.float32]
-    constant: tuple[str, ...]
-    isotypes: NDArray[np.float32]
+_LEAST_GENES: Final = 0.03  # of the bundle's, by weight: with fewer it is another species or another assay
 
 
 @dataclass(frozen=True)
@@ -97,8 +76,12 @@ class FusedSample:
         What the bundle says.
     vectors
         (B, 64), float32; NaN where nothing was measured.
+    sharp
+        The same before they were drawn towards their neighbours.
     space
         Where the vectors lie.
+    widths
+        How many times wider the intervals of told proteins are than the bundle says, (P,).
     signal
         Of `proteins`; None without any.
     noise
@@ -115,44 +98,15 @@ class FusedSample:
     choices: FuseChoices
     cells: FusedCells
     vectors: NDArray[np.float32]
+    sharp: SharpVectors
     space: SampleSpace
+    widths: NDArray[np.float32]
     signal: Signal | None
     noise: AntibodyNoise | None
     refit: Refit | None
     told: ToldProteins | None
     has_rna: NDArray[np.bool_]
     has_adt: NDArray[np.bool_]
-
-
-def read_proteins(
-    frame: pd.DataFrame, panel: AntibodyPanel, has_adt: NDArray[np.bool_], where: object
-) -> Proteins:
-    """Read the antibody counts of a sample.
-
-    Raises
-    ------
-    InputError
-        If a count is negative, not finite, or no whole number.
-    """
-    counts = frame.to_numpy(dtype=np.float64)
-    measured = counts[has_adt]
-    if measured.size and not (np.isfinite(measured).all() and (measured >= 0).all()):
-        raise InputError(
-            "antibody counts hold negative, NaN or infinite values",
-            where=where,
-            mend="give raw antibody counts to tcellflow preprocess",
-        )
-    if measured.size and (measured != np.rint(measured)).any():
-        raise InputError(
-            "antibody counts hold fractions",
-            where=where,
-            mend="give raw antibody counts to tcellflow preprocess",
-        )
-    targets, summed = sum_by_target(np.where(has_adt[:, None], counts, 0), panel)
-    varies = summed[has_adt].std(axis=0) > 0 if has_adt.sum() > 1 else summed[has_adt].sum(axis=0) > 0
-    constant = tuple(str(name) for name in targets[~varies])
-    isotypes = np.where(has_adt[:, None], counts, 0)[:, panel.is_isotype].astype(np.float32)
-    return Proteins(panel, targets[varies], summed[:, varies], constant, isotypes)
 
 
 def fuse_sample(
@@ -164,6 +118,7 @@ def fuse_sample(
     progress: Callable[[int, int], None],
     reference: FusedSample | None = None,
     choices: FuseChoices = FuseChoices(),
+    threads: int = 1,
 ) -> FusedSample:
     """Fuse the cells of a sample.
 
@@ -183,6 +138,8 @@ def fuse_sample(
         A fused sample whose scales, space and maps are used instead of the sample's own; None = its own.
     choices
         How; those of the reference if there is one.
+    threads
+        That look for neighbours.
 
     Returns
     -------
@@ -192,30 +149,104 @@ def fuse_sample(
     Raises
     ------
     InputError
-        If expression is not finite, neither a gene nor a protein of the bundle is measured, or there are too
-        few cells for what was chosen.
+        If expression is not finite, there are too few cells for what was chosen, or neither the bundle nor
+        axes of the sample's own say anything: too few genes of the bundle, none of its proteins, and no axes.
     """
     has_rna, has_adt = has
     if proteins is None or not proteins.targets.size:
         has_adt = np.zeros_like(has_adt)
-    symbols = source.gene_names if has_rna.any() else np.empty(0, object)
+    else:
+        has_adt = has_adt & proteins.has_adt
     is_shown = proteins is not None and has_adt.any()
     targets = proteins.targets if proteins is not None and is_shown else np.empty(0, object)
     counts = proteins.counts if proteins is not None and is_shown else np.zeros((source.n_obs, 0))
-    noise, shown = _remove_noise(proteins, counts, has_adt, choices, reference, source.where)
+    noise, shown = _remove_noise(proteins, (targets, counts), has_adt, choices, reference, source.where)
+    symbols = source.gene_names if has_rna.any() else np.empty(0, object)
+    measured = (targets, counts, shown)
+    sample, axes = _learn_sample(fuser, source, symbols, measured, (has_rna, has_adt), reference)
+    cells, own = _fuse_blocks(fuser, source, (sample, axes), shown, (has_rna, has_adt), reference, progress)
+    widths = (
+        measure_widths(cells.imputed[has_adt], cells.imputed_sd[has_adt], counts[has_adt], sample.columns)
+        if reference is None
+        else reference.widths
+    )
+    cells = replace(cells, imputed_sd=(cells.imputed_sd * widths).round(6))
+    if reference is None:
+        space = learn_space(axes, cells.latent, own, (has_rna, has_adt))
+    else:
+        space = replace(reference.space, rna=axes[0], adt=axes[1])
+    refit, told, filled = _refit(
+        fuser, cells, own, (targets, counts), (has_rna, has_adt), choices, reference, source
+    )
+    has_place = has_adt | _is_filled(refit, has_rna)
+    sharp = SharpVectors(
+        space.join(cells.latent, (own[0], filled), (has_rna, has_place)), has_rna + 2 * has_place
+    )
+    vectors = sharp.smooth(sharp if reference is None else reference.sharp, threads=threads)
+    signal = find_signal(counts, has_adt) if has_adt.any() else None
+    return FusedSample(
+        fuser,
+        sample,
+        proteins,
+        choices,
+        cells,
+        vectors,
+        sharp,
+        space,
+        widths,
+        signal,
+        noise,
+        refit,
+        told,
+        has_rna,
+        has_adt,
+    )
+
+
+def _learn_sample(
+    fuser: Fuser,
+    source: CellSource,
+    symbols: NDArray[np.object_],
+    measured: tuple[NDArray[np.object_], NDArray[np.floating], NDArray[np.floating]],
+    has: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    reference: FusedSample | None,
+) -> tuple[FusionSample, tuple[GeneAxes | None, ProteinAxes | None]]:
+    """Learn scales and axes from a sample, or take those of the reference; refuse what neither can tell."""
+    (targets, counts, shown), (has_rna, has_adt) = measured, has
     if reference is None:
         sums = sum_genes(_check(source), len(symbols)) if has_rna.any() else None
-        sample = fuser.read_sample(
-            symbols, sums, targets, counts[has_adt], shown=shown[has_adt], where=source.where
-        )
-        axes = (_find_gene_axes(source, sums, symbols), find_protein_axes(targets, shown, has_adt))
+        sample = fuser.read_sample(symbols, sums, targets, counts[has_adt], shown=shown[has_adt])
+        rna = _find_gene_axes(source, sums, symbols, has_rna)
+        adt = find_protein_axes(targets, shown, has_adt)
     else:
-        sample = fuser.place_sample(reference.sample, symbols, targets, where=source.where)
+        sample = fuser.place_sample(reference.sample, symbols, targets)
         known = reference.space
-        axes = (
-            None if known.rna is None else known.rna.place(symbols),
-            None if known.adt is None else known.adt.place(targets),
+        rna = None if known.rna is None else known.rna.place(symbols)
+        adt = None if known.adt is None else known.adt.place(targets)
+    of_genes, of_proteins = sample.coverage
+    if of_genes < _LEAST_GENES:
+        rna = None
+    if of_genes < fuser.details.coverage.least and not of_proteins and rna is None and adt is None:
+        raise InputError(
+            f"the sample measures {of_genes:.0%} of the bundle's genes, and none of its proteins",
+            where=source.where,
+            mend="give whole-transcriptome expression or antibodies that the bundle knows, or at least"
+            " 200 cells",
         )
+    return sample, (rna, adt)
+
+
+def _fuse_blocks(
+    fuser: Fuser,
+    source: CellSource,
+    learnt: tuple[FusionSample, tuple[GeneAxes | None, ProteinAxes | None]],
+    shown: NDArray[np.floating],
+    has: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    reference: FusedSample | None,
+    progress: Callable[[int, int], None],
+) -> tuple[FusedCells, tuple[Floats, Floats]]:
+    """Give what the bundle says of cells, and their places along the axes, block by block."""
+    (sample, axes), (has_rna, has_adt) = learnt, has
     parts, along, first = [], [], 0
     for block in source.blocks() if reference is None or not has_rna.any() else _check(source):
         rows = slice(first, first + block.shape[0])
@@ -227,46 +258,32 @@ def fuse_sample(
     cells = FusedCells(
         *(np.concatenate([getattr(p, name) for p in parts]) for name in FusedCells.__annotations__)
     )
-    own = (
-        np.concatenate(along) * has_rna[:, None],
-        np.zeros((source.n_obs, 0)) if axes[1] is None else axes[1].project(shown, has_adt),
-    )
-    space = learn_space(axes, cells.latent, own, (has_rna, has_adt)) if reference is None else reference.space
-    refit, told, filled = _refit(
-        fuser, cells, own, (targets, counts), (has_rna, has_adt), choices, reference, source
-    )
-    vectors = space.join(cells.latent, (own[0], filled), (has_rna, has_adt | _is_filled(refit, has_rna)))
-    signal = find_signal(counts, has_adt) if has_adt.any() else None
-    return FusedSample(
-        fuser, sample, proteins, choices, cells, vectors, space, signal, noise, refit, told, has_rna, has_adt
-    )
+    proteins = np.zeros((source.n_obs, 0)) if axes[1] is None else axes[1].project(shown, has_adt)
+    return cells, (np.concatenate(along) * has_rna[:, None], proteins)
 
 
 def _remove_noise(
     proteins: Proteins | None,
-    counts: NDArray[np.floating],
+    measured: tuple[NDArray[np.object_], NDArray[np.floating]],
     has_adt: NDArray[np.bool_],
     choices: FuseChoices,
     reference: FusedSample | None,
     where: object,
 ) -> tuple[AntibodyNoise | None, NDArray[np.floating]]:
     """Give what is noise, and the counts without it."""
-    if proteins is None or not has_adt.any() or (choices.adt_norm == "clr" and reference is None):
-        return None, counts
-    names = proteins.panel.raw_names[proteins.panel.is_isotype]
-    if reference is None:
-        controls = (names, proteins.isotypes[has_adt])
-        noise = learn_noise(
-            choices.adt_norm, proteins.targets, proteins.counts[has_adt], controls, where=where
-        )
-    elif reference.noise is None:
-        return None, counts
+    targets, counts = measured
+    nobody = np.zeros((int(has_adt.sum()), 0))
+    controls: tuple[NDArray[np.object_], NDArray[np.floating]] = (np.empty(0, object), nobody)
+    if proteins is not None:
+        controls = (proteins.panel.raw_names[proteins.panel.is_isotype], proteins.isotypes[has_adt])
+    if reference is not None or choices.adt_norm == "clr":
+        noise = None if reference is None else reference.noise
     else:
-        noise = reference.noise
+        noise = learn_noise(choices.adt_norm, targets, counts[has_adt], controls, where=where)
+    if noise is None or not has_adt.any():
+        return noise, counts
     shown = counts.astype(np.float32)
-    shown[has_adt] = noise.remove(
-        proteins.targets, proteins.counts[has_adt], (names, proteins.isotypes[has_adt])
-    )
+    shown[has_adt] = noise.remove(targets, counts[has_adt], controls)
     return noise, shown
 
 
@@ -315,12 +332,13 @@ def _refit(
 
 
 def _find_gene_axes(
-    source: CellSource, sums: GeneSums | None, symbols: NDArray[np.object_]
+    source: CellSource, sums: GeneSums | None, symbols: NDArray[np.object_], has_rna: NDArray[np.bool_]
 ) -> GeneAxes | None:
     if sums is None or sums.n_cells < ENOUGH_CELLS:
         return None
     columns = choose_variable_genes(sums, symbols)
-    fitted = _take_rows(source, choose_rows(source.n_obs))
+    measured = np.flatnonzero(has_rna)
+    fitted = _take_rows(source, measured[choose_rows(len(measured))])
     axes = find_axes(fitted, columns, sums.measure(columns), OWN_AXES)
     return None if axes is None else GeneAxes(symbols, axes)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 WIDTH: Final = 64
 OWN_AXES: Final = 20
 _LATENT_AXES: Final = 24
-_LATENT_WEIGHT: Final = 0.7  # the length of its part of the vector; the sample's own parts have 1
+_LATENT_WEIGHT: Final = 0.7  # the length of its part of the vector; genes have 1
 _PARTS: Final = ("latent", "rna", "adt")
 
 
@@ -92,6 +92,16 @@ class SampleSpace:
     lengths: tuple[float, float, float]
 
     @property
+    def _gene_weights(self) -> Floats | float:
+        """Lengths of the axes of genes, half by their share of signal: rare kinds lie along weak ones."""
+        return 1.0 if self.rna is None else (1 + np.sqrt(self.rna.axes.signal)) / 2
+
+    @property
+    def _protein_length(self) -> float:
+        """Length of the part of proteins: each axis counts as much as one of genes."""
+        return 0.0 if self.adt is None else float(np.sqrt(len(self.adt.axes.spread) / OWN_AXES))
+
+    @property
     def widths(self) -> dict[str, int]:
         """Numbers of the vector by origin."""
         if self.directions is None:
@@ -107,21 +117,23 @@ class SampleSpace:
         Parameters
         ----------
         latent
-            The bundle's, (B, D); NaN where nothing was measured.
+            The bundle's, (B, D); NaN where it was shown nothing.
         own
             Along the axes of genes, and of proteins, each (B, k).
         has
             Which cells have expression, and antibodies.
         """
-        is_known = np.isfinite(latent).all(axis=1)
+        is_told = np.isfinite(latent).all(axis=1)
+        has_rna, has_adt = has[0] & (self.rna is not None), has[1] & (self.adt is not None)
+        is_known = is_told | has_rna | has_adt
         vectors = np.full((len(latent), WIDTH), np.nan, np.float32)
         vectors[is_known] = 0
         if self.middle is None or self.directions is None:
-            vectors[is_known, : latent.shape[1]] = latent[is_known]
+            vectors[is_told, : latent.shape[1]] = latent[is_told]
             return vectors
         turned = _turn(latent, self.middle, self.directions)
-        parts = ((turned, is_known), (own[0], is_known & has[0]), (own[1], is_known & has[1]))
-        weights, first = (_LATENT_WEIGHT, 1.0, 1.0), 0
+        parts = ((turned, is_told), (own[0] * self._gene_weights, has_rna), (own[1], has_adt))
+        weights, first = (_LATENT_WEIGHT, 1.0, self._protein_length), 0
         for i, width in enumerate((_LATENT_AXES, OWN_AXES, OWN_AXES)):
             values, rows = parts[i]
             if self.lengths[i] > 0:
@@ -142,6 +154,10 @@ def learn_space(
         return SampleSpace(None, None, None, None, (0.0, 0.0, 0.0))
     is_known = np.isfinite(latent).all(axis=1)
     known = latent[is_known].astype(np.float64)
+    if not known.size:
+        width = latent.shape[1]
+        lengths = (0.0, _measure(own[0][has[0]]), _measure(own[1][has[1]]))
+        return SampleSpace(*axes, np.zeros(width), np.zeros((width, 0)), lengths)
     middle = known.mean(axis=0)
     centred = known - middle
     _, directions = np.linalg.eigh(np.einsum("nd,ne->de", centred, centred))
@@ -152,8 +168,8 @@ def learn_space(
     turned = _turn(latent, middle, directions)
     lengths = (
         _measure(turned[is_known]),
-        _measure(own[0][is_known & has[0]]),
-        _measure(own[1][is_known & has[1]]),
+        _measure(own[0][has[0]]),
+        _measure(own[1][has[1]]),
     )
     return SampleSpace(*axes, middle, directions, lengths)
 

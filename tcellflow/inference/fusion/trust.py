@@ -16,31 +16,56 @@ _SHOWN: Final = 10  # names of antibodies
 
 def list_warnings(fused: FusedSample, graph: CellGraph) -> list[str]:
     """List what lowers the trust in a sample's vectors and groups, as sentences."""
-    found, coverage = [], fused.fuser.details.coverage
-    share = fused.sample.coverage[0]
-    if fused.has_rna.any() and share < coverage.least:
-        found.append(f"expression was not used: the sample measures {share:.0%} of the bundle's genes")
-    elif fused.has_rna.any() and share < coverage.good:
-        found.append(f"the sample measures {share:.0%} of the bundle's genes")
-    if fused.proteins is not None:
-        panel = fused.proteins.panel
-        if panel.unknown:
-            found.append(
-                f"{len(panel.unknown)} antibodies are not known: " + ", ".join(panel.unknown[:_SHOWN])
-            )
-        if fused.proteins.constant:
-            constant = ", ".join(fused.proteins.constant[:_SHOWN])
-            found.append(
-                f"{len(fused.proteins.constant)} proteins were left out, for no cell differs: {constant}"
-            )
-        if not fused.sample.coverage[1]:
-            found.append("no antibody measures a protein that the bundle knows")
+    found = [*_warn_of_genes(fused), *_warn_of_proteins(fused)]
     for name, has, own in zip(
         ("expression", "proteins"), (fused.has_rna, fused.has_adt), fused.sample.is_own, strict=True
     ):
         if has.any() and not own:
-            found.append(f"fewer than 200 cells have {name}, so it is standardised by the bundle's cells")
+            found.append(
+                f"fewer than 200 cells (of the reference, where one was given) have {name}, so scales are the"
+                " bundle's"
+            )
     return [*found, *_warn_of_landmarks(graph)]
+
+
+def _warn_of_genes(fused: FusedSample) -> list[str]:
+    coverage, share = fused.fuser.details.coverage, fused.sample.coverage[0]
+    if not fused.has_rna.any() or share >= coverage.good:
+        return []
+    text = f"the sample measures {share:.0%} of the bundle's genes"
+    if share >= coverage.least:
+        return [text]
+    is_used = fused.space.rna is not None
+    return [
+        f"{text}, too few to read: expression " + ("has axes of its own alone" if is_used else "was not used")
+    ]
+
+
+def _warn_of_proteins(fused: FusedSample) -> list[str]:
+    proteins = fused.proteins
+    found: list[str] = []
+    if proteins is None:
+        return found
+    for names, what in (
+        (proteins.panel.unknown, "antibodies are not known"),
+        (proteins.constant, "proteins were left out, for no cell differs"),
+    ):
+        if names:
+            found.append(f"{len(names)} {what}: " + ", ".join(names[:_SHOWN]))
+    if not fused.sample.coverage[1]:
+        found.append("no antibody measures a protein that the bundle knows")
+    if proteins.n_unstained:
+        found.append(
+            f"{proteins.n_unstained} cells have no antibody count at all where others have many: they are"
+            " taken for not measured"
+        )
+    lacking = int((fused.has_rna & ~fused.has_adt).sum())
+    if lacking and fused.has_adt.any() and fused.space.adt is not None and fused.refit is None:
+        found.append(
+            f"{lacking} cells have no antibodies, so their vectors lie apart from the others'; --refit tells"
+            " where proteins would put them"
+        )
+    return found
 
 
 def _warn_of_landmarks(graph: CellGraph) -> list[str]:

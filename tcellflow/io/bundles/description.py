@@ -33,12 +33,16 @@ _DETAILS: Final[dict[str, type[Details]]] = {
 }
 # Names stay inside the folder by construction: no separators, no leading dot.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_BUNDLE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _MEND: Final = "fetch the bundle again, or have its maker mend it"
 
 
+def plain_name(name: str) -> str:
+    """Make a name plain: lower-case letters, digits, dots and hyphens, of which none comes first."""
+    return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).lstrip(".-") or "bundle"
+
+
 def _check_name(name: str) -> str:
-    if not _BUNDLE_NAME.fullmatch(name):
+    if name != plain_name(name):
         message = f"the name {name!r} is not plain"
         raise ValueError(message)
     return name

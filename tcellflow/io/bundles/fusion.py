@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from tcellflow.io.bundles.fields import LOOSE, Quantiles, Share, Size, Text
+from tcellflow.io.bundles.fields import LOOSE, NonNegative, Quantiles, Share, Size, Text
 from tcellflow.io.bundles.panel_tables import (
     PanelEntry,
     as_numbers,
@@ -96,6 +96,9 @@ class FusionDetails:
         How the probabilities were calibrated, as its maker noted it.
     familiarity
         What vectors of known cells look like; None where the maker did not measure it.
+    between_sets
+        Standard deviation of a protein's mean log1p counts between what a bundle tells and a new set, over
+        proteins; 0 where it learnt from one set.
     """
 
     genes: PanelEntry
@@ -105,6 +108,7 @@ class FusionDetails:
     conformal: tuple[ConformalLevel, ...]
     calibration: dict[str, Any]
     familiarity: FamiliarityEntry | None = None
+    between_sets: NonNegative = 0.0
 
     @property
     def classes(self) -> tuple[str, ...]:

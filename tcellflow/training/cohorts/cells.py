@@ -217,7 +217,7 @@ def read_cell_table(
             f"there is no column {', '.join(missing)} about the cells; "
             f"there are: {', '.join(map(str, frame.columns[:_SHOWN]))}",
             where=where,
-            mend="mend 'columns' or 'labels' of the cohort",
+            mend="mend the manifest: 'columns' renames columns, 'label', 'labels' and 'split' name them",
         )
     chosen = frame.assign(
         **{wanted[own]: frame[own] for own in wanted if own in frame and wanted[own] != own}
@@ -251,7 +251,7 @@ def _check_labels(table: pd.DataFrame, entry: CohortEntry) -> None:
                 "%s, %s (%s): %s; not in the map %s", entry.name, column.column, column.evidence,
                 ", ".join(told), f"{others:,}",
             )  # fmt: skip
-        if others and (table["kind"] == "").all():
+        if others and column.meanings and (table["kind"] == "").all():
             _LOG.warning(
                 "%s: the %s cells that are not in the map count as T cells too; if some are none, name a "
                 "column of kinds ('columns' and 'kinds' of the manifest)",

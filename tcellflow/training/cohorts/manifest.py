@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, get_ar
 import yaml
 
 from tcellflow.errors import InputError, OptionsError
+from tcellflow.io.files.kinds import check_is_file
 from tcellflow.states.labels import Meaning, parse_meaning
 from tcellflow.training.options import NOT_STATED
 from tcellflow.vocabulary import Evidence
@@ -178,6 +179,7 @@ def read_entries(path: Path, key: str, parse: Callable[[EntryReader], Entry]) ->
     InputError
         If it cannot be read, or anything in it is wrong; all faults are named.
     """
+    check_is_file(path)
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe loader, see below)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:

@@ -94,6 +94,23 @@ def tell_proteins(sets: Sequence[FusionSet], proteins: NDArray[np.object_]) -> F
     return FusionProteins(proteins, names, cells, *table.T)
 
 
+def tell_between_sets(sets: Sequence[FusionSet]) -> float:
+    """Tell how far a protein's mean log1p counts in a new set lie from their mean over sets: the deviation.
+
+    The root of the mean over proteins that at least two sets measured; 0 without any. Lots of antibodies,
+    their amounts and depths of sequencing make these differences.
+    """
+    means: dict[str, list[float]] = {}
+    for one in sets:
+        counts = one.proteins[one.has_adt].astype(np.float64)
+        for target, mean in zip(
+            one.targets, np.log1p(counts).mean(axis=0) if len(counts) else (), strict=False
+        ):
+            means.setdefault(str(target), []).append(float(mean))
+    spread = [np.var(found, ddof=1) * (1 + 1 / len(found)) for found in means.values() if len(found) > 1]
+    return round(float(np.sqrt(np.mean(spread))), 4) if spread else 0.0
+
+
 def describe_fusion(
     options: TrainFusionOptions,
     calibration: FusionCalibration,

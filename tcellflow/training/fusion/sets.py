@@ -144,6 +144,13 @@ def _read_labels(entry: FusionEntry, table: pd.DataFrame) -> NDArray[np.object_]
             where=entry.cohort.cells or entry.cohort.counts,
             mend="spell the keys of 'classes' as the labels are",
         )
+    absent = sorted(set(entry.classes) - set(label))
+    if absent:
+        raise InputError(
+            f"{entry.name}: no cell has the label {', '.join(map(repr, absent))} of 'classes'",
+            where=entry.cohort.cells or entry.cohort.counts,
+            mend="spell it as the labels are, or leave it out",
+        )
     return np.where(known, label, "")
 
 

@@ -33,6 +33,7 @@ from tcellflow.training.fusion.description import (
     describe_familiarity,
     describe_fusion,
     describe_sets,
+    tell_between_sets,
     tell_genes,
     tell_proteins,
     write_fusion_card,
@@ -126,7 +127,7 @@ def train_fusion(options: TrainFusionOptions, *, on_step: Progress | None = None
     }
     measured = _measure(network, cells, calibration, learn, others)
     document = describe_fusion(options, calibration, panels, classes, measured, difference)
-    document |= describe_familiarity(familiarity)
+    document |= describe_familiarity(familiarity) | {"between_sets": tell_between_sets(learn)}
     files = {
         "model.onnx": graph,
         GENES_FILE: write_fusion_genes(panels[0]),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 
 import tcellflow
@@ -21,9 +21,6 @@ from tcellflow.provenance import digest_file
 from tcellflow.steps.fuse import FuseOptions, fuse
 from tcellflow.steps.predict import PredictOptions, predict
 from tcellflow.steps.preprocess import PreprocessOptions, preprocess
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +140,8 @@ def test_useless_antibodies_are_masked_and_listed(cells_path, tmp_path, edit, en
     assert account["panel"][entry]
     assert name is None or name in account["panel"][entry]
     assert np.isfinite(vectors(table)).all()
-    assert name is None or account["inputs"]["rna"] == len(table)
+    assert name is None or account["inputs"]["adt"] == 0
+    assert name is None or set(table.column("w_adt").to_pylist()) == {0}
 
 
 def test_two_clones_of_one_protein_are_one(cells_path, tmp_path):
@@ -413,8 +411,140 @@ def test_antibodies_alone_that_the_bundle_does_not_know_are_refused(cells_path, 
     """No gene is to be used, and no protein is known."""
     edit = lambda frame: frame.iloc[:, :1].set_axis(["CD300LF"], axis=1)  # noqa: E731
     with pytest.raises(InputError, match="none of its proteins"):
-        run(change(cells_path, tmp_path / "c.h5ad", edit), tmp_path / "out", inputs="adt")
+        run(change(cells_path, tmp_path / "c.h5ad", edit, slice(0, 150)), tmp_path / "out", inputs="adt")
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_panel_that_the_bundle_does_not_know_has_axes_of_its_own(cells_path, tmp_path):
+    """From 200 cells on proteins that nobody learnt have a part in the vector, and `inputs` says so."""
+    edit = lambda frame: frame.iloc[:, :2].set_axis(["CD300LF", "CD37"], axis=1)  # noqa: E731
+    table, account = run(change(cells_path, tmp_path / "c.h5ad", edit), tmp_path / "out", h5ad=False)
+    assert account["panel"]["not_learnt"] == ["CD300LF", "CD37"]
+    assert account["inputs"]["rna+adt"] == len(table)
+    assert np.abs(vectors(table)[:, 44:]).max() > 0
+
+
+def keep_genes(cells_path, path, n_genes, rows=slice(None)):
+    """Write the cells with a random choice of genes."""
+    cells = ad.read_h5ad(cells_path)[rows]
+    chosen = np.sort(np.random.default_rng(0).permutation(cells.n_vars)[:n_genes])
+    cells[:, chosen].copy().write_h5ad(path)
+    return path
+
+
+def test_few_genes_have_axes_of_their_own(cells_path, tmp_path):
+    """What the bundle cannot read is not told by it; the vector is its own, and a warning says so."""
+    path = keep_genes(cells_path, tmp_path / "few.h5ad", 4_000)
+    table, account = run(path, tmp_path / "out", inputs="rna", h5ad=False)
+    assert 0.03 < account["panel"]["coverage_rna"] < 0.25
+    assert account["inputs"]["rna"] == len(table)
+    assert set(table.column("w_rna").to_pylist()) == {1}
+    assert table.column("label").null_count == len(table)
+    assert account["axes"] == {"latent": 0, "rna": 20, "adt": 0}
+    assert np.isfinite(vectors(table)).all()
+    assert any("too few to read" in text for text in account["warnings"])
+
+
+def test_few_genes_of_few_cells_are_refused(cells_path, tmp_path):
+    """A sample that neither the bundle nor axes of its own can tell anything about."""
+    path = keep_genes(cells_path, tmp_path / "few.h5ad", 4_000, slice(0, 150))
+    with pytest.raises(InputError, match="at least 200 cells"):
+        run(path, tmp_path / "out", inputs="rna")
+
+
+def test_few_genes_beside_proteins(cells_path, tmp_path):
+    """The bundle reads the proteins alone; genes have a part in the vector through their own axes."""
+    path = keep_genes(cells_path, tmp_path / "few.h5ad", 4_000)
+    table, account = run(path, tmp_path / "out", h5ad=False)
+    assert account["inputs"]["rna+adt"] == len(table)
+    assert set(table.column("w_rna").to_pylist()) == {0}
+    assert np.abs(vectors(table)[:, 24:44]).max() > 0
+
+
+def test_another_assay_has_no_part(cells_path, tmp_path):
+    """Of a few genes alone nothing is used."""
+    path = keep_genes(cells_path, tmp_path / "few.h5ad", 150)
+    table, account = run(path, tmp_path / "out", h5ad=False)
+    assert account["inputs"]["adt"] == len(table)
+    assert account["axes"]["rna"] == 0
+    assert any("was not used" in text for text in account["warnings"])
+
+
+def test_cells_that_nobody_stained(cells_path, tmp_path):
+    """A cell without any antibody count among full ones is fused as one that was not measured."""
+    empty = np.arange(320) % 4 == 0
+    path = change(cells_path, tmp_path / "c.h5ad", lambda frame: frame * ~empty[: len(frame), None])
+    table, account = run(path, tmp_path / "out", h5ad=False)
+    rows = np.flatnonzero(empty[: len(table)])
+    assert account["inputs"]["rna"] == len(rows)
+    assert any("taken for not measured" in text for text in account["warnings"])
+    assert any("--refit" in text for text in account["warnings"])
+    plain, _ = run(cells_path, tmp_path / "rna", inputs="rna", h5ad=False)
+    assert table.column("label").take(rows).to_pylist() == plain.column("label").take(rows).to_pylist()
+
+
+def test_axes_of_genes_are_of_cells_that_have_some(cells_path, whole):
+    """Cells without expression do not make an axis of their own."""
+    cells = ad.read_h5ad(cells_path)
+    counts = cells.layers["counts"].copy().tolil()
+    counts[::3] = 0
+    some = ad.AnnData(counts.tocsr(), cells.obs[[]], cells.var[[]], obsm={"adt": cells.obsm["adt_counts"]})
+    found = api.fuse(some, threads=1, device="cpu", clusters=False, umap=False)
+    part = found.obsm["X_fused"][:, 24:44]
+    rows = np.arange(len(part)) % 3 > 0
+    assert not part[~rows].any()
+    assert np.abs(part[rows].mean(axis=0)).max() < 0.3 * part[rows].std()
+
+
+def test_hashtags_are_listed(cells_path, tmp_path):
+    """They are not used, and named."""
+    path = change(cells_path, tmp_path / "c.h5ad", lambda f: f.assign(Hashtag1=f.iloc[:, 0].to_numpy()))
+    _, account = run(path, tmp_path / "out", h5ad=False)
+    assert account["panel"]["hashtags"] == ["Hashtag1"]
+
+
+@pytest.mark.parametrize("inputs", ["rna+adt", "adt"])
+def test_isotypes_alone_are_no_proteins(cells_path, tmp_path, inputs):
+    """Who asks for proteins is told that there are none."""
+    edit = lambda frame: frame.iloc[:, :1].set_axis(["IgG1-control"], axis=1)  # noqa: E731
+    with pytest.raises(OptionsError, match="no antibody that binds"):
+        run(change(cells_path, tmp_path / "c.h5ad", edit), tmp_path / "out", inputs=inputs)
+
+
+def test_noise_cannot_be_learnt_without_antibodies(cells_path, tmp_path):
+    """An option that would do nothing is refused."""
+    cells = ad.read_h5ad(cells_path)
+    for key in ("adt_counts", "adt_clr"):
+        del cells.obsm[key]
+    cells.write_h5ad(tmp_path / "rna.h5ad")
+    with pytest.raises(InputError, match="0 cells have antibodies"):
+        run(tmp_path / "rna.h5ad", tmp_path / "out", adt_norm="dsb")
+
+
+def test_flags_of_antibodies_in_a_notebook(cells_path):
+    """Missing flags are false; words are refused."""
+    cells = ad.read_h5ad(cells_path)
+    flags = pd.array([None, False, *[True] * (cells.n_obs - 2)], dtype="boolean")
+    cells.obs["has_adt"] = flags
+    asked = {"threads": 1, "device": "cpu", "clusters": False, "umap": False}
+    found = api.fuse(cells, **asked)
+    assert found.obs["fuse_inputs"].tolist()[:2] == ["rna", "rna"]
+    cells.obs["has_adt"] = ["False", *["True"] * (cells.n_obs - 1)]
+    with pytest.raises(InputError, match="not true or false"):
+        api.fuse(cells, **asked)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"inputs": "RNA"}, "no 'RNA'"), ({"adt_norm": "DSB"}, "no 'DSB'"), ({"device": "tpu"}, "no device"),
+        ({"resolution": float("inf")}, "no groups"), ({"resolution": -1.0}, "no groups"),
+    ],
+)  # fmt: skip
+def test_choices_that_do_not_exist_are_refused(cells_path, options, words):
+    """A notebook has no shell that would refuse them."""
+    with pytest.raises(OptionsError, match=words):
+        api.fuse(ad.read_h5ad(cells_path), **options)
 
 
 def test_a_mouse_in_a_notebook_is_refused(cells_path):

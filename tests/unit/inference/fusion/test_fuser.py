@@ -140,12 +140,6 @@ def test_what_was_not_measured_at_all_is_null(trained):
     assert np.isnan(fused.imputed[1]).all()
 
 
-def test_a_sample_that_measures_nothing_known_is_refused(trained):
-    """Neither genes nor antibodies."""
-    with pytest.raises(InputError, match="none of its proteins"):
-        fuse(trained, genes={"GAPDH"}, panel=set())
-
-
 def test_unknown_antibodies_are_told(trained):
     """They are named and not used."""
     fuser, cells = trained
