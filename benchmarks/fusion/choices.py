@@ -4,7 +4,8 @@
 
 Refit: correlation of log counts and what genes tell, mean of the proteins that the bundle tells too and
 of all (cells are told by maps that their own fifth was no part of). Norms: balanced accuracy of 15
-neighbours, as in `benchmarks.fusion.neighbours`. A line of JSON for each set and choice.
+neighbours, as in `benchmarks.fusion.neighbours`. Intervals: cells inside those of 90 %, where the sample
+measured the proteins and where it had genes alone. A line of JSON for each set and choice.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from benchmarks.fusion.neighbours import LABELS, LEAST, NO_LABEL, draw, judge
 from recipes.fusion.sets import SETS, write_sets
 from tcellflow.inference.fusion.fuser import Fuser
 from tcellflow.inference.fusion.sample import FuseChoices
+from tcellflow.inference.fusion.space import find_columns
 from tcellflow.io.bundles.folders import read_bundle
 from tcellflow.io.matrices.opening import open_matrix
 from tcellflow.training.fusion.manifest import read_fusion_manifest
@@ -29,6 +31,7 @@ from tcellflow.training.fusion.sets import read_set
 
 if TYPE_CHECKING:
     from tcellflow.inference.fusion.sample import FusedSample
+    from tcellflow.training.fusion.sets import FusionSet
 
 
 def main() -> None:
@@ -53,6 +56,8 @@ def main() -> None:
                 **judge_refit(fuse_set(fuser, one, "rna+adt", FuseChoices("clr", refit=True))),
             }
         ]
+        views = ("rna+adt", "rna")
+        rows += [{"choice": "intervals", "view": v, **judge_intervals(fuser, one, v)} for v in views]
         for norm in ("clr", "mixture", "dsb"):
             nearest, _ = draw(fuse_set(fuser, one, "rna+adt", FuseChoices(norm)).vectors)
             for column in LABELS[name]:
@@ -86,6 +91,16 @@ def judge_refit(fused: FusedSample) -> dict[str, float]:
         "all_proteins": len(fused.refit.targets),
         "refit_all": round(float(fused.refit.correlation.mean()), 4),
     }
+
+
+def judge_intervals(fuser: Fuser, one: FusionSet, view: str) -> dict[str, float]:
+    """Give the share of cells inside the 90 % intervals of what genes tell, mean over proteins."""
+    fused = fuse_set(fuser, one, view)
+    columns = find_columns(fuser.proteins.targets, one.targets)
+    told = np.flatnonzero((columns >= 0) & (fuser.proteins.cells >= fuser.LEAST_CELLS))
+    levels = np.log1p(one.proteins[:, columns[told]].astype(np.float64))
+    inside = np.abs(levels - fused.cells.imputed[:, told]) < 1.645 * fused.cells.imputed_sd[:, told]
+    return {"proteins": len(told), "inside": round(float(inside[one.has_adt].mean()), 4)}
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from scipy import sparse
 _NEIGHBOURS = 20
 _FACTORS = 20
 _GENES = 4_000
+_LEARNT, _BATCH = 0.9, 128  # of totalVI's defaults: cells that are not for validation, and of a batch
 
 
 def main() -> None:
@@ -145,7 +146,13 @@ def run_totalvi(
         kind = scvi.model.TOTALVI
         kind.setup_anndata(whole, **options)
     model = kind(whole)
-    model.train(accelerator="cpu", enable_progress_bar=True, **asked)
+    counts = [whole.n_obs]
+    if has_labels:
+        counts.append(int((whole.obs[f"learnt{seed}"] != "unknown").sum()))
+    learnt = [int(np.ceil(_LEARNT * count)) for count in counts]
+    # batches of one cell are refused by its normalisation
+    batch = next(size for size in range(_BATCH, 0, -1) if all(count % size != 1 for count in learnt))
+    model.train(accelerator="cpu", enable_progress_bar=True, batch_size=batch, **asked)
     epochs = {"epochs": len(model.history["elbo_train"]), "of": int(model.trainer.max_epochs)}
     return {"vectors": model.get_latent_representation()}, epochs
 

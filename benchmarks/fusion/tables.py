@@ -276,6 +276,19 @@ def tell_refit(rows: Rows) -> list[str]:
     ]
 
 
+def tell_intervals(rows: Rows) -> list[str]:
+    """Tell how often intervals of told proteins hold."""
+    found: dict[str, dict[str, dict[str, object]]] = defaultdict(dict)
+    for row in rows:
+        if row["choice"] == "intervals":
+            found[row["set"]][row["view"]] = row
+    lines = ["| set | proteins | measured in the sample | not measured |", "|---|---|---|---|"]
+    for name, by in found.items():
+        values = " | ".join(show(by[view]["inside"]) for view in ("rna+adt", "rna"))
+        lines.append(f"| {name} | {by['rna']['proteins']} | {values} |")
+    return lines
+
+
 def tell_norms(rows: Rows) -> list[str]:
     """Tell what normalising antibodies otherwise does to neighbours."""
     found: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
@@ -313,6 +326,7 @@ TABLES = {
     "published": ("published", tell_published),
     "honest": ("published", tell_honest),
     "refit": ("choices", tell_refit),
+    "intervals": ("choices", tell_intervals),
     "norms": ("choices", tell_norms),
     "speed": ("speed", tell_speed),
     "peers": ("peers", tell_peers),

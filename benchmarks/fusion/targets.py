@@ -165,7 +165,7 @@ def fuse_cells(fuser: Fuser, one: FusionSet, view: str) -> FusedCells:
     symbols = one.symbols if "rna" in view else one.symbols[:0]
     sums = sum_genes([logs], len(symbols)) if "rna" in view else None
     shown = logs if "rna" in view else logs[:, :0]
-    sample = fuser.read_sample(symbols, sums, targets, proteins[has[1]], where=one.entry.name)
+    sample = fuser.read_sample(symbols, sums, targets, proteins[has[1]])
     return fuser.fuse(sample, shown, proteins, has)
 
 

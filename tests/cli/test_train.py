@@ -172,6 +172,25 @@ def test_unreadable_notes_are_told_before_training(tables, tmp_path, content, op
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "data"),
+    [
+        ("receptors", "--chains"),
+        ("states", "--manifest"),
+        ("fusion", "--manifest"),
+        ("language", "--manifest"),
+    ],
+)
+def test_a_name_that_no_bundle_can_have_is_told_before_training(command, data, tmp_path):
+    """Nothing is read and nothing written."""
+    given = tmp_path / "given"
+    given.write_text("")
+    done = run_command("train", command, data, given, "-o", tmp_path / "run", "--name", "My bundle")
+    assert done.code == 78
+    assert "my-bundle" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_too_few_receptors_are_refused(tmp_path):
     """A corpus that leaves nothing to judge by is an input error."""
     chains = write_table(tmp_path / "chains.parquet", make_chains(3, "TRB", 2))

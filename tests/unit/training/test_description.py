@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tcellflow.training.description import write_card
+from pathlib import Path
+
+import pytest
+
+from tcellflow.io.bundles.description import plain_name
+from tcellflow.training.description import name_bundle, write_card
 
 DOCUMENT = {
     "name": "mine",
@@ -23,3 +28,20 @@ def test_a_card_names_use_licence_and_limits_before_what_its_kind_tells():
         whole
         == text.replace("it does.\n", "it does.\n\nHow it works.\n") + "\n## Data\n\n## Results\n\nGood.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("o_ok", "o-ok"),
+        ("My run", "my-run"),
+        ("fusion.2", "fusion.2"),
+        (".hidden", "hidden"),
+        ("_", "bundle"),
+    ],
+)
+def test_the_name_of_a_folder_is_made_plain(folder, name):
+    """Any folder will do, and what is plain stays."""
+    assert name_bundle(None, Path("/runs") / folder) == name
+    assert plain_name(name) == name
+    assert name_bundle("asked", Path(folder)) == "asked"

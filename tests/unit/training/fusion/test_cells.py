@@ -12,6 +12,7 @@ from fusion_sets import GENES, make_set, write_sets
 from tcellflow.errors import InputError, OptionsError
 from tcellflow.training.fusion.basis import find_axes, make_patches
 from tcellflow.training.fusion.cells import choose_fold, choose_genes, list_classes, pool_sets
+from tcellflow.training.fusion.description import tell_between_sets
 from tcellflow.training.fusion.manifest import read_fusion_manifest
 from tcellflow.training.fusion.sets import read_set
 
@@ -176,3 +177,12 @@ def test_the_reverse_order_is_the_genome_backwards():
     n = len(symbols)
     along = [g for patch in forward for g in patch if g < n]
     assert [g for patch in backward for g in patch if g < n] == along[::-1]
+
+
+def test_sets_tell_how_much_amounts_of_antibodies_differ(tmp_path):
+    """The deviation of a new set from the mean of those that were learnt from; one set tells nothing."""
+    one, other = read(tmp_path, make_set(tmp_path, "one", 0), make_set(tmp_path, "other", 1))
+    assert tell_between_sets([one]) == 0
+    assert tell_between_sets([one, one]) == 0
+    apart = replace(other, proteins=np.expm1(np.log1p(one.proteins) + 1), has_adt=one.has_adt)
+    assert tell_between_sets([one, apart]) == pytest.approx(np.sqrt(0.5 * 1.5), abs=1e-3)

@@ -61,6 +61,14 @@ def test_classes_without_labels_are_refused(tmp_path):
         read_fusion_manifest(write_sets(tmp_path, entry))
 
 
+def test_a_class_of_a_label_that_no_cell_has_is_refused(tmp_path):
+    """It is misspelt, and its cells would go unlabelled without a word."""
+    entry = make_set(tmp_path, "one", 0, classes={"B cell": "B cell", "monocytes": "monocyte"})
+    (read,) = read_fusion_manifest(write_sets(tmp_path, entry))
+    with pytest.raises(InputError, match="no cell has the label 'monocytes'"):
+        read_set(read)
+
+
 def test_labels_that_are_no_classes_are_refused(tmp_path):
     """The labels that there are stand in the message."""
     entry = make_set(tmp_path, "one", 0, classes={"T-cell": "T cell"})

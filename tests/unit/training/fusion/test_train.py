@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import anndata as ad
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,8 @@ from tcellflow.errors import InputError, OptionsError, OutputError
 from tcellflow.inference.session import open_session
 from tcellflow.io.bundles.fusion import read_fusion_genes, read_fusion_proteins
 from tcellflow.models.configurations import TokenConfig
+from tcellflow.steps.fuse import FuseOptions, fuse
+from tcellflow.steps.preprocess import PreprocessOptions, preprocess
 from tcellflow.training.checkpoints import CHECKPOINT_FILE, METRICS_FILE
 from tcellflow.training.fusion.options import FusionBatchOptions, FusionTaskOptions, TrainFusionOptions
 from tcellflow.training.fusion.train import train_fusion
@@ -113,6 +116,21 @@ def test_a_set_that_is_held_out_judges(manifest):
     judged = [row for row in document["metrics"] if row["judge"] == "held-out set"]
     assert {row["set"] for row in judged} == {"two"}
     assert all(row["proteins"] == 3 for row in judged)
+
+
+def test_a_bundle_of_few_cells_fuses_into_every_file(manifest, tmp_path):
+    """No protein has enough cells to be told of others: only the tables of these are not there."""
+    bundle = train_fusion(options(manifest))
+    cells = ad.read_h5ad(manifest.parent / "one.h5ad")
+    counts = ad.AnnData(cells.X, cells.obs, cells.var)
+    counts.write_h5ad(tmp_path / "gex.h5ad")
+    preprocess(
+        PreprocessOptions(output=tmp_path, prefix="s", gex=tmp_path / "gex.h5ad", min_genes=1, min_counts=1)
+    )
+    fuse(FuseOptions(tmp_path / "s.cells.h5ad", tmp_path, "s", bundle=str(bundle.folder), device="cpu"))
+    fused = ad.read_h5ad(tmp_path / "s.fused.h5ad")
+    assert "adt_imputed" not in fused.obsm
+    assert np.isfinite(fused.obsm["X_fused"]).all()
 
 
 def test_without_labels_there_are_no_classes(manifest):
