@@ -182,10 +182,13 @@ def tell_costs(rows: Rows) -> list[str]:
         ("training on 8,425 cells, CPU s", "17 minutes (totalVI)", 300, trained["cpu_seconds"], "≤"),
         ("cells fused a CPU second, start included", "", 1_500, plain["cells"] / plain["cpu_seconds"], "≥"),
         (
-            "graph and groups of 6,855 cells, CPU s", "56 (muon)", 10,
+            f"graph and groups of {grouped['cells']:,} cells, CPU s", "56 (muon)", 10,
             round(grouped["cpu_seconds"] - plain["cpu_seconds"], 1), "≤",
         ),
-        ("memory at 6,855 cells with map, GiB", "", 1.5, round(mapped["peak_mib"] / 1024, 2), "≤"),
+        (
+            f"memory at {mapped['cells']:,} cells with map, GiB", "", 1.5, round(mapped["peak_mib"] / 1024, 2),
+            "≤",
+        ),
         ("memory at 100,000 cells with map, GiB", "", 4, round(many["peak_mib"] / 1024, 2), "≤"),
         ("bundle, MiB", "", 8, trained["bundle_mib"], "≤"),
         ("graph less torch, at most", "", 1e-4, trained["parity"]["largest_difference"], "≤"),

@@ -84,7 +84,7 @@ def judge_lengths(
 ) -> list[dict[str, object]]:
     """Judge the vectors of a set with other lengths of their parts."""
     sharp = SharpVectors(stretch(fused, lengths).astype(np.float32), fused.sharp.kinds)
-    nearest, graph = draw(sharp.smooth(sharp))
+    nearest, graph = draw(sharp.smooth(sharp))[0], draw(sharp.vectors)[1]
     rows: list[dict[str, object]] = []
     for column in LABELS[name]:
         labels = obs[column].astype(str).to_numpy()
