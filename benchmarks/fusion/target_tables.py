@@ -185,17 +185,14 @@ def tell_costs(rows: Rows) -> list[str]:
             f"graph and groups of {grouped['cells']:,} cells, CPU s", "56 (muon)", 10,
             round(grouped["cpu_seconds"] - plain["cpu_seconds"], 1), "≤",
         ),
-        (
-            f"memory at {mapped['cells']:,} cells with map, GiB", "", 1.5, round(mapped["peak_mib"] / 1024, 2),
-            "≤",
-        ),
-        ("memory at 100,000 cells with map, GiB", "", 4, round(many["peak_mib"] / 1024, 2), "≤"),
+        (f"memory at {mapped['cells']:,} cells with map, GiB", "", 1.5, mapped["peak_mib"] / 1024, "≤"),
+        ("memory at 100,000 cells with map, GiB", "", 4, many["peak_mib"] / 1024, "≤"),
         ("bundle, MiB", "", 8, trained["bundle_mib"], "≤"),
         ("graph less torch, at most", "", 1e-4, trained["parity"]["largest_difference"], "≤"),
     )  # fmt: skip
     lines = ["| quantity | known | aim | here | met |", "|---|---|---|---|---|"]
     for quantity, known, bound, value, sign in found:
-        here = f"{value:,.0f}" if value >= 100 else f"{value:g}"
+        here = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
         met = "yes" if MEETS[sign](value, bound) else "no"
         lines.append(f"| {quantity} | {known} | {sign} {bound:,g} | {here} | {met} |")
     return lines
