@@ -38,7 +38,8 @@ def test_each_part_is_stretched_by_its_own_length():
     widths = {"latent": 3, "rna": 2, "adt": 1}
     vectors = np.zeros((1, 64), np.float32)
     vectors[0, [0, 1, 2]], vectors[0, [24, 25]], vectors[0, 44] = 0.7, 1, 1
-    fused = SimpleNamespace(space=SimpleNamespace(widths=widths), vectors=vectors)
+    sharp = SimpleNamespace(vectors=vectors)
+    fused = SimpleNamespace(space=SimpleNamespace(widths=widths), sharp=sharp)
     found = stretch(fused, (1.4, 2.0, 3.0))[0]
     np.testing.assert_allclose(found[[0, 24, 44]], [1.4, 2, 3], rtol=1e-6)
     assert np.count_nonzero(found) == 6
