@@ -19,13 +19,13 @@ from pathlib import Path
 import anndata as ad
 import pandas as pd
 
+from benchmarks.fusion.cells import fuse_set
 from benchmarks.fusion.targets import (
     LABELS,
     PUPIL,
     TEACHER,
     VIEWS,
     draw_roles,
-    fuse_cells,
     judge_labels,
     judge_proteins,
     read_whole,
@@ -81,7 +81,7 @@ def measure(data: Path, folder: Path, name: str, seed: int, share: float) -> dic
     one = read_whole(data, folder, name)
     labels, role = (column.loc[one.cell_ids].to_numpy() for column in (truth, role))
     found: dict[str, object] = {
-        view: judge_labels(fuser, fuse_cells(fuser, one, view), labels, role == "unlabelled")
+        view: judge_labels(fuser, fuse_set(fuser, one, view).cells, labels, role == "unlabelled")
         for view in VIEWS
     }
     if name == TEACHER:

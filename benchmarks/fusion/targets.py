@@ -33,11 +33,10 @@ import pandas as pd
 import yaml
 from sklearn.metrics import accuracy_score, adjusted_rand_score, f1_score
 
-from benchmarks.fusion.cells import draw_labelled, log_expression
+from benchmarks.fusion.cells import draw_labelled, fuse_set
 from benchmarks.fusion.neighbours import draw, judge_groups
 from recipes.fusion.sets import SETS
 from tcellflow.inference.fusion.fuser import Fuser
-from tcellflow.inference.fusion.standardise import sum_genes
 from tcellflow.training.fusion.manifest import read_fusion_manifest
 from tcellflow.training.fusion.options import TrainFusionOptions
 from tcellflow.training.fusion.sets import read_set
@@ -108,7 +107,7 @@ def measure(data: Path, folder: Path, name: str, seed: int, *, is_unseen: bool) 
     one = read_whole(data, folder, name)
     labels, role = (column.loc[one.cell_ids].to_numpy() for column in (truth, role))
     for view in VIEWS:
-        cells = fuse_cells(fuser, one, view)
+        cells = fuse_set(fuser, one, view).cells
         groups = judge_groups(draw(cells.latent)[1], labels, np.ones(len(one), bool))
         found[view] = judge_labels(fuser, cells, labels, role == "unlabelled") | {"leiden": groups}
         if is_unseen:
@@ -155,20 +154,6 @@ def write_manifest(data: Path, folder: Path, name: str, role: pd.Series) -> Path
     return path
 
 
-def fuse_cells(fuser: Fuser, one: FusionSet, view: str) -> FusedCells:
-    """Fuse a set as the step does, without axes of its own."""
-    logs = log_expression(one)
-    has = np.full(len(one), "rna" in view), one.has_adt & ("adt" in view)
-    targets, proteins = (
-        (one.targets, one.proteins) if "adt" in view else (one.targets[:0], one.proteins[:, :0])
-    )
-    symbols = one.symbols if "rna" in view else one.symbols[:0]
-    sums = sum_genes([logs], len(symbols)) if "rna" in view else None
-    shown = logs if "rna" in view else logs[:, :0]
-    sample = fuser.read_sample(symbols, sums, targets, proteins[has[1]])
-    return fuser.fuse(sample, shown, proteins, has)
-
-
 def judge_labels(
     fuser: Fuser, cells: FusedCells, labels: np.ndarray, judged: np.ndarray
 ) -> dict[str, object]:
@@ -194,14 +179,15 @@ def measure_calibration(confidence: np.ndarray, right: np.ndarray) -> float:
 
 def judge_proteins(fuser: Fuser, one: FusionSet) -> dict[str, object]:
     """Judge the proteins that genes tell of a set that nobody learnt from."""
-    alone = fuse_cells(fuser, one, "rna")
-    scaled = fuse_cells(fuser, one, "rna+adt")  # measured proteins are told from genes there too
+    alone = fuse_set(fuser, one, "rna").cells
+    fused = fuse_set(fuser, one, "rna+adt")  # measured proteins are told from genes there too
+    scaled, deviation = fused.cells, fused.cells.imputed_sd / fused.widths  # the bundle's, not the sample's
     place = {str(target): column for column, target in enumerate(one.targets)}
     found = {}
     for column, target in enumerate(map(str, fuser.proteins.targets)):
         level = np.log1p(one.proteins[:, place[target]].astype(np.float64))
         told = scaled.imputed[:, column]
-        within = np.abs(told - level) <= _INTERVAL * scaled.imputed_sd[:, column]
+        within = np.abs(told - level) <= _INTERVAL * deviation[:, column]
         found[target] = {
             "r": round(float(np.corrcoef(told, level)[0, 1]), 4),
             "rmsle": round(_root_mean_square(alone.imputed[:, column] - level), 4),

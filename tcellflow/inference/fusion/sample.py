@@ -16,17 +16,17 @@ from scipy import sparse
 
 from tcellflow.errors import InputError
 from tcellflow.inference.fusion.antibody_noise import learn_noise
-from tcellflow.inference.fusion.axes import choose_rows, choose_variable_genes, find_axes
 from tcellflow.inference.fusion.background import find_signal
+from tcellflow.inference.fusion.expression import check_expression, find_gene_axes
 from tcellflow.inference.fusion.fuser import FusedCells
 from tcellflow.inference.fusion.intervals import measure_widths
 from tcellflow.inference.fusion.refit import ToldProteins, give_folds, learn_refit
-from tcellflow.inference.fusion.smoothing import SharpVectors
-from tcellflow.inference.fusion.space import OWN_AXES, GeneAxes, find_columns, find_protein_axes, learn_space
-from tcellflow.inference.fusion.standardise import ENOUGH_CELLS, sum_genes
+from tcellflow.inference.fusion.smoothing import SharpVectors, ToldByGenes
+from tcellflow.inference.fusion.space import find_columns, find_protein_axes, learn_space
+from tcellflow.inference.fusion.standardise import sum_genes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from tcellflow.inference.fusion.fuser import Fuser, FusionSample
     from tcellflow.inference.fusion.measured_proteins import Proteins
     from tcellflow.inference.fusion.refit import Refit
-    from tcellflow.inference.fusion.space import ProteinAxes, SampleSpace
-    from tcellflow.inference.fusion.standardise import GeneSums
+    from tcellflow.inference.fusion.space import GeneAxes, ProteinAxes, SampleSpace
     from tcellflow.inference.states.sources import CellSource
     from tcellflow.vocabulary import AdtNorm
 
@@ -80,6 +79,8 @@ class FusedSample:
         The same before they were drawn towards their neighbours.
     space
         Where the vectors lie.
+    by_genes
+        What was told of proteins before it was averaged.
     widths
         How many times wider the intervals of told proteins are than the bundle says, (P,).
     signal
@@ -100,6 +101,7 @@ class FusedSample:
     vectors: NDArray[np.float32]
     sharp: SharpVectors
     space: SampleSpace
+    by_genes: ToldByGenes
     widths: NDArray[np.float32]
     signal: Signal | None
     noise: AntibodyNoise | None
@@ -165,16 +167,21 @@ def fuse_sample(
     measured = (targets, counts, shown)
     sample, axes = _learn_sample(fuser, source, symbols, measured, (has_rna, has_adt), reference)
     cells, own = _fuse_blocks(fuser, source, (sample, axes), shown, (has_rna, has_adt), reference, progress)
+    if reference is None:
+        space = learn_space(axes, cells.latent, own, (has_rna, has_adt))
+    else:
+        space = replace(reference.space, rna=axes[0], adt=axes[1])
+    by_genes = ToldByGenes(
+        SharpVectors(space.place_genes(own[0], has_rna), has_rna + 2 * has_adt), cells.imputed
+    )
+    imputed = by_genes.average(by_genes if reference is None else reference.by_genes, threads=threads)
+    cells = replace(cells, imputed=imputed)
     widths = (
         measure_widths(cells.imputed[has_adt], cells.imputed_sd[has_adt], counts[has_adt], sample.columns)
         if reference is None
         else reference.widths
     )
     cells = replace(cells, imputed_sd=(cells.imputed_sd * widths).round(6))
-    if reference is None:
-        space = learn_space(axes, cells.latent, own, (has_rna, has_adt))
-    else:
-        space = replace(reference.space, rna=axes[0], adt=axes[1])
     refit, told, filled = _refit(
         fuser, cells, own, (targets, counts), (has_rna, has_adt), choices, reference, source
     )
@@ -193,6 +200,7 @@ def fuse_sample(
         vectors,
         sharp,
         space,
+        by_genes,
         widths,
         signal,
         noise,
@@ -214,9 +222,9 @@ def _learn_sample(
     """Learn scales and axes from a sample, or take those of the reference; refuse what neither can tell."""
     (targets, counts, shown), (has_rna, has_adt) = measured, has
     if reference is None:
-        sums = sum_genes(_check(source), len(symbols)) if has_rna.any() else None
+        sums = sum_genes(check_expression(source), len(symbols)) if has_rna.any() else None
         sample = fuser.read_sample(symbols, sums, targets, counts[has_adt], shown=shown[has_adt])
-        rna = _find_gene_axes(source, sums, symbols, has_rna)
+        rna = find_gene_axes(source, sums, symbols, has_rna)
         adt = find_protein_axes(targets, shown, has_adt)
     else:
         sample = fuser.place_sample(reference.sample, symbols, targets)
@@ -248,7 +256,7 @@ def _fuse_blocks(
     """Give what the bundle says of cells, and their places along the axes, block by block."""
     (sample, axes), (has_rna, has_adt) = learnt, has
     parts, along, first = [], [], 0
-    for block in source.blocks() if reference is None or not has_rna.any() else _check(source):
+    for block in source.blocks() if reference is None or not has_rna.any() else check_expression(source):
         rows = slice(first, first + block.shape[0])
         given = block if has_rna.any() else sparse.csr_matrix(np.zeros((block.shape[0], 0), np.float32))
         parts.append(fuser.fuse(sample, given, shown[rows], (has_rna[rows], has_adt[rows])))
@@ -329,35 +337,3 @@ def _refit(
     levels[~has_rna] = np.nan
     filled = np.where((has_rna & ~has_adt)[:, None], along, own[1])
     return refit, ToldProteins(refit.targets, levels.astype(np.float32), refit.sd.astype(np.float32)), filled
-
-
-def _find_gene_axes(
-    source: CellSource, sums: GeneSums | None, symbols: NDArray[np.object_], has_rna: NDArray[np.bool_]
-) -> GeneAxes | None:
-    if sums is None or sums.n_cells < ENOUGH_CELLS:
-        return None
-    columns = choose_variable_genes(sums, symbols)
-    measured = np.flatnonzero(has_rna)
-    fitted = _take_rows(source, measured[choose_rows(len(measured))])
-    axes = find_axes(fitted, columns, sums.measure(columns), OWN_AXES)
-    return None if axes is None else GeneAxes(symbols, axes)
-
-
-def _check(source: CellSource) -> Iterator[sparse.csr_matrix]:
-    for block in source.blocks():
-        if block.data.size and not (np.isfinite(block.data).all() and (block.data >= 0).all()):
-            raise InputError(
-                "expression holds negative, NaN or infinite values",
-                where=source.where,
-                mend="re-run tcellflow preprocess on the original matrix",
-            )
-        yield block
-
-
-def _take_rows(source: CellSource, rows: NDArray[np.int64]) -> sparse.csr_matrix:
-    found, first = [], 0
-    for block in source.blocks():
-        inside = rows[(rows >= first) & (rows < first + block.shape[0])] - first
-        found.append(block[inside])
-        first += block.shape[0]
-    return sparse.csr_matrix(sparse.vstack(found))

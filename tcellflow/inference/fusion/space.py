@@ -109,6 +109,11 @@ class SampleSpace:
         own = (0 if part is None else len(part.axes.spread) for part in (self.rna, self.adt))
         return dict(zip(_PARTS, (self.directions.shape[1], *own), strict=True))
 
+    def place_genes(self, along: Floats, has_rna: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Give cells along the axes of genes (B, k) as they lie in the vectors; NaN for those without."""
+        there = has_rna & (self.rna is not None)
+        return np.where(there[:, None], along * self._gene_weights, np.nan).astype(np.float32)
+
     def join(
         self, latent: NDArray[np.float32], own: tuple[Floats, Floats], has: tuple[NDArray[np.bool_], ...]
     ) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tcellflow.inference.fusion import smoothing
-from tcellflow.inference.fusion.smoothing import N_NEAREST, SharpVectors
+from tcellflow.inference.fusion.smoothing import N_NEAREST, SharpVectors, ToldByGenes
 
 
 def make(n=600, seed=0, kinds=None):
@@ -73,3 +73,25 @@ def test_neighbours_of_many_cells_are_a_part_of_them(monkeypatch):
     nearest = np.argsort(np.linalg.norm(cells.vectors[::3] - cells.vectors[1], axis=1))[:N_NEAREST]
     wanted = (cells.vectors[1] + cells.vectors[::3][nearest].mean(axis=0)) / 2
     np.testing.assert_allclose(found[1], wanted, atol=2e-6)
+
+
+def test_what_is_told_is_averaged_over_the_same_cells():
+    """Levels of proteins follow the places of genes; what nobody told stays so."""
+    places = make()
+    levels = np.random.default_rng(3).normal(size=(600, 2)).astype(np.float32)
+    levels[:, 1] = np.nan
+    told = ToldByGenes(places, levels)
+    found = told.average(told)
+    apart = np.linalg.norm(places.vectors - places.vectors[9], axis=1)
+    nearest = np.argsort(apart)[1 : N_NEAREST + 1]
+    assert found[9, 0] == pytest.approx((levels[9, 0] + levels[nearest, 0].mean()) / 2, abs=2e-6)
+    assert np.isnan(found[:, 1]).all()
+    few = ToldByGenes(SharpVectors(places.vectors[:9], places.kinds[:9]), levels[:9])
+    assert few.average(told).tobytes() == found[:9].tobytes()
+
+
+def test_without_axes_of_genes_nothing_is_averaged():
+    """There is no place by which cells could be near."""
+    levels = np.ones((300, 2), np.float32)
+    nowhere = ToldByGenes(SharpVectors(np.zeros((300, 0), np.float32), np.zeros(300, np.int64)), levels)
+    assert nowhere.average(nowhere).tobytes() == levels.tobytes()
