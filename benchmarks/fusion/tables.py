@@ -32,6 +32,7 @@ LABELS = {
     "rna_annotation": "clusters of genes",
     "cluster_scdcc": "clusters",
     "adt_state": "gates",
+    "condensed_cell_type": "types by both",
 }
 NAMES = {
     "PCA and CLR": "PCA and CLR",
